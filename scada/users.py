@@ -1,0 +1,137 @@
+"""People: names, argon2id hashes and roles in one file of the data directory, and a throttle for log-ins.
+
+The file is JSON, mode 0600, replaced as a whole. There is no default user and no default password.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from scada.access import ROLES
+from scada.clock import Clock
+
+PASSWORD_LENGTH_MIN: Final = 10
+_NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,31}")
+# A hash of nothing that anybody knows: an unknown name costs as much time as a wrong password.
+_NOBODY: Final = PasswordHasher().hash(os.urandom(16).hex())
+
+
+class Users:
+    """The users of a site.
+
+    Args:
+        path: The file; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hasher = PasswordHasher()
+
+    def add(self, name: str, password: str, role: str) -> None:
+        """Adds a user, or gives an existing one a new password and role.
+
+        Args:
+            name: Lower-case letter first, then letters, digits, dot, dash; at most 32.
+            password: At least `PASSWORD_LENGTH_MIN` characters.
+            role: One of `scada.access.ROLES`.
+
+        Raises:
+            ValueError: Says which of the three is not acceptable.
+            OSError: The file cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no user name: lower-case letters, digits, dot, dash, at most 32")
+        if role not in ROLES:
+            raise ValueError(f"{role!r} is no role. Choose one of {', '.join(ROLES)}.")
+        if len(password) < PASSWORD_LENGTH_MIN:
+            raise ValueError(
+                f"the password has {len(password)} characters; take at least {PASSWORD_LENGTH_MIN}"
+            )
+        table = self._read()
+        table[name] = {"hash": self._hasher.hash(password), "role": role}
+        fresh = self._path.with_name(self._path.name + ".new")
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+
+    def verify(self, name: str, password: str) -> str | None:
+        """The role of a user whose password is right, else None. Takes the time of one argon2id hash always."""
+        entry = self._read().get(name, {"hash": _NOBODY, "role": ""})
+        try:
+            self._hasher.verify(entry["hash"], password)
+        except (VerificationError, InvalidHashError):
+            return None
+        return entry["role"] or None
+
+    def roles(self) -> dict[str, str]:
+        """Name → role of every user."""
+        return {name: entry["role"] for name, entry in self._read().items()}
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        try:
+            table: dict[str, dict[str, str]] = orjson.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return table
+
+
+@dataclass(slots=True)
+class _Tries:
+    count: int
+    until_ns: int
+
+
+class Throttle:
+    """Lets few wrong log-ins through before any password is hashed (IEC 62443-4-2 CR 1.11).
+
+    After `free` failures of one key each further failure doubles the wait, from 1 s to 60 s. A key is a user
+    and a source together, so that nobody is locked out from another place. At most `KEYS_MAX` keys are
+    remembered; beyond that the oldest are forgotten.
+
+    Args:
+        clock: Monotonic time.
+        free: Failures before the first wait.
+    """
+
+    KEYS_MAX: Final = 10_000
+
+    def __init__(self, clock: Clock, free: int = 5) -> None:
+        self._clock = clock
+        self._free = free
+        self._tries: dict[str, _Tries] = {}
+
+    def wait_s(self, key: str) -> float:
+        """Seconds until this key may try again; 0 when it may now."""
+        tries = self._tries.get(key)
+        return max(0.0, (tries.until_ns - self._clock.monotonic_ns()) / 1e9) if tries else 0.0
+
+    def allowed(self, key: str) -> bool:
+        """True when this key may try now."""
+        return self.wait_s(key) == 0.0
+
+    def failed(self, key: str) -> None:
+        """Counts a failure."""
+        tries = self._tries.pop(key, None) or _Tries(0, 0)
+        tries.count += 1
+        if tries.count >= self._free:
+            tries.until_ns = (
+                self._clock.monotonic_ns() + min(60, 2 ** (tries.count - self._free)) * 1_000_000_000
+            )
+        self._tries[key] = tries
+        if len(self._tries) > self.KEYS_MAX:
+            del self._tries[next(iter(self._tries))]
+
+    def succeeded(self, key: str) -> None:
+        """Forgets the failures of a key."""
+        self._tries.pop(key, None)

@@ -1,0 +1,367 @@
+"""The compiled site: what `scada check` accepted, resolved and flat, as every service loads it.
+
+The YAML of a site folder becomes one `Site` (`tags.site`), written once by the supervisor to `run/site.json` and
+loaded by the services. Everything here is frozen, in base units (ns, engineering units), with no defaults left
+open. Nothing here reads YAML; pydantic is not imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tags.types import Value
+
+# Kinds of tags: who makes their values.
+DEVICE = "device"  # read from a device, by a field service
+COMMAND = "command"  # <path>/command: what control wants a device tag to be
+MEMORY = "memory"  # owned by control, written by requests
+BLOCK = "block"  # a point of a control block (set point, mode, state, …), owned by control
+ALARM = "alarm"  # an alarm's state bits (scada.alarms), owned by control
+SYSTEM = "system"  # health of a service, written by that service
+
+# Who owns a writable device tag.
+OWNER_SCADA = "scada"  # we hold it
+OWNER_PLC = "plc"  # we ask by pulse, the PLC decides
+OWNER_SHARED = "shared"  # a panel may change it: written once per request, then followed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Raw to engineering, linear: value = raw * gain + offset.
+
+    Attributes:
+        gain: Engineering units per raw count; not 0.
+        offset: Engineering value at raw 0.
+        bad_below: Raw values below are a sensor failure (NAMUR NE 43), or None.
+        bad_above: Raw values above are a sensor failure, or None.
+    """
+
+    gain: float = 1.0
+    offset: float = 0.0
+    bad_below: float | None = None
+    bad_above: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """How a command is written to its device.
+
+    Attributes:
+        mode: `maintained` (written when it differs from what is read back), `pulse` (true for `time_ns`, then
+            false) or `refresh` (rewritten each `time_ns`).
+        time_ns: Pulse length or refresh period, ns; 0 for maintained.
+        min_interval_ns: At least this between two writes of the tag, ns (EEPROM wears out).
+        deadband: Writes of a smaller difference are left out, engineering units.
+        tolerance: A read back within this is a confirmation, engineering units.
+        stop: This command stops or closes something: it goes first.
+    """
+
+    mode: str = "maintained"
+    time_ns: int = 0
+    min_interval_ns: int = 0
+    deadband: float = 0.0
+    tolerance: float = 0.0
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnLoss:
+    """What field does with an output when control is lost or its command is Bad.
+
+    Attributes:
+        action: `hold`, `value` or `release` (stop writing: the PLC's watchdog takes over).
+        delay_ns: The last command is held this long first, ns.
+        value: The value for `value`, engineering units.
+    """
+
+    action: str
+    delay_ns: int = 10_000_000_000
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What the historian keeps of a tag.
+
+    Attributes:
+        keep: False leaves the tag out.
+        deadband: A change smaller than this is not kept, engineering units; 0 keeps every change.
+        max_gap_ns: A sample is kept at least this often while the tag lives, ns; 0 for never.
+    """
+
+    keep: bool = True
+    deadband: float = 0.0
+    max_gap_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """One scalar value of the plant.
+
+    Attributes:
+        id: Persistent number of the tag, unsigned 32 bit, > 0; survives renames (`was:`) and restarts.
+        path: `area/unit/point`; key in OPC UA, history, URLs. Unique ignoring case.
+        type: One of `tags.types.TYPES`.
+        kind: `device`, `command`, `memory`, `block`, `alarm` or `system`.
+        writer: The one service that writes it, which is also the name of its image file.
+        row: Its row in that writer's image.
+        description: For people.
+        unit: Symbol in `tags.units`, or None.
+        range: Engineering range (EURange), or None.
+        decimals: Digits behind the point on screens.
+        states: Texts of discrete values, keyed by the decimal integer (`{"0": "Stopped"}`); empty if none.
+        scan_ns: Period at which its device is asked, ns; 0 if it is not polled.
+        device: Name of its device, or None.
+        address: What its driver made of the address (JSON), or None.
+        scaling: Raw to engineering.
+        owner: `scada`, `plc`, `shared`, or None: not writable at a device.
+        write: How commands reach the device; None if not writable.
+        on_loss: What field does when control is lost; None if not an output.
+        limits: Requests outside are refused, engineering units; None for the type's range.
+        rate: Largest change of the command per second, engineering units/s; 0 for none.
+        writable: People and protocols may request a write (of the tag itself; never of `…/command`).
+        write_role: Least role that may request a write: viewer < operator < engineer < admin.
+        command: Path of its command tag; on a command tag the path of its value; else None.
+        remote: Path of the unit's Local/Remote selector (true = Remote), or None.
+        initial: Value before anything is known, or None.
+        retain: Its value survives restarts.
+        step: Trends draw it stepped.
+        history: What the historian keeps.
+        display: Name of the display that shows it, or None.
+        was: An earlier path, whose history it continues, or None.
+        place: `file:line:column` where it is written down, or "".
+    """
+
+    id: int
+    path: str
+    type: str
+    kind: str
+    writer: str
+    row: int
+    description: str = ""
+    unit: str | None = None
+    range: tuple[float, float] | None = None
+    decimals: int = 2
+    states: dict[str, str] = field(default_factory=dict)
+    scan_ns: int = 0
+    device: str | None = None
+    address: dict[str, Any] | None = None
+    scaling: Scaling = Scaling()
+    owner: str | None = None
+    write: Write | None = None
+    on_loss: OnLoss | None = None
+    limits: tuple[float, float] | None = None
+    rate: float = 0.0
+    writable: bool = False
+    write_role: str = "operator"
+    command: str | None = None
+    remote: str | None = None
+    initial: Value | None = None
+    retain: bool = False
+    step: bool = False
+    history: History = History()
+    display: str | None = None
+    was: str | None = None
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One alarm (ISA-18.2). Its state is the tag of the same path.
+
+    Attributes:
+        path: `<tag>/<name>`, for example `tank1/LT-101/HH`; the tag that holds its state bits.
+        tag: The tag watched.
+        kind: `high`, `low` (limit), `state` (true is the alarm), `quality` (communication: bad is the alarm).
+        limit: For `high` and `low`, engineering units.
+        deadband: The value must come back by this much, engineering units.
+        on_delay_ns: The condition must hold this long, ns.
+        off_delay_ns: Normal must hold this long, ns.
+        priority: `critical`, `high`, `medium` or `low`.
+        message: What is wrong, in a few words.
+        response: What the operator should do.
+        unless: Expression; while true the alarm is suppressed by design, or None.
+        device: The tag's device: while its communication alarm is active this alarm is suppressed. None for none.
+    """
+
+    path: str
+    tag: str
+    kind: str
+    limit: float = 0.0
+    deadband: float = 0.0
+    on_delay_ns: int = 0
+    off_delay_ns: int = 0
+    priority: str = "medium"
+    message: str = ""
+    response: str = ""
+    unless: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One function block of the control program, in execution order.
+
+    Attributes:
+        path: Its name; its points are tags `<path>/<POINT>`.
+        type: `pid`, `valve`, `on_off_valve`, `motor`, `duty_standby`, `hysteresis`, `ramp`, `timer`, `schedule`,
+            `interlock` or `calc`.
+        config: Its settings with quantities in engineering units and durations in ns (keys end in `_ns`); tag
+            references are full paths, conditions are expressions.
+        points: Point name to tag path, for example `{"SP": "tank1/LIC-101/SP"}`.
+        place: `file:line:column`.
+    """
+
+    path: str
+    type: str
+    config: dict[str, Any]
+    points: dict[str, str] = field(default_factory=dict)
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device as its driver needs it.
+
+    Attributes:
+        name: For example `PLC1`.
+        driver: Entry point name in `scada.drivers`.
+        service: The field service that polls it.
+        config: The driver's `Config` as JSON.
+        heartbeat: `{"address": …, "every_ns": …}`: field writes a counter there while control lives; or None.
+        comms_priority: Priority of its one communication alarm.
+        comms_response: What the operator should do.
+        simulate: The simulator that plays it (`water`, `air`, `truck`), or None. `scada demo` arms only such
+            devices.
+    """
+
+    name: str
+    driver: str
+    service: str
+    config: dict[str, Any]
+    heartbeat: dict[str, Any] | None = None
+    comms_priority: str = "high"
+    comms_response: str = ""
+    simulate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """One picture: an SVG whose elements carry `data-tag`.
+
+    Attributes:
+        name: For example `tank1`.
+        title: Shown above it.
+        svg: The drawing, parameters filled in, checked.
+        tags: Paths of the tags it shows.
+        level: ISA-101 level 1 … 4.
+    """
+
+    name: str
+    title: str
+    svg: str
+    tags: tuple[str, ...] = ()
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A whole plant.
+
+    Attributes:
+        name: Of the site; also in the OPC UA namespace `urn:closedloop:<name>`.
+        timezone: IANA name.
+        folder: Where it was read from.
+        digest: SHA-256 of the site's files, hex.
+        scan_ns: Period of the scan, ns.
+        opcua_endpoint: `opc.tcp://host:port`.
+        hmi_host: Address that the HMI binds.
+        hmi_port: Its port.
+        services: Services to run, in start order.
+        tags: In order of writer, then row.
+        alarms: In order of path.
+        blocks: In execution order.
+        devices: In order of name.
+        displays: In order of name.
+    """
+
+    name: str
+    timezone: str
+    folder: str
+    digest: str
+    scan_ns: int
+    opcua_endpoint: str
+    hmi_host: str
+    hmi_port: int
+    services: tuple[str, ...]
+    tags: tuple[Tag, ...]
+    alarms: tuple[Alarm, ...]
+    blocks: tuple[Block, ...]
+    devices: tuple[Device, ...]
+    displays: tuple[Display, ...]
+
+    def by_path(self) -> dict[str, Tag]:
+        """All tags by path; make it once, keep it."""
+        return {tag.path: tag for tag in self.tags}
+
+    def of_writer(self, writer: str) -> tuple[Tag, ...]:
+        """The tags of one writer in row order: `result[i].row == i`."""
+        return tuple(tag for tag in self.tags if tag.writer == writer)
+
+    def writers(self) -> tuple[str, ...]:
+        """Names of all services that have an image, in a fixed order."""
+        return tuple(sorted({tag.writer for tag in self.tags}))
+
+
+def dump(site: Site) -> bytes:
+    """A site as JSON; `load` gives an equal one back."""
+    return orjson.dumps(site, option=orjson.OPT_INDENT_2)
+
+
+def load(data: bytes) -> Site:
+    """The site that `dump` wrote.
+
+    Raises:
+        ValueError: Not JSON, or not of this version's shape.
+    """
+    try:
+        return typing.cast("Site", _build(Site, orjson.loads(data)))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a compiled site of this version: {error}") from error
+
+
+def _build(kind: Any, data: Any) -> Any:
+    """Rebuilds dataclasses, tuples and unions with None from JSON, by their type hints."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        makers = _makers(kind)
+        return kind(**{key: makers[key](value) for key, value in data.items()})
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        inner = [arm for arm in typing.get_args(kind) if arm is not types.NoneType]
+        return data if data is None or len(inner) > 1 else _build(inner[0], data)
+    if origin is tuple:
+        arms = typing.get_args(kind)
+        if len(arms) == 2 and arms[1] is ...:
+            return tuple(_build(arms[0], item) for item in data)
+        return tuple(_build(arm, item) for arm, item in zip(arms, data, strict=True))
+    return float(data) if kind is float else data
+
+
+_MAKERS: dict[type, dict[str, Any]] = {}
+
+
+def _makers(kind: type) -> dict[str, Any]:
+    if kind not in _MAKERS:
+        hints = typing.get_type_hints(kind)
+        plain = (int, str, bool)
+        _MAKERS[kind] = {
+            name: (lambda value: value) if hint in plain else (lambda value, hint=hint: _build(hint, value))
+            for name, hint in hints.items()
+        }
+    return _MAKERS[kind]
