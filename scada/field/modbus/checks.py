@@ -1,0 +1,115 @@
+"""What can only be judged with all tags of one device in view: overlaps, writers, scan budget."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from scada.field.modbus.address import BIT_TABLES, TABLES, WRITABLE, Address
+from scada.field.modbus.config import Config
+from tags import types
+from tags.model import Tag
+
+ASSUMED_TURNAROUND_NS: Final = 5_000_000  # of a usual PLC over Ethernet; only to warn of the impossible
+_WORDS: Final = frozenset({types.INT16, types.UINT16})
+
+
+def check(config: Config, tags: Sequence[Tag]) -> list[tuple[str, str]]:
+    """Problems of all tags of one device, as (tag path, what is wrong and what to do)."""
+    placed = [(tag, Address.of(tag.address)) for tag in tags if tag.address is not None]
+    return [
+        *_tables(config, placed),
+        *_overlaps(placed),
+        *_budget(config, placed),
+    ]
+
+
+def _tables(config: Config, placed: list[tuple[Tag, Address]]) -> list[tuple[str, str]]:
+    problems, spans = [], config.spans
+    for tag, at in placed:
+        if tag.owner is not None and at.table not in WRITABLE:
+            problems.append(
+                (tag.path, f"{at} can only be read. Use a coil or holding address, or leave out owner:")
+            )
+        if any(s.table == at.table and at.offset <= s.last and at.offset + at.count > s.first for s in spans):
+            problems.append(
+                (tag.path, f"{at} lies in a forbidden range of the device. Move it, or change forbidden:")
+            )
+    return problems
+
+
+def _overlaps(placed: list[tuple[Tag, Address]]) -> list[tuple[str, str]]:
+    problems = []
+    for table in TABLES:
+        ordered = sorted(
+            ((tag, at) for tag, at in placed if at.table == table),
+            key=lambda pair: (pair[1].offset, pair[0].path),
+        )
+        open_: list[tuple[Tag, Address]] = []
+        for tag, at in ordered:
+            open_ = [(other, o) for other, o in open_ if o.offset + o.count > at.offset]
+            for other, o in open_:
+                problem = _clash(tag, at, other, o)
+                if problem:
+                    problems.append((tag.path, problem))
+                    break
+            open_.append((tag, at))
+    return problems
+
+
+def _clash(tag: Tag, at: Address, other: Tag, o: Address) -> str | None:
+    """Why two overlapping tags cannot both be right, or None when they can."""
+    both_written = tag.owner is not None and other.owner is not None
+    where = f"{at} is also {other.path}"
+    if at.table not in BIT_TABLES and (at.bit is None) != (o.bit is None):
+        word = tag if at.bit is None else other
+        if word.type not in _WORDS:
+            return f"{where} ({other.type}). Two types cannot share registers: correct one address"
+        return (
+            f"{where}, and both are written. Write the word or its bits, not both" if both_written else None
+        )
+    if (at.offset, at.count, at.bit) == (o.offset, o.count, o.bit):
+        if tag.type != other.type:
+            return (
+                f"{where}, which has type {other.type}. Two types cannot share registers: correct one address"
+            )
+        return (
+            f"{where}, and both are written. One place has one writer: keep one owner:"
+            if both_written
+            else None
+        )
+    if at.bit is not None:
+        return None
+    return f"{where} ({other.type}, {o.count} registers from {o}). Correct one address"
+
+
+def _budget(config: Config, placed: list[tuple[Tag, Address]]) -> list[tuple[str, str]]:
+    """Refuses scan periods that even a fast device cannot hold (a lower bound of the requests)."""
+    groups: dict[int, list[tuple[Tag, Address]]] = defaultdict(list)
+    for tag, at in placed:
+        if tag.scan_ns > 0:
+            groups[tag.scan_ns].append((tag, at))
+    load = 0.0
+    for period, members in sorted(groups.items()):
+        requests = 0
+        for table in TABLES:
+            limit = config.max_coils if table in BIT_TABLES else config.max_registers
+            used = {at.offset + i for _, at in members if at.table == table for i in range(at.count)}
+            requests += _least_requests(sorted(used), limit)
+        load += requests * ASSUMED_TURNAROUND_NS / period
+        if load > 1.0:
+            path = members[0][0].path
+            text = f"{requests} requests each {period / 1e6:g} ms are more than a device answers"
+            return [(path, f"{text} (5 ms each). Use a longer scan:, or put the tags closer together")]
+    return []
+
+
+def _least_requests(offsets: list[int], limit: int) -> int:
+    """Fewest requests of at most `limit` addresses that cover sorted offsets."""
+    requests, end = 0, -1
+    for offset, _ in itertools.groupby(offsets):
+        if offset > end:
+            requests, end = requests + 1, offset + limit - 1
+    return requests
