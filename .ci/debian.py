@@ -1,0 +1,32 @@
+"""Installs Debian packages that the tests need when it may, and says so in one line when it may not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+
+def main() -> None:
+    missing = [name for name in sys.argv[1:] if shutil.which(name) is None]
+    if not missing:
+        return
+    command = f"apt-get install {' '.join(missing)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        sys.exit(f"The tests need {', '.join(missing)}. On Debian, as root: {command}")
+    print(f"== {command}", flush=True)
+    quiet = {
+        "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        "capture_output": True,
+        "text": True,
+        "check": False,
+    }
+    subprocess.run(["apt-get", "update", "-qq"], **quiet)  # type: ignore[call-overload]
+    done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], **quiet)  # type: ignore[call-overload]
+    if done.returncode:
+        sys.exit(f"{done.stderr.strip()[-500:]}\n{command} failed. The tests need {', '.join(missing)}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+# The two commands are `make demo` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOM ?= image
+
+.PHONY: help demo test test-all lint bench lock web clean browser
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@$(PYTHON) .ci/setup.py $(VENV)
+
+web: $(VENV)/ready ## build the pages of the HMI into hmi/static
+	@$(BIN)/python hatch_build.py
+
+demo: web ## run the demo plant; Ctrl-C stops it
+	@$(BIN)/scada demo
+
+browser: $(VENV)/ready
+	@$(BIN)/python .ci/debian.py chromium
+
+lint: $(VENV)/ready ## format, lint, strict types, import layers
+	@echo "== format";  $(BIN)/ruff format --check --quiet . || { echo "Not formatted. Run: $(BIN)/ruff format ."; exit 1; }
+	@echo "== lint";    $(BIN)/ruff check --quiet .
+	@echo "== types";   $(BIN)/mypy --no-error-summary
+	@echo "== layers";  $(BIN)/lint-imports --no-cache
+
+test: web browser lint ## format, lint, types, layers and all quick tests
+	@echo "== tests"; $(BIN)/pytest -q -m "not slow"
+
+test-all: web browser ## the slow tests: third-party peers, long kill loops
+	@echo "== slow tests"; $(BIN)/pytest -q -m slow
+
+bench: web ## measure one room: make bench ROOM=image
+	@$(BIN)/python -m bench.$(ROOM) && $(BIN)/python -m bench.report
+
+lock: ## renew requirements.txt from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url \
+	  --generate-hashes --custom-compile-command "make lock" -q -o requirements.txt
+
+clean: ## remove what can be made again
+	rm -rf $(VENV) hmi/static hmi/web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
