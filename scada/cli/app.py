@@ -1,0 +1,33 @@
+"""The command tree. Modules of verbs are imported when used, so that `scada read` starts fast."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from scada.cli import alarms, history, outputs, people, plant, values
+
+app = typer.Typer(
+    name="scada",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Closedloop: a SCADA control system. Start with: scada demo",
+    epilog="Exit codes: 0 done, 1 problems found or failed, 2 usage, 3 request rejected, unknown or mismatched, 78 bad site.",
+)
+for module in (plant, values, history):
+    module.add_to(app)
+app.add_typer(outputs.app, name="outputs")
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(people.app, name="user")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except BrokenPipeError:  # `scada watch … | head`
+        sys.stderr.close()
+        sys.exit(0)

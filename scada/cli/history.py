@@ -1,0 +1,69 @@
+"""`history`: stored samples of one tag."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from scada.cli.options import AsJson, Data, connect, known, parse_time
+from scada.cli.render import err, quality_text, show_json, show_table, utc_text, value_text
+from scada.clock import SystemClock
+from tags import quality
+
+
+class Format(StrEnum):
+    """How samples are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def history(
+    tag: str,
+    start: Annotated[
+        str, typer.Option(help="-2h, 2026-11-22 13:00 (site time), 2026-11-22T12:00:00Z.")
+    ] = "-1h",
+    end: Annotated[str, typer.Option(help="As start; also now.")] = "now",
+    format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    limit: Annotated[int, typer.Option(help="At most so many samples.", min=1, max=10_000_000)] = 100_000,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stored samples of one tag, raw: time, value, quality."""
+    plant = connect(data, role="viewer")
+    target = known(plant, tag)
+    now = SystemClock().utc_ns()
+    zone = plant.site.timezone
+    samples = plant.history(target.path, parse_time(start, now, zone), parse_time(end, now, zone), limit)
+    rows = list(samples.rows(target))
+    if as_json or format_ is Format.JSON:
+        show_json([_row(t, value, status) for t, value, status in rows])
+    elif format_ is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(("time", "value", "quality"))
+        writer.writerows(
+            (utc_text(t), "" if value is None else value, quality.name(status)) for t, value, status in rows
+        )
+    else:
+        show_table(
+            ("time (UTC)", "value", "quality"),
+            ((utc_text(t), value_text(target, value), quality_text(status)) for t, value, status in rows),
+        )
+    if samples.more:
+        err.print(
+            f"More than {limit} samples; the rest is left out. Choose a shorter time or a larger --limit."
+        )
+
+
+def _row(time_ns: int, value: Any, status: int) -> dict[str, Any]:
+    return {"time": utc_text(time_ns), "value": value, "quality": quality.name(status), "status": status}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verb."""
+    app.command()(history)

@@ -1,0 +1,179 @@
+"""`demo`, `run`, `simulate`, `check`, `schema`, `inject`: plants as a whole."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scada.cli.options import AsJson, Data
+from scada.cli.render import BAD_SITE, FAILED, err, failed, out, show_json
+from scada.datadir import DataDir, DataDirError, default_data
+from tags.model import Site
+
+SiteFolder = Annotated[Path, typer.Argument(metavar="SITE", help="Folder with site.yaml.")]
+OpcuaPort = Annotated[
+    int | None, typer.Option("--opcua-port", min=1, max=65535, help="Instead of the site's.")
+]
+HmiPort = Annotated[int | None, typer.Option("--hmi-port", min=1, max=65535, help="Instead of the site's.")]
+PlcPort = Annotated[
+    int | None, typer.Option("--plc-port", min=1, max=65535 - 16, help="First port of the simulated PLCs.")
+]
+
+
+def demo(
+    data: Data = None, opcua_port: OpcuaPort = None, hmi_port: HmiPort = None, plc_port: PlcPort = None
+) -> None:
+    """A whole plant on this machine: three simulated PLCs, control, OPC UA, historian, HMI. Ctrl-C stops it."""
+    from scada.supervisor import Overrides, run  # noqa: PLC0415 - other verbs start faster without
+    from scada.users import Users  # noqa: PLC0415
+
+    folder = DataDir(data or default_data("demo"))
+    password = secrets.token_urlsafe(9)
+
+    def ready(site: Site) -> None:
+        Users(folder.users).add("operator", password, "operator")
+        out.print()
+        out.print("[bold]The demo plant is running.[/bold]")
+        out.print(f"  HMI       http://{site.hmi_host}:{site.hmi_port}")
+        out.print(f"  OPC UA    {site.opcua_endpoint}")
+        out.print(f"  sign in   operator / {password}   (made for this run; both HMI and OPC UA)")
+        out.print(f"  data      {folder.root}")
+        out.print(
+            "Try:  scada status   scada watch tank1/LT-101   scada write tank1/LIC-101/SP 3.0   Ctrl-C stops everything."
+        )
+        sys.stdout.flush()
+
+    overrides = Overrides(opcua_port=opcua_port, hmi_port=hmi_port, plc_port=plc_port)
+    sys.exit(run(demo_site(), folder, overrides, simulate=True, arm_simulated=True, ready=ready))
+
+
+def demo_site() -> Path:
+    """The folder of the demo plant: inside the installed package, or beside it in a checkout."""
+    import scada  # noqa: PLC0415
+
+    home = Path(scada.__file__).parent
+    for folder in (home / "_demo", home.parent / "config" / "demo"):
+        if (folder / "site.yaml").exists():
+            return folder
+    raise failed(
+        f"The demo plant is missing from this installation ({home / '_demo'}). Install Closedloop again."
+    )
+
+
+def run_(
+    site: SiteFolder,
+    data: Data = None,
+    opcua_port: OpcuaPort = None,
+    hmi_port: HmiPort = None,
+) -> None:
+    """Runs a plant until Ctrl-C. A bad site starts nothing (exit code 78)."""
+    from scada.supervisor import Overrides, run  # noqa: PLC0415
+
+    def ready(compiled: Site) -> None:
+        out.print(
+            f"{compiled.name} is running: HMI http://{compiled.hmi_host}:{compiled.hmi_port}  OPC UA {compiled.opcua_endpoint}"
+        )
+        sys.stdout.flush()
+
+    folder = DataDir(data or default_data(site.resolve().name))
+    overrides = Overrides(opcua_port=opcua_port, hmi_port=hmi_port, plc_port=None)
+    sys.exit(run(site, folder, overrides, simulate=False, arm_simulated=False, ready=ready))
+
+
+def check(site: SiteFolder, as_json: AsJson = False) -> None:
+    """Reads a site and reports every problem with its place; changes nothing."""
+    compiled = _read(site, as_json, FAILED)
+    if as_json:
+        show_json(
+            {
+                "problems": [],
+                "tags": len(compiled.tags),
+                "devices": len(compiled.devices),
+                "alarms": len(compiled.alarms),
+            }
+        )
+        return
+    out.print(
+        f"{compiled.name}: {len(compiled.tags)} tags, {len(compiled.devices)} devices, {len(compiled.blocks)} blocks, "
+        f"{len(compiled.alarms)} alarms, {len(compiled.displays)} displays. No problems."
+    )
+
+
+def _read(site: Path, as_json: bool, code: int) -> Site:
+    from tags.site import SiteError, read_site  # noqa: PLC0415
+
+    try:
+        return read_site(site)
+    except SiteError as error:
+        if as_json:
+            show_json(
+                {
+                    "problems": [
+                        {"file": p.file, "line": p.line, "column": p.column, "message": p.message}
+                        for p in error.problems
+                    ]
+                }
+            )
+            sys.exit(code)
+        for problem in error.problems:
+            err.print(str(problem), markup=False)
+        many = len(error.problems)
+        raise failed(f"{site}: {many} problem{'s' if many != 1 else ''}.", code)
+
+
+def schema() -> None:
+    """JSON Schema of the site files, for editors."""
+    from tags.site import schema as site_schema  # noqa: PLC0415
+
+    show_json(site_schema())
+
+
+def simulate(site: SiteFolder, data: Data = None) -> None:
+    """Only the simulated devices of a site, until Ctrl-C."""
+    from scada.simulate import run_simulators  # noqa: PLC0415
+
+    compiled = _read(site, False, BAD_SITE)
+    folder = DataDir(data or default_data(f"{compiled.name}-simulate"))
+    try:
+        folder.create()
+    except DataDirError as error:
+        raise failed(str(error))
+    sys.exit(run_simulators(compiled, folder))
+
+
+def inject(
+    device: Annotated[str, typer.Argument(metavar="DEVICE")],
+    what: Annotated[str, typer.Argument(metavar="unplug|plug|freeze|thaw|power_cycle|NAME=VALUE")],
+    data: Data = None,
+) -> None:
+    """Faults and panel actions on a simulated device: `inject PLC1 unplug`, `inject PLC1 LV-101.local=true`."""
+    from scada.simulate import inject as send  # noqa: PLC0415
+
+    name, sign, text = what.partition("=")
+    message: dict[str, object] = {"device": device, "do": what}
+    if sign:
+        meant: dict[str, object] = {"true": True, "false": False}
+        try:
+            value = meant[text] if text in meant else float(text)
+        except ValueError:
+            raise failed(f"{text!r} is neither true, false nor a number.", 2)
+        message = {"device": device, "set": {name: value}}
+    folder = DataDir(data or default_data("demo"))
+    answer = send(folder, message)
+    if "error" in answer:
+        raise failed(str(answer["error"]))
+    out.print(f"{device}: {what}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    app.command()(demo)
+    app.command("run")(run_)
+    app.command()(simulate)
+    app.command()(check)
+    app.command()(schema)
+    app.command()(inject)

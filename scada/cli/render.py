@@ -1,0 +1,115 @@
+"""Words, tables and exit codes of the command line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from scada.client import Sample
+from tags import quality
+from tags.model import Tag
+from tags.types import Value
+
+OK: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+REJECTED: Final = 3
+BAD_SITE: Final = 78  # EX_CONFIG of sysexits.h
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def failed(message: str, code: int = FAILED) -> SystemExit:
+    """Says one thing on stderr; raise what it returns to end with the code."""
+    err.print(message, style="red", markup=False)
+    return SystemExit(code)
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.buffer.write(
+        orjson.dumps(
+            document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+        )
+    )
+    sys.stdout.flush()
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on a terminal; tab-separated lines with a head in a pipe."""
+    if not out.is_terminal:
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(row))
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def value_text(tag: Tag, value: Value | None) -> str:
+    """A value as people read it: state text, decimals, unit."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool) or tag.states:
+        text = tag.states.get(str(int(value)))  # type: ignore[arg-type] - states belong to whole numbers
+        if text is not None:
+            return text
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = f"{value:.{tag.decimals}f}" if isinstance(value, float) else str(value)
+    return f"{text} {tag.unit}" if tag.unit else text
+
+
+def quality_text(status: int) -> str:
+    """Name of the status, coloured on a terminal when it is not good."""
+    name = quality.name(status)
+    if quality.is_bad(status):
+        return f"[red]{name}[/red]" if out.is_terminal else name
+    if status != quality.GOOD:
+        return f"[yellow]{name}[/yellow]" if out.is_terminal else name
+    return name
+
+
+def sample_json(tag: Tag, sample: Sample) -> dict[str, Any]:
+    """A sample as `--json` shows it."""
+    return {
+        "path": tag.path,
+        "value": sample.value,
+        "unit": tag.unit,
+        "quality": quality.name(sample.status),
+        "status": sample.status,
+        "time": utc_text(sample.source_ns) if sample.source_ns else None,
+        "age_s": round(sample.age_s, 3) if sample.source_ns else None,
+    }
+
+
+def utc_text(utc_ns: int) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    seconds, rest = divmod(utc_ns, 1_000_000_000)
+    stamp = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03d}Z"
+
+
+def local_text(utc_ns: int, zone: str) -> str:
+    """Time of day at the site, with the date."""
+    return f"{dt.datetime.fromtimestamp(utc_ns / 1e9, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
+
+
+def age_text(seconds: float) -> str:
+    """A duration in the unit that fits: `0.3 s`, `12 s`, `4 min`, `3 h`, `2 d`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{seconds / (60 if unit == 'min' else size):.0f} {unit}"
+    return f"{seconds:.0f} s"

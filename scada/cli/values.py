@@ -1,0 +1,211 @@
+"""`status`, `read`, `watch`, `write`, `force`: what the plant is doing, and asking it for something else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Annotated, Any
+
+import typer
+
+from scada.cli import options
+from scada.cli.options import AsJson, Data, Reason, connect, known
+from scada.cli.render import (
+    OK,
+    REJECTED,
+    USAGE,
+    age_text,
+    failed,
+    local_text,
+    out,
+    quality_text,
+    sample_json,
+    show_json,
+    show_table,
+    value_text,
+)
+from scada.client import Client, Outcome
+from tags.model import SYSTEM
+
+WATCH_PERIOD_S = 0.2
+
+
+def status(data: Data = None, as_json: AsJson = False) -> None:
+    """Services, devices, alarms and forces at a glance."""
+    plant = connect(data, role="viewer")
+    services = plant.services()
+    alarms = [alarm for alarm in plant.alarms() if alarm.bits & 3]
+    devices = _devices(plant)
+    forces = plant.forces()
+    if as_json:
+        show_json(
+            {
+                "site": plant.site.name,
+                "services": [
+                    {
+                        "name": s.name,
+                        "state": s.state,
+                        "heartbeat_age_s": s.heartbeat_age_s,
+                        "memory_mb": s.memory,
+                    }
+                    for s in services
+                ],
+                "devices": devices,
+                "alarms": len(alarms),
+                "unacknowledged": sum(bool(alarm.bits & 2) for alarm in alarms),
+                "forces": forces,
+            }
+        )
+        return
+    out.print(f"[bold]{plant.site.name}[/bold]  OPC UA {plant.site.opcua_endpoint}  HMI http://{_hmi(plant)}")
+    show_table(
+        ("service", "state", "memory"),
+        ((s.name, s.state, f"{s.memory:.0f} MB" if s.memory else "—") for s in services),
+    )
+    out.print()
+    show_table(
+        ("device", "connected", "outputs", "period asked", "achieved", "p99"),
+        (
+            (
+                device["name"],
+                "yes" if device["connected"] else "NO",
+                "armed" if device["armed"] else "not armed",
+                f"{device['period_asked']:.1f} s" if device["period_asked"] is not None else "—",
+                f"{device['period_achieved']:.2f} s" if device["period_achieved"] is not None else "—",
+                f"{device['latency_p99']:.1f} ms" if device["latency_p99"] is not None else "—",
+            )
+            for device in devices
+        ),
+    )
+    open_alarms = sum(bool(alarm.bits & 2) for alarm in alarms)
+    out.print(f"\nalarms: {len(alarms)} standing, {open_alarms} to acknowledge   forces: {len(forces)}")
+
+
+def _hmi(plant: Client) -> str:
+    return f"{plant.site.hmi_host}:{plant.site.hmi_port}"
+
+
+def _devices(plant: Client) -> list[dict[str, Any]]:
+    plant.refresh()
+    rows: list[dict[str, Any]] = []
+    for device in plant.site.devices:
+        row: dict[str, Any] = {"name": device.name}
+        for key in ("connected", "armed", "period_asked", "period_achieved", "latency_p99", "errors"):
+            path = f"system/{device.name}/{key}"
+            row[key] = plant.read(path).value if path in plant.tags else None
+        rows.append(row)
+    return rows
+
+
+def read(
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="TAG…", help="Tag paths; none for all but system tags.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """The present values of tags."""
+    plant = connect(data, role="viewer")
+    plant.refresh()
+    chosen = (
+        [known(plant, path) for path in tags] if tags else [t for t in plant.site.tags if t.kind != SYSTEM]
+    )
+    samples = [plant.read(tag.path) for tag in chosen]
+    if as_json:
+        show_json([sample_json(tag, sample) for tag, sample in zip(chosen, samples, strict=True)])
+        return
+    show_table(
+        ("tag", "value", "quality", "age", "description"),
+        (
+            (
+                tag.path,
+                value_text(tag, sample.value),
+                quality_text(sample.status),
+                age_text(sample.age_s) if sample.source_ns else "—",
+                tag.description,
+            )
+            for tag, sample in zip(chosen, samples, strict=True)
+        ),
+    )
+
+
+def watch(tags: Annotated[list[str], typer.Argument(metavar="TAG…")], data: Data = None) -> None:
+    """Prints a line whenever a value or its quality changes; Ctrl-C ends it."""
+    plant = connect(data, role="viewer")
+    chosen = [known(plant, path) for path in tags]
+    last: dict[str, tuple[Any, int]] = {}
+    pause = threading.Event()
+    width = max(len(tag.path) for tag in chosen)
+    try:
+        while True:
+            plant.refresh()
+            for tag in chosen:
+                sample = plant.read(tag.path)
+                if last.get(tag.path) != (sample.value, sample.status):
+                    last[tag.path] = (sample.value, sample.status)
+                    when = local_text(sample.source_ns, plant.site.timezone) if sample.source_ns else "—"
+                    line = f"{when}  {tag.path:{width}}  {value_text(tag, sample.value):>14}  {quality_text(sample.status)}"
+                    out.print(line)
+            sys.stdout.flush()
+            pause.wait(WATCH_PERIOD_S)
+    except KeyboardInterrupt:
+        return
+
+
+def write(
+    tag: str,
+    value: str,
+    data: Data = None,
+    reason: Reason = "",
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long to wait for the outcome.")
+    ] = "5 s",
+) -> None:
+    """Asks for a new value and says what became of it."""
+    plant = connect(data)
+    target = known(plant, tag)
+    wanted = options.parse_value(target, value)
+    outcome = plant.request(
+        "write", [(target.path, wanted)], reason=reason, deadline_s=options.parse_duration(timeout)
+    )
+    _tell(f"{target.path} = {value_text(target, wanted)}", outcome)
+
+
+def force(
+    tag: str,
+    value: Annotated[str | None, typer.Argument(help="The value; left out with --release.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Ends by itself after, e.g. 30m.")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="Ends a force now.")] = False,
+    data: Data = None,
+    reason: Reason = "",
+) -> None:
+    """Replaces a value by hand for a time: marked GoodLocalOverride, listed, alarmed, expiring."""
+    plant = connect(data)
+    target = known(plant, tag)
+    if release:
+        outcome = plant.request("unforce", [(target.path, None)], reason=reason)
+        _tell(f"{target.path} is no longer forced", outcome)
+        return
+    if value is None or duration is None:
+        raise failed("A force needs a value and an end: scada force TAG VALUE --for 30m", USAGE)
+    wanted = options.parse_value(target, value)
+    outcome = plant.request(
+        "force", [(target.path, wanted)], reason=reason, for_s=options.parse_duration(duration)
+    )
+    _tell(f"{target.path} forced to {value_text(target, wanted)} for {duration}", outcome)
+
+
+def _tell(what: str, outcome: Outcome) -> None:
+    if outcome.status == "confirmed":
+        out.print(f"{what}: confirmed")
+        raise typer.Exit(OK)
+    reasons = "; ".join(outcome.reasons)
+    raise failed(f"{what}: {outcome.status}{'. ' + reasons if reasons else ''}", REJECTED)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the verbs."""
+    for verb in (status, read, watch, write, force):
+        app.command()(verb)
