@@ -330,7 +330,7 @@ class _Parser:
             try:
                 unit = units.find(symbol).symbol
             except units.UnitError as error:
-                raise self.error(str(error), match.start(1) + 1)
+                raise self.error(str(error), match.start(1) + 1) from error
             self.end = match.end()
         if not math.isfinite(value):
             raise self.error("the number is too large")
