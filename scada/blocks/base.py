@@ -1,0 +1,363 @@
+"""What every function block is, and what it sees of the scan.
+
+The scan owns `Signals` (the working set: one slot for each tag that the program touches) and `Outputs` (one row for
+each tag that the program may write). A block is built once through a `Binder`, which turns paths into slots, is
+linked to the other blocks, and is then stepped once per scan, in order. Blocks mutate their own `__slots__`; they
+allocate next to nothing in a step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from tags import expression, model
+from tags.quality import (
+    BAD_OUT_OF_RANGE,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    GOOD,
+    UNCERTAIN,
+    UNCERTAIN_EU_EXCEEDED,
+)
+from tags.types import BOOL, FLOATS, STRING, Value
+
+# Why an output does not follow what its block wants (`Outputs.tracking`), as bits.
+NOT_INITIALISED = 1  # nothing was read back yet
+LOCAL = 2  # the unit's selector says Local, or is not Good
+DISARMED = 4  # nothing is written to the device: the scan runs in shadow
+INTERLOCKED = 8  # an interlock holds it
+FORCED = 16  # a force holds it
+LIMITED = 32  # clamped to the limits of the tag
+RATE_LIMITED = 64  # on its way at the tag's rate
+NOT_OURS = (
+    NOT_INITIALISED | LOCAL | DISARMED | INTERLOCKED | FORCED
+)  # what a block wants has no effect at all
+
+# Modes, as in the points `MODE`.
+OUT_OF_SERVICE, MANUAL, AUTO, CASCADE, REMOTE_CASCADE = range(5)
+MODE_TEXTS = ("Out of service", "Manual", "Auto", "Cascade", "Remote cascade")
+
+Condition = Callable[[Sequence[Any], Sequence[int]], tuple[Any, int]]
+"""A bound expression: (values, statuses) of the signals -> (value, worst status)."""
+
+
+def usable(status: int) -> bool:
+    """True when a block may act on a value: Good, or outside its range but measured."""
+    return status < UNCERTAIN or (status & 0xFFFF_0000) == UNCERTAIN_EU_EXCEEDED
+
+
+def finite(value: object) -> bool:
+    """True for a bool, an int or a float that is neither NaN nor infinite."""
+    return isinstance(value, int) or (isinstance(value, float) and value - value == 0.0)
+
+
+class Signals:
+    """The scan's working set: parallel lists, one slot per tag. `Binder.index` maps paths to slots.
+
+    Attributes:
+        value: bool, int, float or str as the tag's type has it, engineering units.
+        status: OPC UA status code, 32 bits.
+        time_ns: Source time, ns UTC.
+        fresh: A new sample in this scan: its source time changed. The scan clears all of them before it copies the
+            inputs in.
+    """
+
+    __slots__ = ("fresh", "status", "time_ns", "value")
+
+    def __init__(self, tags: Sequence[model.Tag]) -> None:
+        """One slot per tag: its `initial` value or zero, not yet known."""
+        zero: dict[str, Value] = {BOOL: False, STRING: ""} | dict.fromkeys(FLOATS, 0.0)
+        self.value: list[Any] = [zero.get(t.type, 0) if t.initial is None else t.initial for t in tags]
+        self.status: list[int] = [BAD_WAITING_FOR_INITIAL_DATA] * len(tags)
+        self.time_ns: list[int] = [0] * len(tags)
+        self.fresh: list[bool] = [False] * len(tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time of one scan; recorded input, like the samples.
+
+    Attributes:
+        number: Of the scan, counts up.
+        periods: Whole scan periods elapsed since the last scan, >= 1.
+        period_ns: Scan period, ns.
+        utc_ns: ns UTC.
+        weekday: Civil, 0 = Monday.
+        second_of_day: Civil, 0 … 86399.
+        date: Civil, ISO (`2026-11-22`).
+        tz_version: Of the time zone database that civil time came from.
+    """
+
+    number: int
+    periods: int
+    period_ns: int
+    utc_ns: int
+    weekday: int = 0
+    second_of_day: int = 0
+    date: str = ""
+    tz_version: str = ""
+
+    @property
+    def dt_ns(self) -> int:
+        """Elapsed since the last scan, ns."""
+        return self.periods * self.period_ns
+
+
+class Outputs:
+    """What the program writes: parallel lists, one row per output, rows from `Binder.output`.
+
+    An output is a writable tag: a device tag (the output stage then moves its `<path>/command`), a memory tag or a
+    point of another block (`FunctionBlock.write` of that block).
+
+    Attributes:
+        path: Of the writable tag (never of `…/command`).
+        slot: The tag's own slot in `Signals`: for a device tag what was read back.
+        wanted: What a block asked for in this scan, engineering units; None: nothing, the command stays. The scan
+            sets all to None before the blocks run.
+        override: `(value, path of the interlock)` when an interlock holds the output in this scan, else None.
+            Cleared with `wanted`.
+        applied: The command that the output stage of the last scan came to; in Local, disarmed and before
+            initialisation what was read back; None while nothing is known.
+        tracking: Why `applied` differs from `wanted`: bits NOT_INITIALISED … RATE_LIMITED, 0 when it follows.
+    """
+
+    __slots__ = ("applied", "override", "path", "slot", "tracking", "wanted")
+
+    def __init__(self, paths: Sequence[str], slots: Sequence[int]) -> None:
+        self.path = list(paths)
+        self.slot = list(slots)
+        count = len(self.path)
+        self.wanted: list[Any] = [None] * count
+        self.override: list[tuple[Any, str] | None] = [None] * count
+        self.applied: list[Any] = [None] * count
+        self.tracking: list[int] = [NOT_INITIALISED] * count
+
+
+class Context:
+    """One scan as a block sees it.
+
+    Attributes:
+        signals: The working set.
+        outputs: The outputs.
+        tick: The time of this scan.
+        dt_ns: `tick.dt_ns`.
+        events: What was emitted in this scan; the scan takes and clears it.
+    """
+
+    __slots__ = ("dt_ns", "events", "outputs", "signals", "tick")
+
+    def __init__(self, signals: Signals, outputs: Outputs) -> None:
+        self.signals = signals
+        self.outputs = outputs
+        self.events: list[dict[str, Any]] = []
+        self.tick = Tick(0, 1, 1, 0)
+        self.dt_ns = 1
+
+    def begin(self, tick: Tick) -> None:
+        """Starts a scan: the scan calls this once, before requests and blocks."""
+        self.tick = tick
+        self.dt_ns = tick.periods * tick.period_ns
+        outputs = self.outputs
+        count = len(outputs.wanted)
+        outputs.wanted[:] = [None] * count
+        outputs.override[:] = [None] * count
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Records an event of this scan; `t` is filled in."""
+        self.events.append({"kind": kind, "t": self.tick.utc_ns, **fields})
+
+    def put(self, slot: int, value: Any, status: int = GOOD, *, fresh: bool = False) -> None:
+        """Sets a point of a block. Its source time moves when value or status change, or when `fresh`.
+
+        NaN and infinity never become a value: the point keeps its last one and turns Bad (BadOutOfRange).
+
+        Args:
+            slot: From `Binder.point`; negative: the block has no such point, nothing happens.
+            value: As the tag's type has it, engineering units.
+            status: OPC UA status code.
+            fresh: A new sample even when it equals the last one.
+        """
+        if slot < 0:
+            return
+        signals = self.signals
+        if isinstance(value, float) and value - value != 0.0:
+            value, status = signals.value[slot], BAD_OUT_OF_RANGE
+        if fresh or value != signals.value[slot] or status != signals.status[slot]:
+            signals.value[slot] = value
+            signals.status[slot] = status
+            signals.time_ns[slot] = self.tick.utc_ns
+            signals.fresh[slot] = True
+
+    def drive(self, output: int, value: Any) -> None:
+        """Asks for a value of an output in this scan; NaN and infinity ask for nothing.
+
+        Args:
+            output: From `Binder.output`.
+            value: Engineering units.
+        """
+        if isinstance(value, float) and value - value != 0.0:
+            return
+        self.outputs.wanted[output] = value
+
+    def override(self, output: int, value: Any, by: str) -> None:
+        """Holds an output at a value in this scan, whatever blocks and requests want. The first interlock wins.
+
+        Args:
+            output: From `Binder.output`.
+            value: Engineering units.
+            by: Path of the interlock: it names itself where requests are rejected.
+        """
+        if self.outputs.override[output] is None:
+            self.outputs.override[output] = (value, by)
+
+
+class Binder:
+    """Turns paths into slots while blocks are built; afterwards it is the program's index.
+
+    Attributes:
+        tags: All tags of the site by path.
+        period_ns: Scan period, ns.
+        index: Path to slot in `Signals`; grows as blocks bind.
+        output_paths: Path of each output row.
+        driver: Output row to the one block that drives it; such an output is written by requests only through
+            `FunctionBlock.write_output`.
+    """
+
+    def __init__(self, tags: Mapping[str, model.Tag], period_ns: int) -> None:
+        self.tags = tags
+        self.period_ns = period_ns
+        self.index: dict[str, int] = {}
+        self.output_paths: list[str] = []
+        self.driver: dict[int, FunctionBlock] = {}
+        self._outputs: dict[str, int] = {}
+
+    def slot(self, path: str) -> int:
+        """The slot of a tag.
+
+        Raises:
+            KeyError: The site has no such tag.
+        """
+        if path not in self.index:
+            if path not in self.tags:
+                raise KeyError(f"{path}: no such tag")
+            self.index[path] = len(self.index)
+        return self.index[path]
+
+    def optional(self, path: str | None) -> int:
+        """The slot of a tag, -1 for None."""
+        return -1 if path is None else self.slot(path)
+
+    def point(self, block: model.Block, name: str) -> int:
+        """The slot of a block's point, -1 when the block has no such point."""
+        return self.optional(block.points.get(name))
+
+    def output(self, path: str, driver: FunctionBlock | None = None) -> int:
+        """The output row of a writable tag; `driver` is the block that owns it, None for one that writes now and then."""
+        if path not in self._outputs:
+            self._outputs[path] = len(self.output_paths)
+            self.output_paths.append(path)
+            self.slot(path)
+        row = self._outputs[path]
+        if driver is not None:
+            self.driver[row] = driver
+        return row
+
+    def condition(self, text: str | None) -> Condition | None:
+        """An expression bound to the signals, None for None.
+
+        Raises:
+            ValueError: It cannot be parsed (the site's check has said so before).
+        """
+        if text is None:
+            return None
+        parsed = expression.parse(text)
+        for path in parsed.paths:
+            self.slot(path)
+        units = {path: self.tags[path].unit for path in parsed.paths}
+        return expression.bind(parsed, self.index, units)
+
+    def paths_of(self, text: str | None) -> tuple[str, ...]:
+        """The tag paths that an expression reads."""
+        if text is None:
+            return ()
+        return tuple(expression.parse(text).paths)
+
+    def signals(self) -> Signals:
+        """The working set for everything bound so far."""
+        return Signals([self.tags[path] for path in self.index])
+
+    def outputs(self) -> Outputs:
+        """The outputs bound so far."""
+        return Outputs(self.output_paths, [self.index[path] for path in self.output_paths])
+
+
+class FunctionBlock(ABC):
+    """One function block. Life: `build`, `link`, maybe `restore`, then `step` once per scan.
+
+    No method raises for any input; a block that does anyway is caught by the scan. A value that a block cannot act
+    on (NaN, a bad or stale input) is named in the docstring of its module, with what it does then.
+
+    Attributes:
+        path: The block's name.
+    """
+
+    __slots__ = ("path",)
+    type: ClassVar[str]
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: model.Block, binder: Binder) -> Self:
+        """The block of a compiled configuration."""
+
+    def link(self, blocks: Mapping[str, FunctionBlock]) -> None:  # noqa: B027 - most blocks know no other
+        """Finds the blocks that it works with; called once, when all are built."""
+
+    @abstractmethod
+    def step(self, ctx: Context) -> None:
+        """Runs once in the scan: reads signals, puts its points, drives its outputs."""
+
+    def retained(self) -> dict[str, Any]:
+        """What survives a restart, as JSON."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:  # noqa: B027 - stateless blocks
+        """Takes back what `retained` gave, before the first step. Parts that do not fit are left out.
+
+        Args:
+            state: As JSON brought it back.
+            fresh: The state is recent enough to restart in the last mode; else modes become Manual.
+        """
+
+    def to_manual(self) -> None:  # noqa: B027 - blocks without a mode
+        """Goes to Manual without a bump (repeated crashes); nothing for a block without a mode."""
+
+    def write(self, point: str, value: Any) -> str | None:
+        """A request to write a point, before the step of the same scan.
+
+        Args:
+            point: For example `SP`.
+            value: Coerced to the type of the point's tag and within the tag's limits.
+
+        Returns:
+            None when taken, else why it is refused, naming the block.
+        """
+        del value
+        return f"{self.path}/{point} is computed: it cannot be written"
+
+    def write_output(self, output: int, value: Any) -> str | None:
+        """A request to write an output that this block drives; taken only in Manual.
+
+        Args:
+            output: Row from `Binder.output`.
+            value: Coerced to the output tag's type.
+
+        Returns:
+            None when taken, else why it is refused.
+        """
+        del output, value
+        return f"{self.path} drives this output"
