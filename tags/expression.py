@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from tags import quality, units
 from tags.model import Tag
 from tags.types import BOOL, STRING
@@ -50,6 +52,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 _UNIT: Final = re.compile(r"\s*([^\W\d_][\w·]*(?:/[^\W\d_]\w*)?|[%°‰Ω][\w]*|1/min)")
+_BOOLS: Final = (bool, np.bool_)
 _NOT_UNITS: Final = frozenset({"and", "or", "not"})
 
 
@@ -164,7 +167,7 @@ def bind(expression: Expression, index: Mapping[str, int], unit_of_path: Mapping
         unit_of_path: Unit symbol of each path, or None.
 
     Returns:
-        `f(values, statuses) -> (value, status)`: a bool or float, and the worst status of all inputs. A result
+        `f(values, statuses) -> (value, status)`: a bool (bool tags must come as bool) or float, and the worst status of all inputs. A result
         that does not exist (division by 0, root of a negative number, not finite) is 0.0 or False with
         BadOutOfRange, or with the worse status of an input.
 
@@ -191,7 +194,7 @@ def _evaluator(value_of: Callable[[Sequence[Any]], Any], positions: tuple[int, .
                 status = int(statuses[position])
         try:
             value = value_of(values)
-            if is_bool:
+            if is_bool or isinstance(value, _BOOLS):
                 return bool(value), status
             value = float(value)
             if math.isfinite(value):
