@@ -8,6 +8,13 @@ import subprocess
 import sys
 
 
+def apt(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(
+        ["apt-get", "-qq", *words], env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def main() -> None:
     missing = [name for name in sys.argv[1:] if shutil.which(name) is None]
     if not missing:
@@ -16,14 +23,8 @@ def main() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit(f"The tests need {', '.join(missing)}. On Debian, as root: {command}")
     print(f"== {command}", flush=True)
-    quiet = {
-        "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        "capture_output": True,
-        "text": True,
-        "check": False,
-    }
-    subprocess.run(["apt-get", "update", "-qq"], **quiet)  # type: ignore[call-overload]
-    done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], **quiet)  # type: ignore[call-overload]
+    apt("update")
+    done = apt("install", "-y", "--no-install-recommends", *missing)
     if done.returncode:
         sys.exit(f"{done.stderr.strip()[-500:]}\n{command} failed. The tests need {', '.join(missing)}.")
 
