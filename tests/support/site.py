@@ -115,7 +115,7 @@ def make_site(**overrides: Any) -> Site:
         ),
         devices=(
             Device(name="PLC1", driver="modbus", service="field",
-                   config={"endpoint": "tcp://127.0.0.1:5020", "unit_id": 1, "word_order": "big", "timeout_ns": second // 2}),
+                   config={"endpoint": "tcp://127.0.0.1:5020", "unit_id": 1, "word_order": "big", "timeout": "500 ms"}),
         ),
         displays=(),
     )  # fmt: skip
