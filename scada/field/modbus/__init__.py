@@ -30,7 +30,8 @@ class Modbus:
             config: The device's settings.
 
         Returns:
-            `{"table": "coil"|"discrete"|"holding"|"input", "offset": int, "bit": int|None, "count": int}`.
+            `{"table": "coil"|"discrete"|"holding"|"input", "offset": int, "bit": int|None, "count": int,
+            "type": str}`, where `type` is the type on the wire.
 
         Raises:
             ValueError: The text is no address, or the type does not fit there; the message says what to write.

@@ -45,21 +45,34 @@ class Address:
         offset: Zero-based, as on the wire.
         bit: Bit of a register, 0 = least significant, or None.
         count: Registers or coils, at least 1.
+        type: On the wire, one of `tags.types.TYPES`; a scaled tag's own type is float64.
     """
 
     table: str
     offset: int
     bit: int | None
     count: int
+    type: str
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `Tag.address`."""
-        return {"table": self.table, "offset": self.offset, "bit": self.bit, "count": self.count}
+        return {
+            "table": self.table,
+            "offset": self.offset,
+            "bit": self.bit,
+            "count": self.count,
+            "type": self.type,
+        }
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Address:
         """From `Tag.address`."""
-        return cls(data["table"], data["offset"], data["bit"], data["count"])
+        return cls(data["table"], data["offset"], data["bit"], data["count"], data["type"])
+
+    @property
+    def end(self) -> int:
+        """First offset behind it."""
+        return self.offset + self.count
 
     def __str__(self) -> str:
         return f"{self.table}/{self.offset}" + ("" if self.bit is None else f".{self.bit}")
@@ -95,7 +108,7 @@ def parse(text: str, type_: str, config: Config) -> Address:
         )
     if offset + count > 65536:
         raise ValueError(f"{text}: reaches beyond the last address, {table}/65535")
-    return Address(table, offset, bit, count)
+    return Address(table, offset, bit, count, type_)
 
 
 def _bool(text: str, table: str, bit: int | None, registers: int | None) -> int:

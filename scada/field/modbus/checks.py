@@ -64,17 +64,15 @@ def _clash(tag: Tag, at: Address, other: Tag, o: Address) -> str | None:
     both_written = tag.owner is not None and other.owner is not None
     where = f"{at} is also {other.path}"
     if at.table not in BIT_TABLES and (at.bit is None) != (o.bit is None):
-        word = tag if at.bit is None else other
-        if word.type not in _WORDS:
+        word_at = at if at.bit is None else o
+        if word_at.type not in _WORDS:
             return f"{where} ({other.type}). Two types cannot share registers: correct one address"
         return (
             f"{where}, and both are written. Write the word or its bits, not both" if both_written else None
         )
     if (at.offset, at.count, at.bit) == (o.offset, o.count, o.bit):
-        if tag.type != other.type:
-            return (
-                f"{where}, which has type {other.type}. Two types cannot share registers: correct one address"
-            )
+        if at.type != o.type:
+            return f"{where}, which has type {o.type}. Two types cannot share registers: correct one address"
         return (
             f"{where}, and both are written. One place has one writer: keep one owner:"
             if both_written
@@ -82,7 +80,7 @@ def _clash(tag: Tag, at: Address, other: Tag, o: Address) -> str | None:
         )
     if at.bit is not None:
         return None
-    return f"{where} ({other.type}, {o.count} registers from {o}). Correct one address"
+    return f"{where} ({o.type}, {o.count} registers from {o}). Correct one address"
 
 
 def _budget(config: Config, placed: list[tuple[Tag, Address]]) -> list[tuple[str, str]]:
