@@ -1,0 +1,118 @@
+"""Command values to write requests, and to what a device that took them would read back: pure."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from scada.field.modbus import wire
+from scada.field.modbus.address import BIT_TABLES
+from scada.field.modbus.config import Config
+from scada.field.modbus.decode import WIRE, Bits, Point
+from tags import types
+from tags.scaling import Scalings, to_engineering, to_raw, to_raw_array
+
+_PACK: Final = {types.FLOAT32: ">f", types.FLOAT64: ">d"}
+
+
+def write_request(point: Point, bits: int, text: str, config: Config) -> wire.Pdu:
+    """The request that brings a value into a device.
+
+    Args:
+        point: Where to, and how scaled.
+        bits: The value's 64 bits by `point.type`, engineering units; not used for a string.
+        text: The value of a string.
+        config: Word and byte order, single or multiple writes.
+
+    Raises:
+        ValueError: The value cannot be written: not finite, or a text too long for its registers.
+    """
+    at = point.address
+    single = config.writes == "single"
+    if at.table in BIT_TABLES:
+        return (wire.write_coil if single else wire.write_coils)(at.offset, bits != 0)
+    if at.bit is not None:
+        mask = 1 << at.bit
+        return wire.mask_write(at.offset, 0xFFFF & ~mask, mask if bits else 0)
+    if at.type == types.STRING:
+        words = _text(point, text)
+    else:
+        value = types.from_bits(point.type, bits)
+        raw = value if not point.scaled and at.type == point.type else to_raw(value, point.scaling, at.type)
+        if at.type in _PACK:
+            words = struct.pack(_PACK[at.type], raw)
+        else:
+            words = (int(raw) & (2 ** (16 * at.count) - 1)).to_bytes(2 * at.count, "big")
+    if config.word_order == "little" and at.type != types.STRING:
+        words = b"".join(words[i : i + 2] for i in range(len(words) - 2, -1, -2))
+    if config.byte_order == "little":
+        words = b"".join(words[i + 1 : i - 1 if i else None : -1] for i in range(0, len(words), 2))
+    return (
+        wire.write_register(at.offset, words)
+        if single and at.count == 1
+        else wire.write_registers(at.offset, words)
+    )
+
+
+def _text(point: Point, text: str) -> bytes:
+    data, room = text.encode(), 2 * point.address.count
+    if len(data) > room:
+        raise ValueError(f"a text of {len(data)} bytes does not fit into {point.address.count} registers")
+    return data.ljust(room, b"\0")
+
+
+class Quantiser:
+    """What outputs would read back if a command were written: rounded to the device's steps, in one vector operation.
+
+    Commands and read-backs are compared as equal bits; this makes them comparable.
+
+    Args:
+        points: The outputs.
+    """
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        numbers = [
+            (i, p)
+            for i, p in enumerate(points)
+            if p.address.type not in (types.BOOL, types.STRING)
+            and (p.scaled or p.type in types.FLOATS or p.address.type in types.FLOATS)
+        ]
+        self._rows = np.array([i for i, _ in numbers], np.intp)
+        self._scalings = Scalings.of([p.scaling for _, p in numbers], [p.address.type for _, p in numbers])
+        self._float_in = np.array([p.type in types.FLOATS for _, p in numbers], np.bool_)
+        self._single = np.array([p.address.type == types.FLOAT32 for _, p in numbers], np.bool_)
+        self._wire = [WIRE[p.address.type] for _, p in numbers]
+
+    def __call__(self, bits: Bits) -> tuple[Bits, npt.NDArray[np.bool_]]:
+        """Quantised commands.
+
+        Args:
+            bits: Shape (n,), the commands' value bits.
+
+        Returns:
+            Bits of the values that would be read back, and a mask of those that cannot be written at all.
+        """
+        out = bits.copy()
+        bad = np.zeros(len(bits), np.bool_)
+        if len(self._rows):
+            mine = bits[self._rows]
+            s = self._scalings
+            raw, unusable = to_raw_array(types.floats(mine, self._float_in), s)
+            with np.errstate(over="ignore"):
+                raw = np.where(self._single, raw.astype(np.float32).astype(np.float64), raw)
+            values, _ = to_engineering(raw, s.gain, s.offset, s.bad_below, s.bad_above)
+            encoded = values.view(np.uint64)
+            if not self._float_in.all():
+                whole = np.clip(np.rint(values), -(2.0**63), np.nextafter(2.0**63, 0.0)).astype(np.int64)
+                encoded = np.where(self._float_in, encoded, whole.view(np.uint64))
+            out[self._rows] = encoded
+            bad[self._rows] = unusable
+        return out, bad
+
+
+assert sys.byteorder == "little"  # the views in this package say so; x86-64 only
