@@ -1,0 +1,86 @@
+"""The OPC UA service: one event loop that looks at the plant 20 times a second and serves clients between."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import logging
+from typing import Final
+
+from asyncua import Server
+
+from scada.client import Client
+from scada.opcua.mirror import Mirror
+from scada.opcua.server import make_server
+from scada.opcua.sessions import SiteUsers
+from scada.opcua.space import build
+from scada.opcua.writes import Writes
+from scada.service import Service
+from scada.users import Throttle, Users
+
+TICK_S: Final = 0.05
+_HEALTH_TICKS: Final = 20
+
+
+def main(argv: list[str]) -> int:
+    """Entry point; returns the exit code."""
+    with Service.start(argv) as service:
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # client mistakes are no news of ours
+        try:
+            asyncio.run(_serve(service))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            service.fail(
+                f"{service.site.opcua_endpoint}: the port is in use. Choose another with --opcua-port."
+            )
+            return 1
+    return 0
+
+
+async def _serve(service: Service) -> None:
+    site = service.site
+    client = Client(service.data.root, source="opcua")
+
+    def log_login(user: str, source: str, accepted: bool) -> None:
+        service.event("login", user=user, source=f"opcua {source}", accepted=accepted)
+
+    users = SiteUsers(Users(service.data.users), Throttle(service.clock), log_login)
+    building = asyncio.create_task(_beat(service))
+    server = await make_server(site, service.data, users)
+    values = await build(server, site)
+    server.iserver.attribute_service = Writes(server.iserver.aspace, client)
+    mirror = Mirror(client, values, service.clock)
+    building.cancel()
+    await server.start()
+    gc.collect()
+    gc.freeze()
+    service.ready()
+    try:
+        await _run(service, mirror, server)
+    finally:
+        await server.stop()
+        client.close()
+
+
+async def _beat(service: Service) -> None:
+    """Stays alive while asyncua builds its standard nodes in a thread."""
+    while True:
+        service.beat()
+        await asyncio.sleep(TICK_S)
+
+
+async def _run(service: Service, mirror: Mirror, server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    ticks = 0
+    while not service.stopping:
+        await mirror.push()
+        service.beat()
+        if ticks % _HEALTH_TICKS == 0:
+            sessions = server.iserver._external_sessions.values()  # noqa: SLF001 - asyncua counts them nowhere else
+            service.health(sessions=sum(session.is_activated() for session in sessions))
+        ticks += 1
+        due = max(due + TICK_S, loop.time())
+        await asyncio.sleep(due - loop.time())
