@@ -1,0 +1,169 @@
+"""What a store of history is: the protocol that the service writes to and that everybody reads.
+
+Times are UTC, ns. A sample is (tag id, time, 64 value bits, status); the time is that of its source. Statuses are OPC UA
+StatusCodes; `BAD_DATA_LOST` marks where samples are missing, so that a trend shows a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tags.mapped import Position
+from tags.model import Tag
+from tags.types import FLOAT64, FLOATS, STRING, Value, floats, from_bits
+
+BAD_DATA_LOST: Final = 0x809D_0000
+
+SAMPLE: Final = np.dtype([("tag", "<u4"), ("status", "<u4"), ("t", "<i8"), ("bits", "<u8")])
+
+
+class StoreError(Exception):
+    """The store cannot be read or written now: disk full, I/O error, absent. The message names the file."""
+
+
+class Text(NamedTuple):
+    """One sample of a string tag."""
+
+    tag: int
+    t: int
+    text: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is committed in one transaction.
+
+    Attributes:
+        samples: Of dtype `SAMPLE`, shape (n,), in the order in which they happened.
+        texts: Samples of string tags.
+        events: JSON objects with at least `kind` and `t`.
+        positions: Reached by (writer, ring); ring is `changes` or `events`.
+        utc_ns: When the batch was made.
+    """
+
+    samples: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE))
+    texts: list[Text] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    utc_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of one tag, by time.
+
+    Attributes:
+        t: UTC, ns, shape (n,), int64.
+        bits: Value bits, shape (n,), uint64.
+        status: OPC UA StatusCodes, shape (n,), uint32.
+        more: There are more in the range than the limit allowed; go on from `t[-1]`.
+        type: The tag's type.
+        texts: The values of a string tag; None for the others.
+    """
+
+    t: npt.NDArray[np.int64]
+    bits: npt.NDArray[np.uint64]
+    status: npt.NDArray[np.uint32]
+    more: bool = False
+    type: str = FLOAT64
+    texts: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    @property
+    def values(self) -> list[Value]:
+        """Python values by the tag's type."""
+        if self.texts is not None:
+            return list(self.texts)
+        if self.type in FLOATS:
+            return list(self.bits.view(np.float64).tolist())
+        return [from_bits(self.type, bits) for bits in self.bits.tolist()]
+
+    @property
+    def floats(self) -> npt.NDArray[np.float64]:
+        """Values for plots; NaN where the status is bad, and for texts."""
+        if self.type == STRING:
+            return np.full(len(self.t), np.nan)
+        values = floats(self.bits, np.full(len(self.t), self.type in FLOATS))
+        return np.where(self.status >> np.uint32(31) == 1, np.nan, values)
+
+
+class TagEntry(NamedTuple):
+    """What the store knows of a tag."""
+
+    id: int
+    path: str
+    type: str
+
+
+class Store(Protocol):
+    """History that can be written by one process and read by many.
+
+    Every method raises `StoreError` when the disk does not let it.
+    """
+
+    def declare(self, tags: Iterable[Tag]) -> None:
+        """Makes paths and types of the site's tags known, so that history can be read without the site."""
+        ...
+
+    def append(self, batch: Batch) -> bool:
+        """Commits a batch: on the disk, all of it, when this returns.
+
+        Returns:
+            False when it was already there: its positions are not beyond those committed. Nothing is done then.
+        """
+        ...
+
+    def raw(
+        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, before: bool = False
+    ) -> Samples:
+        """Samples with start <= t < end, by time; equal times in the order in which they came.
+
+        Args:
+            tag_id: Of the tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+            limit: At most so many, the oldest.
+            before: Put the last sample before `start_ns` first, so that a trend knows where its line begins.
+        """
+        ...
+
+    def events(
+        self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """Events with start <= t < end, of some kinds or all; the newest `limit`, in order of time."""
+        ...
+
+    def position(self, writer: str, ring: str) -> Position | None:
+        """How far a ring of a writer is committed."""
+        ...
+
+    def ids(self) -> Mapping[str, TagEntry]:
+        """All tags ever declared, by path."""
+        ...
+
+    def last_commit_ns(self) -> int:
+        """When the last batch was made, UTC, ns; 0 for never."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        ...
+
+
+def open_reader(folder: Path) -> Store:
+    """The history in a data directory's `history` folder, for reading only, beside its writer.
+
+    Raises:
+        StoreError: There is none yet, or it cannot be read.
+    """
+    from historian.sqlite import SqliteStore  # noqa: PLC0415 - the protocol does not need its store
+
+    return SqliteStore.reader(folder)

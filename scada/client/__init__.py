@@ -1,0 +1,39 @@
+"""The one way into a running plant for screens, protocols and users' scripts: read, watch, request, history.
+
+Lives here: reading images and event rings, the rule of staleness, sending requests. May import the historian's reader,
+`scada.datadir`, `scada.clock` and `tags`; never a service. Nobody above touches image, ring, socket or store directly.
+
+    from scada.client import Client
+
+    plant = Client("/srv/water/data", user="anna", role="operator")
+    print(plant.read("tank1/LT-101").value)
+    print(plant.write("tank1/LIC-101/SP", 2.8, reason="trial").status)
+    for sample in plant.watch(["tank1/LT-101", "tank1/LV-101/POS"]):
+        print(sample.path, sample.value, sample.quality)
+"""
+
+from __future__ import annotations
+
+from historian.store import Samples, StoreError
+from scada.client.changes import Changes
+from scada.client.client import Client
+from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
+from scada.client.events import EventFollower
+from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
+
+__all__ = [
+    "AlarmState",
+    "Changes",
+    "Client",
+    "EventFollower",
+    "Force",
+    "NotRunning",
+    "NotRunningError",
+    "Outcome",
+    "Sample",
+    "Samples",
+    "ServiceState",
+    "SiteChanged",
+    "SiteChangedError",
+    "StoreError",
+]
