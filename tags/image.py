@@ -24,7 +24,18 @@ from tags.types import STRING_BYTES_MAX
 __all__ = ["ImageError", "ImageReader", "ImageWriter", "Rows"]
 
 KIND: Final = b"CLIMAGE1"
-ROWS, STRINGS, EPOCH, BEGIN, END, VERSIONS, AUXES, TEXTS, HEARTBEAT = 2, 3, 8, 16, 17, 18, 19, 20, 24
+ROWS, STRINGS, EPOCH, BEGIN, END, VERSIONS, AUXES, TEXTS, HEARTBEAT, READY = (
+    2,
+    3,
+    8,
+    16,
+    17,
+    18,
+    19,
+    20,
+    24,
+    32,
+)
 SLOT: Final = 1 + STRING_BYTES_MAX
 
 Rows = slice | npt.NDArray[np.integer[Any]]
@@ -199,6 +210,10 @@ class ImageWriter:
         """Shows that the writer's work loop runs."""
         self._words[HEARTBEAT] += 1
 
+    def ready(self) -> None:
+        """Shows that the writer, in this epoch, is up and does its work."""
+        self._words[READY] = self._words[EPOCH]
+
     def close(self) -> None:
         """Lets go of the file; the file stays."""
         self._mapped.close()
@@ -257,6 +272,11 @@ class ImageReader:
     def heartbeat(self) -> int:
         """Count of the writer's beats, live."""
         return self._words[HEARTBEAT]
+
+    @property
+    def ready(self) -> bool:
+        """The writer of this epoch said that it is up; live."""
+        return self._words[READY] == self._words[EPOCH] != 0
 
     @property
     def sequence(self) -> int:
