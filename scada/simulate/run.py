@@ -1,0 +1,132 @@
+"""The loop that plays the simulated PLCs: as a service of a plant, or alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+
+import uvloop
+
+from scada.clock import SystemClock
+from scada.datadir import DataDir
+from scada.service import Service
+from scada.simulate.inject import socket_path
+from scada.simulate.simulation import PERIOD_S, InjectSocket, SimulateError, Simulation
+from tags.model import Site
+
+HEALTH_EVERY = 50  # steps
+
+
+async def play(
+    simulation: Simulation,
+    data: DataDir,
+    stop: asyncio.Event,
+    *,
+    ready: Callable[[], None],
+    each_step: Callable[[], None],
+) -> None:
+    """Starts the PLCs and steps them until `stop` is set.
+
+    Args:
+        simulation: Not started yet.
+        data: Its `simulate_socket` takes faults.
+        stop: Ends it.
+        ready: Called once when all listen.
+        each_step: Called after every step.
+
+    Raises:
+        SimulateError: A port is taken.
+    """
+    faults = InjectSocket(socket_path(data), simulation)
+    try:
+        await simulation.start()
+        ready()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time()
+        while not stop.is_set():
+            simulation.step()
+            each_step()
+            deadline = max(deadline + PERIOD_S, loop.time())
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await stop.wait()
+            except TimeoutError:
+                pass
+    finally:
+        await simulation.close()
+        faults.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The service `simulate`: `python -m scada.simulate --data DIR --name simulate --epoch N`.
+
+    Returns:
+        Exit code.
+    """
+    _quiet()
+    with Service.start(argv) as service:
+        stop = asyncio.Event()
+        steps = 0
+
+        def each_step() -> None:
+            nonlocal steps
+            service.beat()
+            if steps % HEALTH_EVERY == 0:
+                service.health()
+            steps += 1
+
+        async def serve() -> None:
+            loop = asyncio.get_running_loop()
+            service.on_stop(lambda: loop.call_soon_threadsafe(stop.set))
+            if service.stopping:
+                return
+            simulation = Simulation(service.site.devices, service.clock)
+            await play(simulation, service.data, stop, ready=service.ready, each_step=each_step)
+
+        try:
+            _run(serve)
+        except SimulateError as error:
+            service.fail(str(error))
+            return 1
+    return 0
+
+
+def run_alone(site: Site, data: DataDir) -> int:
+    """See `scada.simulate.run_simulators`."""
+    _quiet()
+    data.create()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        simulation = Simulation(site.devices, SystemClock())
+
+        def ready() -> None:
+            for name, server in simulation.servers.items():
+                sys.stdout.write(f"{name} listens on {server.host}:{server.port} (Modbus/TCP)\n")
+            sys.stdout.write(f"Faults: scada inject PLC1 unplug --data {data.root}   Ctrl-C stops.\n")
+            sys.stdout.flush()
+
+        await play(simulation, data, stop, ready=ready, each_step=lambda: None)
+
+    try:
+        _run(serve)
+    except SimulateError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _run(serve: Callable[[], Coroutine[None, None, None]]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+
+
+def _quiet() -> None:
+    """A request for a unit that is not there is no error of ours; pymodbus would print whole frames for it."""
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
