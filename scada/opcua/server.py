@@ -7,7 +7,7 @@ from urllib.parse import urlparse
 
 from asyncua import Server, ua
 from asyncua.common.connection import TransportLimits
-from asyncua.crypto.permission_rules import SimpleRoleRuleset
+from asyncua.crypto.permission_rules import SimpleRoleRuleset, User
 from asyncua.crypto.security_policies import SecurityPolicy
 
 from scada.datadir import DataDir
@@ -27,7 +27,25 @@ _POLICIES: Final = [
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class SiteEndpoints(Server):  # type: ignore[misc] - asyncua is not typed
+class ReadOnly(SimpleRoleRuleset):
+    """What an unencrypted channel carries: everything but writes and calls, whoever the caller says to be."""
+
+    _REFUSED: Final = frozenset(
+        ua.NodeId(name)
+        for name in (
+            ua.ObjectIds.WriteRequest_Encoding_DefaultBinary,
+            ua.ObjectIds.CallRequest_Encoding_DefaultBinary,
+        )
+    )
+
+    def check_validity(self, user: User, action_type_id: ua.NodeId, body: object) -> bool:
+        """False refuses the service with BadUserAccessDenied."""
+        return action_type_id not in self._REFUSED and bool(
+            super().check_validity(user, action_type_id, body)
+        )
+
+
+class SiteEndpoints(Server):
     """asyncua's server whose unencrypted endpoint offers anonymous reading and nothing else."""
 
     def _set_endpoints(self, policy: type[SecurityPolicy], mode: ua.MessageSecurityMode, level: int) -> None:
@@ -38,6 +56,12 @@ class SiteEndpoints(Server):  # type: ignore[misc] - asyncua is not typed
             super()._set_endpoints(policy, mode, level)
         finally:
             self.iserver.supported_tokens = offered
+
+    async def _setup_server_nodes(self) -> None:
+        await super()._setup_server_nodes()
+        for factory in self._policies:
+            if factory.mode == ua.MessageSecurityMode.None_:
+                factory.permission_ruleset = ReadOnly()
 
 
 async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:

@@ -26,7 +26,7 @@ LoginLog = Callable[[str, str, bool], None]
 
 
 @dataclass
-class Caller(User):  # type: ignore[misc] - asyncua is not typed
+class Caller(User):
     """asyncua's user with the role that our access rules know.
 
     Attributes:
@@ -36,7 +36,7 @@ class Caller(User):  # type: ignore[misc] - asyncua is not typed
     site_role: str = ANONYMOUS_ROLE
 
 
-class SiteUsers(UserManager):  # type: ignore[misc] - asyncua is not typed
+class SiteUsers(UserManager):
     """Checks names and passwords against the site's users.
 
     Args:
@@ -67,7 +67,7 @@ class SiteUsers(UserManager):  # type: ignore[misc] - asyncua is not typed
         if username is None:
             return Caller(role=UserRole.User, name=None)
         key = f"{username}@{self.source}"
-        if certificate is None or not self._throttle.allowed(key):
+        if not certificate or not self._throttle.allowed(key):
             self._log(username, self.source, False)
             return None
         role = self._users.verify(username, password or "")
@@ -79,7 +79,7 @@ class SiteUsers(UserManager):  # type: ignore[misc] - asyncua is not typed
         return None if role is None else Caller(role=UserRole.User, name=username, site_role=role)
 
 
-class Session(InternalSession):  # type: ignore[misc] - asyncua is not typed
+class Session(InternalSession):
     """A session with a token that cannot be guessed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +100,7 @@ class Session(InternalSession):  # type: ignore[misc] - asyncua is not typed
         return super().activate_session(params, peer_certificate)
 
 
-class SiteServer(InternalServer):  # type: ignore[misc] - asyncua is not typed
+class SiteServer(InternalServer):
     """asyncua's internal server with our sessions, users and limits."""
 
     def __init__(self, user_manager: SiteUsers) -> None:

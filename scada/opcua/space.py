@@ -73,7 +73,7 @@ async def _variable(parent: Node, tag: Tag) -> Node:
         ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasComponent if below_variable else ua.ObjectIds.Organizes),
         RequestedNewNodeId=node_id(tag.path),
         BrowseName=ua.QualifiedName(name, NAMESPACE),
-        NodeClass_=ua.NodeClass.Variable,
+        NodeClass=ua.NodeClass.Variable,
         NodeAttributes=ua.VariableAttributes(
             DisplayName=ua.LocalizedText(name),
             Description=ua.LocalizedText(tag.description or name),

@@ -46,7 +46,7 @@ def data_value(type_: str, value: Value, status: int, source_ns: int, now_ns: in
     variant = _NULL if quality.is_bad(status) else ua.Variant(value, VARIANT[type_])
     return ua.DataValue(
         Value=variant,
-        StatusCode_=ua.StatusCode(status),
+        StatusCode=ua.StatusCode(status),
         SourceTimestamp=time_of(source_ns) if source_ns else None,
         ServerTimestamp=time_of(now_ns),
     )

@@ -29,7 +29,7 @@ _STATUS: Final[dict[str, int]] = {
 Code = int
 
 
-class Writes(AttributeService):  # type: ignore[misc] - asyncua is not typed
+class Writes(AttributeService):
     """Sends what a client writes to control and answers with what became of it.
 
     Args:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from scada.client import Client
+from scada.clock import SimulatedClock
+from scada.opcua.mirror import Mirror
+from scada.opcua.server import make_server
+from scada.opcua.sessions import SiteUsers
+from scada.opcua.space import build
+from scada.opcua.writes import Writes
+from scada.users import Throttle, Users
+from tests.client.plant import Plant
+from tests.support.site import make_site
+
+PASSWORD = "correct horse battery"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    site = dataclasses.replace(make_site(), opcua_endpoint=f"opc.tcp://127.0.0.1:{free_port()}")
+    plant = Plant(tmp_path_factory.mktemp("opcua") / "data", site)
+    yield plant
+    plant.close()
+    shutil.rmtree(plant.data.run.resolve())
+
+
+@dataclass
+class Running:
+    """A real OPC UA server over the images that the test writes."""
+
+    url: str
+    plant: Plant
+    mirror: Mirror
+    logins: list[tuple[str, bool]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server_of(plant: Plant) -> AsyncIterator[Running]:
+    logins: list[tuple[str, bool]] = []
+    users = Users(plant.data.users)
+    users.add("anna", PASSWORD, "operator")
+    users.add("vera", PASSWORD, "viewer")
+    users.add("tom", PASSWORD, "operator")
+    clock = SimulatedClock()
+    manager = SiteUsers(
+        users, Throttle(clock), lambda user, _source, accepted: logins.append((user, accepted))
+    )
+    plant.beat()
+    client = Client(plant.data.root, source="opcua", clock=plant.clock)
+    server = await make_server(plant.site, plant.data, manager)
+    values = await build(server, plant.site)
+    server.iserver.attribute_service = Writes(server.iserver.aspace, client)
+    mirror = Mirror(client, values, plant.clock)
+    await server.start()
+    await mirror.push()
+    yield Running(plant.site.opcua_endpoint, plant, mirror, logins)
+    await server.stop()
+    client.close()
+
+
+@pytest.fixture
+def running(server_of: Running) -> Running:
+    """The module's server (asyncua needs seconds for its standard nodes) with an empty log of log-ins."""
+    server_of.logins.clear()
+    return server_of
