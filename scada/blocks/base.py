@@ -53,6 +53,17 @@ def finite(value: object) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and value - value == 0.0)
 
 
+def number(value: object) -> float | None:
+    """A finite number as float, or None for anything else (bool counts as 0 or 1)."""
+    if isinstance(value, int | float):
+        try:
+            result = float(value)
+        except OverflowError:
+            return None
+        return result if result - result == 0.0 else None
+    return None
+
+
 class Signals:
     """The scan's working set: parallel lists, one slot per tag. `Binder.index` maps paths to slots.
 
@@ -68,7 +79,7 @@ class Signals:
 
     def __init__(self, tags: Sequence[model.Tag]) -> None:
         """One slot per tag: its `initial` value or zero, not yet known."""
-        zero: dict[str, Value] = {BOOL: False, STRING: ""} | dict.fromkeys(FLOATS, 0.0)
+        zero: dict[str, Value] = {BOOL: False, STRING: "", **dict.fromkeys(FLOATS, 0.0)}
         self.value: list[Any] = [zero.get(t.type, 0) if t.initial is None else t.initial for t in tags]
         self.status: list[int] = [BAD_WAITING_FOR_INITIAL_DATA] * len(tags)
         self.time_ns: list[int] = [0] * len(tags)
@@ -306,13 +317,15 @@ class FunctionBlock(ABC):
     __slots__ = ("path",)
     type: ClassVar[str]
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, config: model.Block, binder: Binder) -> None:
+        """Binds the block to its tags; `build` is the way in."""
+        del binder
+        self.path = config.path
 
     @classmethod
-    @abstractmethod
     def build(cls, config: model.Block, binder: Binder) -> Self:
         """The block of a compiled configuration."""
+        return cls(config, binder)
 
     def link(self, blocks: Mapping[str, FunctionBlock]) -> None:  # noqa: B027 - most blocks know no other
         """Finds the blocks that it works with; called once, when all are built."""
@@ -361,3 +374,19 @@ class FunctionBlock(ABC):
         """
         del output, value
         return f"{self.path} drives this output"
+
+
+class Inhibitable(FunctionBlock):
+    """A block that an interlock can hold off: a motor is stopped, a valve is closed."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def inhibit(self, ctx: Context, by: str, *, active: bool) -> None:
+        """Holds the unit off, or lets go, in this scan and until called again.
+
+        Args:
+            ctx: The scan; the block may have been stepped in it already.
+            by: Path of the interlock.
+            active: Hold off or let go.
+        """

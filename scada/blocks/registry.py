@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from scada.blocks.base import Binder, FunctionBlock
+from scada.blocks.calc import Calc
+from scada.blocks.duty_standby import DutyStandby
+from scada.blocks.hysteresis import Hysteresis
+from scada.blocks.interlock import Interlock
+from scada.blocks.motor import Motor
+from scada.blocks.on_off_valve import OnOffValve
+from scada.blocks.pid import Pid
+from scada.blocks.ramp import Ramp
+from scada.blocks.schedule import Schedule
+from scada.blocks.timer import Timer
+from scada.blocks.valve import Valve
 from tags import model
 
-TYPES: dict[str, type[FunctionBlock]] = {}
+TYPES: dict[str, type[FunctionBlock]] = {
+    block.type: block
+    for block in (
+        Calc,
+        DutyStandby,
+        Hysteresis,
+        Interlock,
+        Motor,
+        OnOffValve,
+        Pid,
+        Ramp,
+        Schedule,
+        Timer,
+        Valve,
+    )
+}
 
 
 def build(config: model.Block, binder: Binder) -> FunctionBlock:

@@ -1,0 +1,117 @@
+"""Interlock: while its condition holds, a target is held, whatever blocks and requests want.
+
+The target is a writable tag, held at `value` by the output stage, or a motor or on/off valve, which is stopped or
+closed and kept so. It acts in the scan in which the condition is seen, wherever it stands in the order.
+
+`reset: auto` lets go with the condition. `reset: manual` stays until ACTIVE is written false with the condition
+gone. The first active interlock of a target is its first-out: the event says so, and its value wins. An active one
+survives a restart.
+
+Quality of the condition: Bad counts as the condition itself (a failed sensor must not disable a protection) except
+lost communication or a value not yet read, which keep the state, as uncertain ones do: with the device away nothing
+can be commanded, and its return must not find everything tripped.
+"""
+
+# ruff: noqa: D102 - FunctionBlock says what its methods do
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scada.blocks.base import Binder, Context, FunctionBlock, Inhibitable, number, usable
+from tags import model
+from tags.quality import BAD_NO_COMMUNICATION, BAD_WAITING_FOR_INITIAL_DATA, is_bad
+
+_KEEPS = (BAD_NO_COMMUNICATION, BAD_WAITING_FOR_INITIAL_DATA)
+
+
+class Interlock(FunctionBlock):
+    """See the module. Points: ACTIVE (bool; writing false resets)."""
+
+    __slots__ = (
+        "_active", "_block", "_condition", "_description", "_latch", "_others", "_out", "_point", "_target", "_true",
+        "_value",
+    )  # fmt: skip
+    type = "interlock"
+
+    def __init__(self, config: model.Block, binder: Binder) -> None:
+        super().__init__(config, binder)
+        c = config.config
+        self._target = str(c["target"])
+        self._condition = binder.condition(str(c["when"]))
+        self._out = binder.output(self._target) if self._target in binder.tags else -1
+        self._value, self._latch = c.get("value"), c.get("reset", "auto") == "manual"
+        self._description = str(c.get("description") or "")
+        self._point = binder.point(config, "ACTIVE")
+        self._block: Inhibitable | None = None
+        self._others: list[Interlock] = []
+        self._active = self._true = False
+
+    def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
+        """Finds the target block and the other interlocks of the target.
+
+        Raises:
+            ValueError: The target is neither a tag nor a block that can be held off.
+        """
+        if self._out < 0:
+            block = blocks.get(self._target)
+            if not isinstance(block, Inhibitable):
+                raise ValueError(
+                    f"{self.path}: target {self._target} is neither a writable tag, a motor nor a valve"
+                )
+            self._block = block
+        self._others = [
+            other
+            for other in blocks.values()
+            if isinstance(other, Interlock) and other._target == self._target and other is not self  # noqa: SLF001
+        ]
+
+    @property
+    def active(self) -> bool:
+        """It holds its target."""
+        return self._active
+
+    def step(self, ctx: Context) -> None:
+        if self._condition is not None:
+            value, status = self._condition(ctx.signals.value, ctx.signals.status)
+            if usable(status):
+                self._true = bool(value)
+            elif is_bad(status) and (status & 0xFFFF_0000) not in _KEEPS:
+                self._true = True
+        if self._true and not self._active:
+            self._active = True
+            first = not any(other.active for other in self._others)
+            self._tell(ctx, first_out=first)
+        elif self._active and not self._true and not self._latch:
+            self._active = False
+            self._tell(ctx, first_out=False)
+        if self._block is not None:
+            self._block.inhibit(ctx, self.path, active=self._active)
+        elif self._active:
+            ctx.override(self._out, self._value, self.path)
+        ctx.put(self._point, self._active)
+
+    def _tell(self, ctx: Context, *, first_out: bool) -> None:
+        ctx.emit(
+            "interlock",
+            path=self.path,
+            target=self._target,
+            active=self._active,
+            first_out=first_out,
+            message=self._description,
+        )
+
+    def write(self, point: str, value: Any) -> str | None:
+        if point != "ACTIVE" or number(value) != 0.0:
+            return f"{self.path} takes only ACTIVE = false, which resets it"
+        if self._active and self._true:
+            return f"{self.path} is still active: {self._description or 'its condition holds'}"
+        self._active = False
+        return None
+
+    def retained(self) -> dict[str, Any]:
+        return {"active": self._active}
+
+    def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:
+        del fresh  # a protection does not expire
+        self._active = self._true = state.get("active") is True

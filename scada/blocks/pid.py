@@ -1,0 +1,300 @@
+"""PID controller in the ISA ideal (standard) form, on percent of range.
+
+Equation, once per new sample of the PV (`fresh`), dt = time since the last execution, at most four sample periods::
+
+    e = ±100 (sp - pv) / span(pv)                            %; + for reverse action, - for direct
+    u = P + I - D                                            % of span(out)
+    P = K e
+    I += K e dt / Ti  +  (v - u) dt / Tt                     second term: anti-windup by back-calculation
+    D = (Tf D + K Td Δpv) / (Tf + dt),  Tf = Td / 10         derivative on the PV, first-order filter
+
+v is what the output really did: u within the output limits, or what the output stage applied when it limited or
+rate-limited. Tt = Ti for PI, sqrt(Ti Td) for PID (never more than Ti), so that with Td = 0 the integral follows a
+saturated output with Ti and leaves the limit as soon as the error changes its sign. Ti = 0: no integral action.
+
+Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), §3.2-3.5, §13.4; ISA-5.9 (PID form and terms).
+
+Bumpless: in Manual, Local, under an interlock or force, disarmed, before initialisation, and while the PV is not
+usable, the block executes nothing; the first scan after that takes the integral from what is applied:
+I = v - P + D. A change of tuning shifts the integral so that u stays. The set point acts through the ramp.
+
+Bad or stale PV or set point: the output holds for `hold_ns`; then the block goes to Manual at that output, or drives
+the given value until the PV is back and goes on from there. A gap is not integrated.
+"""
+
+# ruff: noqa: D102 - FunctionBlock says what its methods do
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scada.blocks.base import (
+    AUTO,
+    CASCADE,
+    LIMITED,
+    MANUAL,
+    MODE_TEXTS,
+    NOT_OURS,
+    OUT_OF_SERVICE,
+    RATE_LIMITED,
+    Binder,
+    Context,
+    FunctionBlock,
+    number,
+    usable,
+)
+from tags import model
+
+DERIVATIVE_FILTER = 10.0  # N: the filter's time constant is Td / N
+ELAPSED_SAMPLES_MAX = 4  # an execution never accounts for more sample periods than this
+TUNING_MAX = 1e9  # gain, or seconds
+
+
+class Pid(FunctionBlock):
+    """See the module. Points: SP (unless the set point is a tag), MODE, GAIN, TI (s), TD (s)."""
+
+    __slots__ = (
+        "_bad_ns", "_cascade", "_changed", "_configured", "_d", "_e", "_elapsed_cap_ns", "_elapsed_ns", "_gain",
+        "_hold_ns", "_i", "_last", "_manual", "_mode", "_out", "_out_high", "_out_low", "_out_scale", "_out_zero",
+        "_point_gain", "_point_mode", "_point_sp", "_point_td", "_point_ti", "_pv", "_pv_last", "_pv_scale", "_ramp",
+        "_reset", "_restart_last", "_sign", "_sp", "_sp_high", "_sp_low", "_sp_now", "_sp_slot", "_td", "_then",
+        "_ti", "_u",
+    )  # fmt: skip
+    type = "pid"
+
+    def __init__(self, config: model.Block, binder: Binder) -> None:
+        super().__init__(config, binder)
+        c = config.config
+        self._pv, self._out = binder.slot(c["pv"]), binder.output(c["out"], self)
+        self._sp_slot = binder.optional(c.get("setpoint_tag"))
+        self._cascade = self._sp_slot >= 0
+        self._point_sp, self._point_mode = binder.point(config, "SP"), binder.point(config, "MODE")
+        self._point_gain = binder.point(config, "GAIN")
+        self._point_ti, self._point_td = binder.point(config, "TI"), binder.point(config, "TD")
+
+        pv, out = binder.tags[c["pv"]], binder.tags[c["out"]]
+        low, high = pv.range or (0.0, 100.0)  # without a range the gain is per unit of the PV
+        self._pv_scale = 100.0 / (high - low) if high > low else 1.0
+        low, high = out.range or out.limits or (0.0, 100.0)
+        self._out_zero, self._out_scale = low, (high - low) / 100.0 if high > low else 1.0
+        given = number(c.get("out_low")), number(c.get("out_high"))
+        self._out_low = low if given[0] is None else given[0]
+        self._out_high = high if given[1] is None else given[1]
+        self._sign = -1.0 if c.get("action") == "direct" else 1.0
+        sample_ns = max(binder.period_ns, pv.scan_ns)
+        self._elapsed_cap_ns = ELAPSED_SAMPLES_MAX * sample_ns
+
+        self._gain, self._ti, self._td = float(c["gain"]), c["ti_ns"] * 1e-9, c.get("td_ns", 0) * 1e-9
+        self._configured = [self._gain, self._ti, self._td]
+        self._sp_low, self._sp_high = number(c.get("sp_low")), number(c.get("sp_high"))
+        self._sp = number(c.get("sp_initial"))  # None: the first usable PV
+        self._ramp = float(c.get("ramp") or 0.0)
+        bad = c.get("on_bad_pv") or {"hold_ns": 0, "then": "manual"}
+        self._hold_ns, self._then = int(bad["hold_ns"]), number(bad["then"])
+        self._restart_last = c.get("restart", "last") == "last"
+        self._mode = int(c.get("first_mode", MANUAL))
+
+        self._sp_now: float | None = self._sp
+        self._manual: float | None = None  # None: take over what is applied
+        self._last: float | None = None  # what was driven last, engineering units
+        self._reset, self._changed = True, True
+        self._bad_ns, self._elapsed_ns = 0, 0
+        self._e = self._i = self._d = self._u = self._pv_last = 0.0
+
+    def step(self, ctx: Context) -> None:
+        signals, outputs, out = ctx.signals, ctx.outputs, self._out
+        pv = number(signals.value[self._pv]) if usable(signals.status[self._pv]) else None
+        sp = self._setpoint(ctx, pv)
+        if self._changed:
+            self._put_points(ctx)
+        applied, tracking = number(outputs.applied[out]), outputs.tracking[out]
+        if applied is None or self._mode == OUT_OF_SERVICE:
+            self._reset = True
+            return
+        if tracking & NOT_OURS:
+            self._last = applied
+            self._manual = None
+            self._reset = True
+            if self._mode != MANUAL and (pv is None or sp is None):
+                self._bad(ctx, applied)
+            else:
+                self._bad_ns = 0
+            ctx.drive(out, applied)
+        elif self._mode == MANUAL:
+            if self._manual is None:
+                self._manual = applied
+            self._last, self._reset, self._bad_ns = self._manual, True, 0
+            ctx.drive(out, self._manual)
+        elif pv is None or sp is None:
+            self._reset = True
+            self._bad(ctx, applied)
+            ctx.drive(out, self._last)
+        else:
+            self._bad_ns = 0
+            self._elapsed_ns += ctx.dt_ns
+            if self._reset:
+                self._initialise(pv, sp, applied)
+            elif signals.fresh[self._pv]:
+                self._execute(pv, sp, applied if tracking & (LIMITED | RATE_LIMITED) else None)
+            ctx.drive(out, self._last)
+
+    def _setpoint(self, ctx: Context, pv: float | None) -> float | None:
+        """The set point that acts, after the ramp; None when it is not usable."""
+        if self._sp_slot >= 0:
+            signals = ctx.signals
+            target = number(signals.value[self._sp_slot]) if usable(signals.status[self._sp_slot]) else None
+            if target is None:
+                return None
+            self._sp = target
+        elif self._sp is None:
+            if pv is None:
+                return None
+            self._sp = self._sp_now = pv
+            self._changed = True
+        goal, now = self._sp, self._sp_now
+        if now == goal:
+            return goal
+        if self._ramp > 0.0 and now is not None and not self._reset:
+            most = self._ramp * ctx.dt_ns * 1e-9
+            goal = min(max(goal, now - most), now + most)
+        self._sp_now = goal
+        return goal
+
+    def _bad(self, ctx: Context, applied: float) -> None:
+        """PV or set point is not usable: hold, then Manual or the given value."""
+        if self._last is None:
+            self._last = applied
+        self._bad_ns += ctx.dt_ns
+        if self._bad_ns <= self._hold_ns:
+            return
+        if self._then is None:
+            self._mode, self._manual, self._changed = MANUAL, None, True
+            ctx.emit("mode", path=self.path, to=MODE_TEXTS[MANUAL], reason="PV or set point is not Good")
+            self._put_points(ctx)
+        else:
+            self._last = self._then
+
+    def _initialise(self, pv: float, sp: float, applied: float) -> None:
+        """Takes over what is applied: I = v - P + D with D = 0."""
+        self._e = self._sign * (sp - pv) * self._pv_scale
+        self._d, self._pv_last = 0.0, pv
+        self._u = (applied - self._out_zero) / self._out_scale
+        self._i = self._u - self._gain * self._e
+        self._last, self._elapsed_ns = applied, 0
+        self._reset = self._i - self._i != 0.0
+
+    def _execute(self, pv: float, sp: float, applied: float | None) -> None:
+        """One execution of the equation."""
+        dt = min(self._elapsed_ns, self._elapsed_cap_ns) * 1e-9
+        gain, ti, td = self._gain, self._ti, self._td
+        low = (self._out_low - self._out_zero) / self._out_scale
+        high = (self._out_high - self._out_zero) / self._out_scale
+        u = self._u
+        v = (applied - self._out_zero) / self._out_scale if applied is not None else min(max(u, low), high)
+        e = self._sign * (sp - pv) * self._pv_scale
+        i = self._i
+        if ti > 0.0:
+            i += gain * e * dt / ti
+            if v != u:
+                tt = min(ti, math.sqrt(ti * td)) if td > 0.0 else ti
+                i += (v - u) * (dt / tt if dt < tt else 1.0)
+        d = 0.0
+        if td > 0.0:
+            tf = td / DERIVATIVE_FILTER
+            d = (tf * self._d + gain * td * self._sign * (pv - self._pv_last) * self._pv_scale) / (tf + dt)
+        u = gain * e + i - d
+        self._elapsed_ns = 0
+        if u - u != 0.0:  # beyond all numbers: hold, start again from what is applied
+            self._reset = True
+            return
+        self._e, self._i, self._d, self._u, self._pv_last = e, i, d, u, pv
+        self._last = self._out_zero + min(max(u, low), high) * self._out_scale
+        self._last = min(max(self._last, self._out_low), self._out_high)
+
+    def _put_points(self, ctx: Context) -> None:
+        self._changed = False
+        if self._sp is not None and not self._cascade:
+            ctx.put(self._point_sp, self._sp)
+        ctx.put(self._point_mode, self._mode)
+        ctx.put(self._point_gain, self._gain)
+        ctx.put(self._point_ti, self._ti)
+        ctx.put(self._point_td, self._td)
+
+    def write(self, point: str, value: Any) -> str | None:
+        wanted = number(value)
+        if wanted is None:
+            return f"{self.path}/{point} needs a number"
+        if point == "MODE":
+            return self._write_mode(int(wanted))
+        if point == "SP" and not self._cascade:
+            if (self._sp_low is not None and wanted < self._sp_low) or (
+                self._sp_high is not None and wanted > self._sp_high
+            ):
+                return f"{self.path}/SP is limited to {self._sp_low} … {self._sp_high}"
+            self._sp, self._changed = wanted, True
+            if self._sp_now is None:
+                self._sp_now = wanted
+            return None
+        if point not in ("GAIN", "TI", "TD"):
+            return f"{self.path} has no point {point} that can be written"
+        if not 0.0 <= wanted <= TUNING_MAX:
+            return f"{self.path}/{point} must be 0 … {TUNING_MAX:g}"
+        tuning = self._tuning()
+        tuning[("GAIN", "TI", "TD").index(point)] = wanted
+        self._retune(*tuning)
+        return None
+
+    def _write_mode(self, mode: int) -> str | None:
+        allowed = (OUT_OF_SERVICE, MANUAL, AUTO, CASCADE) if self._cascade else (OUT_OF_SERVICE, MANUAL, AUTO)
+        if mode not in allowed:
+            return f"{self.path} has the modes {', '.join(MODE_TEXTS[m] for m in allowed)}"
+        if mode != self._mode:
+            self._mode, self._manual, self._changed = mode, None, True
+        return None
+
+    def write_output(self, output: int, value: Any) -> str | None:
+        wanted = number(value)
+        if self._mode != MANUAL:
+            return f"{self.path} is in {MODE_TEXTS[self._mode]}: set {self.path}/MODE to Manual first"
+        if output != self._out or wanted is None:
+            return f"{self.path} takes a number for its output"
+        if not self._out_low <= wanted <= self._out_high:
+            return f"{self.path} limits its output to {self._out_low} … {self._out_high}"
+        self._manual = wanted
+        return None
+
+    def _tuning(self) -> list[float]:
+        return [self._gain, self._ti, self._td]
+
+    def _retune(self, gain: float, ti: float, td: float) -> None:
+        """New tuning; the integral is shifted so that the output stays."""
+        before = self._gain * self._e + self._i - self._d
+        old = self._gain * self._td
+        self._d = self._d * (gain * td / old) if old > 0.0 else 0.0
+        self._gain, self._ti, self._td, self._changed = gain, ti, td, True
+        self._i = before - gain * self._e + self._d
+        if self._i - self._i != 0.0:
+            self._reset = True
+
+    def to_manual(self) -> None:
+        self._mode, self._manual, self._changed = MANUAL, None, True
+
+    def retained(self) -> dict[str, Any]:
+        return {"mode": self._mode, "sp": self._sp, "tuning": self._tuning(), "configured": self._configured}
+
+    def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:
+        """Modes, set point and tuning; tuning only while the site's own has not been edited since."""
+        mode, sp = number(state.get("mode")), number(state.get("sp"))
+        self._mode = MANUAL
+        if fresh and self._restart_last and mode is not None:
+            self._write_mode(int(mode))
+        if sp is not None and not self._cascade:
+            sp = sp if self._sp_low is None else max(sp, self._sp_low)
+            self._sp = self._sp_now = sp if self._sp_high is None else min(sp, self._sp_high)
+        tuning = state.get("tuning")
+        if state.get("configured") == self._configured and isinstance(tuning, list) and len(tuning) == 3:
+            values = [number(item) for item in tuning]
+            if all(item is not None and 0.0 <= item <= TUNING_MAX for item in values):
+                self._gain, self._ti, self._td = (float(item) for item in tuning)
+        self._changed = True
