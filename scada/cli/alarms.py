@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from scada.cli.options import AsJson, Data, Reason, connect
 from scada.cli.render import REJECTED, USAGE, failed, local_text, out, show_json, show_table, utc_text
 
 app = typer.Typer(no_args_is_help=True, help="List and acknowledge alarms.")
-ACTIVE: Final = 1
-UNACKNOWLEDGED: Final = 2
-_ORDER: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 def state_text(bits: int) -> str:
@@ -28,12 +25,13 @@ def state_text(bits: int) -> str:
 def list_(
     data: Data = None,
     as_json: AsJson = False,
-    every: Annotated[bool, typer.Option("--all", help="Also those that are normal.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also those that are suppressed, shelved, out of service.")
+    ] = False,
 ) -> None:
     """Alarms that stand or wait for acknowledgement, most urgent first."""
     plant = connect(data, role="viewer")
-    shown = [alarm for alarm in plant.alarms() if every or alarm.bits & (ACTIVE | UNACKNOWLEDGED)]
-    shown.sort(key=lambda a: (not a.bits & UNACKNOWLEDGED, _ORDER.get(a.priority, 9), -a.since_ns))
+    shown = plant.alarms(hidden=every)
     if as_json:
         show_json(
             [
@@ -41,8 +39,8 @@ def list_(
                     "path": a.path,
                     "tag": a.tag,
                     "state": state_text(a.bits),
-                    "active": bool(a.bits & ACTIVE),
-                    "unacknowledged": bool(a.bits & UNACKNOWLEDGED),
+                    "active": a.active,
+                    "unacknowledged": a.unacknowledged,
                     "priority": a.priority,
                     "message": a.message,
                     "response": a.response,
@@ -81,15 +79,16 @@ def ack(
 ) -> None:
     """Acknowledges alarms."""
     plant = connect(data)
-    states = {alarm.path: alarm for alarm in plant.alarms()}
-    paths = [p for p, a in states.items() if a.bits & UNACKNOWLEDGED] if every else list(alarms or [])
+    waiting = [alarm.path for alarm in plant.alarms(hidden=True) if alarm.unacknowledged]
+    paths = waiting if every else list(alarms or [])
     if not paths:
         if every:
             out.print("Nothing to acknowledge.")
             return
         raise failed("Name an alarm, or --all.", USAGE)
-    if unknown := [path for path in paths if path not in states]:
-        raise failed(f"There is no alarm {', '.join(unknown)}. `scada alarms list --all` lists them.")
+    known = {alarm.path for alarm in plant.site.alarms}
+    if unknown := [path for path in paths if path not in known]:
+        raise failed(f"There is no alarm {', '.join(unknown)}. `scada alarms list` shows those that stand.")
     outcome = plant.request("acknowledge", [(path, None) for path in paths], reason=reason)
     if outcome.status != "confirmed":
         raise failed(f"{outcome.status}. {'; '.join(outcome.reasons)}", REJECTED)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from scada.cli.options import AsJson, Data, connect, known, parse_time
-from scada.cli.render import err, quality_text, show_json, show_table, utc_text, value_text
+from scada.cli.render import err, failed, quality_text, show_json, show_table, utc_text, value_text
+from scada.client import StoreError
 from scada.clock import SystemClock
 from tags import quality
 
@@ -39,8 +40,11 @@ def history(
     target = known(plant, tag)
     now = SystemClock().utc_ns()
     zone = plant.site.timezone
-    samples = plant.history(target.path, parse_time(start, now, zone), parse_time(end, now, zone), limit)
-    rows = list(samples.rows(target))
+    try:
+        samples = plant.history(target.path, parse_time(start, now, zone), parse_time(end, now, zone), limit)
+    except StoreError as error:
+        raise failed(str(error))
+    rows = list(zip(samples.t.tolist(), samples.values, samples.status.tolist(), strict=True))
     if as_json or format_ is Format.JSON:
         show_json([_row(t, value, status) for t, value, status in rows])
     elif format_ is Format.CSV:

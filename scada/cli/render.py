@@ -60,10 +60,10 @@ def value_text(tag: Tag, value: Value | None) -> str:
     """A value as people read it: state text, decimals, unit."""
     if value is None:
         return "—"
-    if isinstance(value, bool) or tag.states:
-        text = tag.states.get(str(int(value)))  # type: ignore[arg-type] - states belong to whole numbers
-        if text is not None:
-            return text
+    if isinstance(value, int):
+        state = tag.states.get(str(int(value)))
+        if state is not None:
+            return state
     if isinstance(value, bool):
         return "true" if value else "false"
     text = f"{value:.{tag.decimals}f}" if isinstance(value, float) else str(value)
@@ -89,7 +89,7 @@ def sample_json(tag: Tag, sample: Sample) -> dict[str, Any]:
         "quality": quality.name(sample.status),
         "status": sample.status,
         "time": utc_text(sample.source_ns) if sample.source_ns else None,
-        "age_s": round(sample.age_s, 3) if sample.source_ns else None,
+        "age_s": None if sample.age_s is None else round(sample.age_s, 3),
     }
 
 
@@ -105,8 +105,10 @@ def local_text(utc_ns: int, zone: str) -> str:
     return f"{dt.datetime.fromtimestamp(utc_ns / 1e9, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
 
 
-def age_text(seconds: float) -> str:
-    """A duration in the unit that fits: `0.3 s`, `12 s`, `4 min`, `3 h`, `2 d`."""
+def age_text(seconds: float | None) -> str:
+    """A duration in the unit that fits: `0.3 s`, `12 s`, `4 min`, `3 h`, `2 d`; a dash for never."""
+    if seconds is None:
+        return "—"
     if seconds < 10:
         return f"{seconds:.1f} s"
     for size, unit in ((86_400, "d"), (3_600, "h"), (120, "min")):

@@ -22,6 +22,7 @@ from scada.cli.render import (
     sample_json,
     show_json,
     show_table,
+    utc_text,
     value_text,
 )
 from scada.client import Client, Outcome
@@ -34,7 +35,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     """Services, devices, alarms and forces at a glance."""
     plant = connect(data, role="viewer")
     services = plant.services()
-    alarms = [alarm for alarm in plant.alarms() if alarm.bits & 3]
+    alarms = plant.alarms()
     devices = _devices(plant)
     forces = plant.forces()
     if as_json:
@@ -52,8 +53,16 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                 ],
                 "devices": devices,
                 "alarms": len(alarms),
-                "unacknowledged": sum(bool(alarm.bits & 2) for alarm in alarms),
-                "forces": forces,
+                "unacknowledged": sum(alarm.unacknowledged for alarm in alarms),
+                "forces": [
+                    {
+                        "path": f.path,
+                        "value": f.value,
+                        "until": utc_text(f.expires_utc_ns) if f.expires_utc_ns else None,
+                        "user": f.user,
+                    }
+                    for f in forces
+                ],
             }
         )
         return
@@ -77,8 +86,15 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             for device in devices
         ),
     )
-    open_alarms = sum(bool(alarm.bits & 2) for alarm in alarms)
+    open_alarms = sum(alarm.unacknowledged for alarm in alarms)
     out.print(f"\nalarms: {len(alarms)} standing, {open_alarms} to acknowledge   forces: {len(forces)}")
+    for held in forces:
+        until = (
+            f", until {local_text(held.expires_utc_ns, plant.site.timezone)}" if held.expires_utc_ns else ""
+        )
+        out.print(
+            f"  forced: {held.path} = {value_text(plant.tags[held.path], held.value)}{until} {held.user} {held.reason}"
+        )
 
 
 def _hmi(plant: Client) -> str:
@@ -121,7 +137,7 @@ def read(
                 tag.path,
                 value_text(tag, sample.value),
                 quality_text(sample.status),
-                age_text(sample.age_s) if sample.source_ns else "—",
+                age_text(sample.age_s),
                 tag.description,
             )
             for tag, sample in zip(chosen, samples, strict=True)
