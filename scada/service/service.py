@@ -102,7 +102,7 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None and issubclass(kind, Exception):
-            self.log.critical(f"{kind.__name__}: {error}")
+            self.fail(": ".join(text for text in (kind.__name__, str(error)) if text))
         self.publisher.close()
 
     def ready(self) -> None:

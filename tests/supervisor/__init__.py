@@ -1,0 +1,1 @@
+"""The supervisor with tiny real services: real processes, real signals."""
