@@ -196,6 +196,7 @@ class Client:
         user: str | None = None,
         role: str | None = None,
         *,
+        id_: str | None = None,
         wait: bool = True,
     ) -> Outcome:
         """Asks control for something and waits for its final outcome.
@@ -208,12 +209,14 @@ class Client:
             for_s: How long a force lasts, s.
             user: Instead of the client's.
             role: Instead of the client's.
+            id_: Of the caller's making, 32 hex digits; repeating one returns its recorded outcome and does
+                nothing else. None for a fresh one.
             wait: False returns at once with status `submitted`; ask `outcome` for the rest.
 
         Raises:
             ValueError: A value is NaN or infinite.
         """
-        id_ = self._submit(kind, items, reason, deadline_s, for_s, user, role)
+        id_ = self._submit(kind, items, reason, deadline_s, for_s, user, role, id_)
         if not wait:
             return Outcome(id_, "submitted")
         return self._asking().wait(id_)
@@ -227,9 +230,13 @@ class Client:
         for_s: float | None = None,
         user: str | None = None,
         role: str | None = None,
+        *,
+        id_: str | None = None,
     ) -> Outcome:
         """As `request`, on the running event loop; any number at once."""
-        return await self._asking().await_(self._submit(kind, items, reason, deadline_s, for_s, user, role))
+        return await self._asking().await_(
+            self._submit(kind, items, reason, deadline_s, for_s, user, role, id_)
+        )
 
     def outcome(self, id_: str) -> Outcome:
         """How far a request of `request(wait=False)` has come.
@@ -291,6 +298,7 @@ class Client:
         for_s: float | None,
         user: str | None,
         role: str | None,
+        id_: str | None,
     ) -> str:
         body = requests.request(
             kind,
@@ -301,7 +309,7 @@ class Client:
             role=self.role if role is None else role,
             for_s=for_s,
         )
-        return self._asking().submit(body, deadline_s)
+        return self._asking().submit(body, deadline_s, id_)
 
     def _asking(self) -> requests.Requests:
         if self._requests is None:

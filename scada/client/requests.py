@@ -64,9 +64,9 @@ class Requests:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def submit(self, request: dict[str, Any], deadline_s: float) -> str:
+    def submit(self, request: dict[str, Any], deadline_s: float, id_: str | None = None) -> str:
         """Sends a request (contract of `scada.requests`, without `id` and `deadline_ns`); returns its id."""
-        id_ = uuid.uuid4().hex
+        id_ = id_ or uuid.uuid4().hex
         body = {"id": id_, **request, "deadline_ns": int(deadline_s * 1e9)}
         now = self._clock.monotonic_ns()
         pending = _Pending(id_, orjson.dumps(body), now + int(deadline_s * 1e9) + _GRACE_NS)
