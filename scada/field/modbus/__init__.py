@@ -9,10 +9,14 @@ What may not: the process image, commands, time of its own. Importing this packa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from scada.clock import Clock
 from scada.field.modbus import address, checks, config
 from tags.model import Tag
+
+if TYPE_CHECKING:
+    from scada.field.modbus.device import ModbusDevice
 
 
 class Modbus:
@@ -50,3 +54,16 @@ class Modbus:
             (tag path, what is wrong and what to do); empty when all is well.
         """
         return checks.check(config, tags)
+
+    @staticmethod
+    def session(config: config.Config, tags: Sequence[Tag], clock: Clock) -> ModbusDevice:
+        """The working part for one device; imports pymodbus.
+
+        Args:
+            config: The device's settings.
+            tags: Its tags, addresses parsed.
+            clock: For stamps and latency.
+        """
+        from scada.field.modbus.device import ModbusDevice  # noqa: PLC0415 - checking a site needs no protocol library
+
+        return ModbusDevice(config, tags, clock)

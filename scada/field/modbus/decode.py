@@ -245,9 +245,11 @@ def exception_status(code: int) -> int:
         code: Exception code (Modbus Application Protocol 1.1b3, 7).
 
     Returns:
-        BadConfigurationError where the request itself is wrong (1 … 3), BadDeviceFailure where the device cannot (4, 5,
-        6, 8), BadNoCommunication where a gateway cannot reach it (10, 11).
+        BadConfigurationError where the request itself is wrong (1 … 3), UncertainLastUsableValue where the device is busy
+        for now (5, 6), BadNoCommunication where a gateway cannot reach it (10, 11), else BadDeviceFailure.
     """
     if code in (1, 2, 3):
         return quality.BAD_CONFIGURATION_ERROR
+    if code in (5, 6):
+        return quality.UNCERTAIN_LAST_USABLE
     return quality.BAD_NO_COMMUNICATION if code in (10, 11) else quality.BAD_DEVICE_FAILURE

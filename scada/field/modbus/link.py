@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 
 from scada.clock import Clock
+from scada.field.driver import NoReplyError, RefusedError
 from scada.field.modbus import pdu
 from scada.field.modbus.config import Config
-from scada.field.modbus.pdu import Ask, NoReplyError, RefusedError, Session
+from scada.field.modbus.pdu import Ask, Session
 from scada.field.modbus.wire import Pdu
 
-__all__ = ["Ask", "Link", "NoReplyError", "RefusedError"]
+__all__ = ["Ask", "Link"]
 
 BACK_OFF_FIRST_NS: Final = 200_000_000
 BACK_OFF_MOST_NS: Final = 2_000_000_000

@@ -16,25 +16,10 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
+from scada.field.driver import NoReplyError, RefusedError
 from scada.field.modbus.wire import Pdu
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is counted and reported by us
-
-
-class NoReplyError(Exception):
-    """No right reply came: whether the device acted is unknown, and the connection has been dropped."""
-
-
-class RefusedError(Exception):
-    """The device answered with a Modbus exception.
-
-    Attributes:
-        code: Exception code.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"Modbus exception {code}")
-        self.code = code
 
 
 class Ask(ModbusPDU):

@@ -1,0 +1,355 @@
+"""What must be written to a device now, and what must not: a pure state machine, no clock, no I/O.
+
+It compares levels: what control wants of each output against what was last read back. So a lost reply needs no
+repetition (reading back tells what happened), a restart of field or PLC needs no memory of what was sent, and writing
+happens at most once per difference seen. Pulses and shared set points, which are not levels, are written once per new
+version of their command.
+
+Control's word counts while control is alive and the command is Good. Then, for the output's delay, the last command
+is held; after it the output's `on_loss` counts. With `drive` off (Local, not initialised, nothing asked) nothing is
+wanted. Nothing at all is written while the device is disarmed or its link is down.
+
+A pulse that was begun is always ended (while armed and linked), also when `drive` or control went away meanwhile:
+a start button that stays pressed is worse than one that is released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tags import quality, types
+
+Bits = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Times = npt.NDArray[np.int64]
+
+VERSION_MASK: Final = 2**56 - 1
+OK: Final = 0  # 1 … 11 are Modbus exception codes
+REFUSED: Final = 253  # cannot be written: not encodable
+UNKNOWN: Final = 254  # sent, but no answer: read back to know
+NOT_ARMED: Final = 255
+PULSE_MAX_AGE_NS: Final = 5_000_000_000
+RETRY_FIRST_NS: Final = (
+    1_000_000_000  # a value that the device does not keep is written again ever more rarely
+)
+RETRY_MOST_NS: Final = 60_000_000_000
+_NEVER: Final = 2**62
+
+MAINTAINED, PULSE, REFRESH, SHARED = "maintained", "pulse", "refresh", "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How one output is written.
+
+    Attributes:
+        type: Of its value, one of `tags.types.TYPES`. Texts are compared by numbers that stand for them.
+        mode: `maintained`, `pulse`, `refresh` or `shared`.
+        time_ns: Pulse length or refresh period, ns.
+        min_interval_ns: At least this between two writes; stops do not wait.
+        deadband: Differences up to this are not written, engineering units; the ends are always written.
+        ends: Lowest and highest value, reached exactly in spite of the dead band; None for none.
+        stop: Goes first.
+        on_loss: `hold`, `value` or `release`.
+        loss_delay_ns: The last command is held so long.
+        loss_bits: For `value`, as the device would read back.
+    """
+
+    type: str
+    mode: str = MAINTAINED
+    time_ns: int = 0
+    min_interval_ns: int = 0
+    deadband: float = 0.0
+    ends: tuple[float, float] | None = None
+    stop: bool = False
+    on_loss: str = "hold"
+    loss_delay_ns: int = 10_000_000_000
+    loss_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One write to do.
+
+    Attributes:
+        index: Position of the output.
+        bits: What to write.
+        version: Of the command it follows; 0 when it follows none (loss, end of a pulse).
+        reason: `command`, `loss` or `release` (end of a pulse).
+    """
+
+    index: int
+    bits: int
+    version: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Control's commands for the outputs of one device, each column of shape (n,).
+
+    Attributes:
+        bits: Value bits as the device would read them back.
+        usable: Status is Good and the value can be written.
+        writable: The value can be written at all (finite).
+        drive: Field may write.
+        version: Of the command's last change.
+        publish_ns: When control published it, ns monotonic.
+    """
+
+    bits: Bits
+    usable: Flags
+    writable: Flags
+    drive: Flags
+    version: Bits
+    publish_ns: Times
+
+
+class Outputs:
+    """The outputs of one device.
+
+    Args:
+        outputs: What is declared of each; results refer to positions in it.
+
+    Attributes:
+        aux: Shape (n,), what field acted on: command version in the low 56 bits, result above.
+        next_ns: Monotonic time at which `due` must be asked again though nothing new came, ns.
+    """
+
+    def __init__(self, outputs: Sequence[Output]) -> None:
+        n = len(outputs)
+        self.outputs = tuple(outputs)
+        self.armed = False
+        self.linked = False
+        self.next_ns = _NEVER
+        self._float = np.array([o.type in types.FLOATS for o in outputs], np.bool_)
+        self._pulse = np.array([o.mode == PULSE for o in outputs], np.bool_)
+        self._shared = np.array([o.mode == SHARED for o in outputs], np.bool_)
+        self._refresh = np.array([o.mode == REFRESH for o in outputs], np.bool_)
+        self._level = ~(self._pulse | self._shared)
+        self._time = np.array([o.time_ns for o in outputs], np.int64)
+        self._interval = np.array([0 if o.stop else o.min_interval_ns for o in outputs], np.int64)
+        self._deadband = np.array(
+            [0.0 if o.type == types.STRING else o.deadband for o in outputs], np.float64
+        )
+        self._low = np.array([-np.inf if o.ends is None else o.ends[0] for o in outputs], np.float64)
+        self._high = np.array([np.inf if o.ends is None else o.ends[1] for o in outputs], np.float64)
+        self._stop = np.array([o.stop for o in outputs], np.bool_)
+        self._loss_delay = np.array([o.loss_delay_ns for o in outputs], np.int64)
+        self._loss_value = np.array([o.on_loss == "value" for o in outputs], np.bool_)
+        self._loss_release = np.array([o.on_loss == "release" for o in outputs], np.bool_)
+        self._loss_bits = np.array([o.loss_bits for o in outputs], np.uint64)
+
+        self._seen_any = False
+        self._bits = np.zeros(n, np.uint64)  # the last usable command …
+        self._drive = np.zeros(n, np.bool_)  # … and whether it drove
+        self._known = np.zeros(n, np.bool_)  # there was one
+        self._version = np.zeros(n, np.uint64)
+        self._published = np.zeros(n, np.int64)
+        self._live = np.zeros(n, np.bool_)
+        self._lost_ns = np.full(n, -1, np.int64)
+        self._loss_done = np.zeros(n, np.bool_)
+        self._back = np.zeros(n, np.uint64)
+        self._fresh = np.zeros(n, np.bool_)  # read back since link-up and since the last write
+        self._written_ns = np.full(n, -_NEVER, np.int64)
+        self._written = np.zeros(n, np.uint64)
+        self._tries = np.zeros(n, np.int64)
+        self._seen = np.zeros(n, np.uint64)  # pulses: version that was acted on or passed over
+        self._pulse_end = np.full(n, -1, np.int64)
+        self._unsure = self._pulse.copy()  # may have been left pressed by an earlier life
+        self._acted = np.zeros(n, np.uint64)
+        self._result = np.zeros(n, np.uint64)
+        self.aux = np.zeros(n, np.uint64)
+
+    def restore(self, aux: Bits) -> None:
+        """What an earlier life of this service had acted on."""
+        self.aux[:] = aux
+        self._acted[:] = aux & np.uint64(VERSION_MASK)
+        self._result[:] = aux >> np.uint64(56)
+
+    def arm(self, armed: bool) -> None:
+        """The device was armed or disarmed."""
+        self.armed = armed
+
+    def link(self, linked: bool) -> None:
+        """The link came up or went down; everything is read back first."""
+        self.linked = linked
+        self._fresh.fill(False)
+
+    def observe(self, commands: Commands, alive: bool, now_ns: int) -> None:
+        """Control's commands and whether control lives, as of now.
+
+        Call it at least whenever either changed, and once when field starts.
+        """
+        live = commands.usable & alive
+        newly_lost = ~live & (self._lost_ns < 0)
+        self._lost_ns[newly_lost] = now_ns
+        self._lost_ns[live] = -1
+        self._loss_done[live] = False
+        self._live = live
+        version = commands.version & np.uint64(VERSION_MASK)
+        if not self._seen_any:
+            self._first(commands, version)
+        self._bits[live] = commands.bits[live]
+        self._drive[live] = commands.drive[live]
+        self._known |= live
+        moved = live & (version != self._version)
+        self._version[moved] = version[moved]
+        self._published[moved] = commands.publish_ns[
+            moved
+        ]  # control publishes each scan: when it was new counts
+
+        new = live & commands.drive & (version != self._acted)
+        if not self.armed:
+            self._set(new, version, NOT_ARMED)
+            self._seen[new] = version[new]
+        cannot = ~commands.writable & commands.drive & alive & (version != self._acted)
+        if cannot.any():
+            self._set(cannot, version, REFUSED)
+        rest = self._pulse & live & (version != self._seen) & (~commands.drive | (commands.bits == 0))
+        self._seen[rest] = version[rest]
+        self._set(rest & commands.drive, version, OK)
+
+    def read_back(self, where: npt.NDArray[np.intp], bits: Bits, good: Flags) -> None:
+        """Values that were asked for and read after all earlier writes.
+
+        Args:
+            where: Positions of outputs, each once.
+            bits: Value bits.
+            good: False where the reading is not Good.
+        """
+        self._back[where] = bits
+        self._fresh[where] = good
+        self._tries[where[good & (bits == self._written[where])]] = 0
+
+    def due(self, now_ns: int) -> list[Order]:
+        """Writes to do now, stops first. Ask again after each one: what is due may have changed.
+
+        Also settles commands that need no write because the device has the value already, and sets `next_ns`.
+        """
+        self.next_ns = _NEVER
+        if not (self.armed and self.linked):
+            return []
+        expired = (self._lost_ns >= 0) & (now_ns - self._lost_ns >= self._loss_delay)
+        fallback = expired & self._loss_value
+        want = self._drive & (self._known | fallback) & ~(expired & self._loss_release)
+        bits = np.where(fallback, self._loss_bits, self._bits)
+        same = self._fresh & (bits == self._back)
+        self._settle(same, want)
+
+        level = self._level & want & self._fresh & ~same & self._beyond(bits)
+        again = np.where(
+            (self._tries > 0) & (bits == self._written),
+            self._written_ns + np.minimum(RETRY_FIRST_NS << np.clip(self._tries - 1, 0, 6), RETRY_MOST_NS),
+            self._written_ns,
+        )
+        refresh = np.where(self._refresh & want & self._fresh, self._written_ns + self._time, _NEVER)
+        new = self._live & self._drive & (self._version != self._acted)
+        once = fallback & self._drive & ~self._loss_done
+        shared = self._shared & self._fresh & ~same & (new | once)
+        idle = self._pulse & (self._pulse_end < 0)
+        press = self._live & self._drive & (self._version != self._seen) & (self._bits != 0)
+        press &= now_ns - self._published <= PULSE_MAX_AGE_NS
+        pulse = idle & (press | (once & (self._loss_bits != 0)))
+        release = np.where(self._pulse_end >= 0, self._pulse_end, _NEVER)
+        unsure = idle & self._unsure & self._fresh & ~press & self._live & self._drive
+        release[unsure & (self._back != 0)] = now_ns
+        self._unsure &= ~(unsure & (self._back == 0))
+
+        when = np.where(shared | pulse, self._written_ns, _NEVER)
+        when = np.minimum(np.where(level, again, when), refresh)
+        when = np.maximum(when, self._written_ns + self._interval)
+        self._plan_next(now_ns, np.minimum(when, release))
+        act = (when <= now_ns) & (release > now_ns)
+        orders = [Order(int(i), 0, 0, "release") for i in np.flatnonzero(release <= now_ns)]
+        for i in np.flatnonzero(act):
+            value = 1 if self._pulse[i] else int(bits[i])
+            if fallback[i]:
+                orders.append(Order(int(i), value, 0, "loss"))
+            else:
+                orders.append(Order(int(i), value, int(self._version[i]), "command"))
+        orders.sort(key=self._urgency)
+        return orders
+
+    def written(self, order: Order, result: int, now_ns: int) -> None:
+        """What became of a write.
+
+        Args:
+            order: What `due` returned.
+            result: `OK`, a Modbus exception code, `REFUSED` or `UNKNOWN`.
+            now_ns: When it was over, ns monotonic.
+        """
+        i = order.index
+        repeated = self._written[i] == order.bits and self._tries[i] > 0
+        self._tries[i] = (self._tries[i] + 1 if repeated else 1) if self._level[i] else 0
+        self._fresh[i] = False
+        self._written_ns[i] = now_ns
+        self._written[i] = order.bits
+        if order.reason == "release":
+            self._unsure[i] = False
+            self._pulse_end[i] = -1 if result == OK else now_ns + RETRY_FIRST_NS
+            return
+        if order.reason == "loss":
+            self._loss_done[i] = True
+        if self._pulse[i]:
+            self._pulse_end[i] = now_ns + self._time[i] if result in (OK, UNKNOWN) else -1
+        if order.version:
+            self._seen[i] = self._acted[i] = order.version
+            self._result[i] = result
+            self.aux[i] = order.version | result << 56
+
+    def _first(self, commands: Commands, version: Bits) -> None:
+        """Field has just started: nothing that was there before it is done again."""
+        self._seen_any = True
+        self._seen[:] = version
+        adopted = self._shared & commands.drive
+        self._acted[adopted] = version[adopted]
+        self._drive[:] = commands.drive  # what a control that is dead now had said
+        self._bits[:] = commands.bits
+
+    def _beyond(self, bits: Bits) -> Flags:
+        """Differences that are worth a write."""
+        value = types.floats(bits, self._float)
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(value - types.floats(self._back, self._float)) > self._deadband
+        beyond: Flags = apart | (self._deadband == 0.0) | (value <= self._low) | (value >= self._high)
+        return beyond
+
+    def _settle(self, same: Flags, want: Flags) -> None:
+        """Commands that the device follows already are acted on; so are those within the dead band."""
+        mine = ~self._pulse & self._live & want & self._fresh
+        done = mine & (same | (self._level & ~self._beyond(self._bits)))
+        late = (self._result == UNKNOWN) | (
+            self._level & (self._result != OK)
+        )  # read back: it is there after all
+        self._set(done & ((self._version != self._acted) | late), self._version, OK)
+
+    def _set(self, where: Flags, version: Bits, result: int) -> None:
+        if where.any():
+            self._acted[where] = version[where]
+            self._result[where] = result
+            self.aux[where] = self._acted[where] | np.uint64(result << 56)
+
+    def _urgency(self, order: Order) -> tuple[int, int]:
+        if self._stop[order.index] and order.reason != "release":
+            return 0, order.index
+        return (1 if order.reason == "release" else 2), order.index
+
+    def _plan_next(self, now_ns: int, when: Times) -> None:
+        later = when[when > now_ns]
+        self.next_ns = int(later.min()) if len(later) else _NEVER
+        lost = (self._lost_ns >= 0) & (self._loss_value | self._loss_release)
+        if lost.any():
+            ends = self._lost_ns[lost] + self._loss_delay[lost]
+            if (ends := ends[ends > now_ns]).size:
+                self.next_ns = min(self.next_ns, int(ends.min()))
+
+
+def usable(status: npt.NDArray[np.uint32]) -> Flags:
+    """Statuses of commands that count: Good, also Good by force."""
+    return quality.good_mask(status)

@@ -1,0 +1,174 @@
+"""One Modbus device at work: its plan, its link, its decoders and its writes behind the driver interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from scada.clock import Clock
+from scada.field.driver import Reading, RefusedError
+from scada.field.modbus import encode, plan, wire
+from scada.field.modbus.address import Address
+from scada.field.modbus.config import Config
+from scada.field.modbus.decode import Decoder, Point, exception_status
+from scada.field.modbus.link import Ask, Link
+from tags import quality
+from tags.model import Tag
+
+DEFAULT_PERIOD_NS: Final = 1_000_000_000
+_ADDRESS_ERRORS: Final = frozenset({2, 3})  # a hole in the block: ask for less at once
+
+
+class ModbusDevice:
+    """Implements `scada.field.driver.Session`.
+
+    Args:
+        config: Of the device.
+        tags: Its tags, addresses parsed; positions below are positions in it.
+        clock: For time stamps and latency.
+    """
+
+    def __init__(self, config: Config, tags: Sequence[Tag], clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._points = [Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags]
+        periods = [tag.scan_ns or DEFAULT_PERIOD_NS for tag in tags]
+        groups = plan.plan([p.address for p in self._points], periods, config)
+        self.timeout_ns = config.timeout_ns
+        self.link = Link(config, clock)
+        self.periods = tuple((group.period_ns, group.phase_ns) for group in groups)
+        self._groups = [_Group(self, group.requests) for group in groups]
+        self._place: dict[int, tuple[int, int]] = {}
+        for number in range(len(self._groups)):
+            self._index(number)
+
+    def count(self, group: int) -> int:
+        """Number of requests of a group."""
+        return len(self._groups[group].requests)
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Group and request that read a tag."""
+        return self._place[position]
+
+    async def fetch(self, group: int, number: int) -> None:
+        """Sends one request of a group and keeps its answer for `reading`.
+
+        Raises:
+            NoReplyError: The connection was lost or dropped.
+        """
+        await self._groups[group].fetch(number, self._clock)
+
+    def reading(self, group: int, only: int | None = None) -> Reading:
+        """What the last fetches of a group brought.
+
+        Args:
+            group: Which.
+            only: Position of one request, to leave out the others; None for all.
+        """
+        reading = self._groups[group].reading(only)
+        if only is None:
+            self._split(group)
+        return reading
+
+    def quantiser(self, positions: Sequence[int]) -> encode.Quantiser:
+        """Makes commands of these tags comparable with what is read back."""
+        return encode.Quantiser([self._points[i] for i in positions])
+
+    async def write(self, position: int, bits: int, text: str) -> None:
+        """Writes one value.
+
+        Raises:
+            ValueError: It cannot be written.
+            RefusedError: The device refused it.
+            NoReplyError: Whether it was written is unknown.
+        """
+        await self.link.ask(
+            self.link.prepare(encode.write_request(self._points[position], bits, text, self._config))
+        )
+
+    async def write_counter(self, address: dict[str, Any], value: int) -> None:
+        """Writes the heartbeat counter, 0 … 65535.
+
+        Raises:
+            RefusedError: The device refused it.
+            NoReplyError: No right reply.
+        """
+        await self.link.ask(
+            self.link.prepare(wire.write_register(address["offset"], value.to_bytes(2, "big")))
+        )
+
+    def point(self, position: int) -> Point:
+        """Address and type of a tag."""
+        return self._points[position]
+
+    def decoder(self, requests: Sequence[plan.Request]) -> Decoder:
+        """A decoder of some requests of this device."""
+        return Decoder(self._points, requests, self._config)
+
+    def _split(self, group: int) -> None:
+        """Remembers smaller requests for those that the device has just refused."""
+        old = self._groups[group]
+        if not any(old.refused):
+            return
+        addresses = [p.address for p in self._points]
+        requests: list[plan.Request] = []
+        whole: list[bool] = []
+        for request, refused, is_whole in zip(old.requests, old.refused, old.whole, strict=True):
+            parts = plan.split(request, addresses, self._config) if refused else [request]
+            requests += parts
+            whole += [is_whole or (refused and len(parts) == 1)] * len(parts)
+        self._groups[group] = _Group(self, requests, whole)
+        self._index(group)
+
+    def _index(self, group: int) -> None:
+        for number, request in enumerate(self._groups[group].requests):
+            for position in request.members:
+                self._place[position] = group, number
+
+
+class _Group:
+    """The requests of one period with what they brought."""
+
+    def __init__(
+        self, device: ModbusDevice, requests: Sequence[plan.Request], whole: Sequence[bool] = ()
+    ) -> None:
+        self.requests = tuple(requests)
+        self._link = device.link
+        self._asks: list[Ask] = [device.link.prepare(wire.read(request)) for request in requests]
+        self._decoder = device.decoder(requests)
+        self._stamps = np.zeros(len(requests), np.int64)
+        self._failure = np.full(len(requests), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
+        self._got = np.zeros(len(requests), np.bool_)
+        self.whole = list(whole) or [False] * len(requests)  # cannot be made smaller
+        self.refused = [False] * len(requests)  # for its addresses, and not split yet
+
+    async def fetch(self, number: int, clock: Clock) -> None:
+        try:
+            data = await self._link.ask(self._asks[number])
+        except RefusedError as error:
+            status = exception_status(error.code)
+            if status == quality.UNCERTAIN_LAST_USABLE and not self._got[number]:
+                status = quality.BAD_DEVICE_FAILURE
+            self._failure[number] = status
+            self.refused[number] = error.code in _ADDRESS_ERRORS and not self.whole[number]
+        else:
+            self._decoder.put(number, data[1:])
+            self._failure[number] = quality.GOOD
+            self._got[number] = True
+            self.refused[number] = False
+        self._stamps[number] = clock.utc_ns()
+
+    def reading(self, only: int | None) -> Reading:
+        decoder = self._decoder
+        bits, status = decoder.decode()
+        failure = self._failure[decoder.request_of]
+        status = np.where(failure != 0, failure, status)
+        stamps = self._stamps[decoder.request_of]
+        members = decoder.members
+        texts = {int(members[n]): decoder.text(n) for n in decoder.texts if status[n] == 0}
+        if only is None:
+            return Reading(members, bits, status, stamps, texts)
+        mine = np.flatnonzero(decoder.request_of == only)
+        return Reading(members[mine], bits[mine], status[mine], stamps[mine], texts)

@@ -1,0 +1,235 @@
+"""The field service: one poller per device, and a tick that looks at control, forces and the arming file."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import uvloop
+
+from scada import arming
+from scada.field.poller import Poller
+from scada.field.samples import Samples
+from scada.field.sleep import Sleeper
+from scada.field.watch import Watch
+from scada.service import Service
+from tags.image import ImageReader
+from tags.model import DEVICE, Device, Tag
+from tags.slots import SlotReader
+from tags.types import UINT16, Value
+
+CONTROL: Final = "control"
+TICK_NS: Final = 50_000_000
+TIDY_TICKS: Final = 5
+SLOW_TICKS: Final = 20
+_BUILT_IN: Final = {"modbus": "scada.field.modbus:Modbus"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the service until it is asked to stop.
+
+    Args:
+        argv: Arguments without the program; None for those of the process.
+
+    Returns:
+        Exit code: 0 stopped as asked, 1 failed.
+    """
+    with Service.start(argv) as service:
+        return uvloop.run(Field(service).run())
+
+
+class Field:
+    """All devices of one field service.
+
+    Args:
+        service: Started, its site loaded.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._clock = service.clock
+        self._control = ImageReader(service.data.image(CONTROL))
+        self._forces = SlotReader(service.data.forces)
+        self._watch = Watch(TICK_NS)
+        self._sleeper = Sleeper(self._clock)
+        by_path = service.site.by_path()
+        devices = [device for device in service.site.devices if device.service == service.name]
+        self._pollers: list[Poller] = []
+        self._samples: list[Samples] = []
+        self._rows: list[np.ndarray[Any, np.dtype[np.intp]]] = []
+        for number, device in enumerate(devices):
+            tags = [tag for tag in service.publisher.tags if tag.kind == DEVICE and tag.device == device.name]
+            samples = Samples(service.publisher, tags)
+            poller = self._poller(device, tags, samples, number, len(devices))
+            self._samples.append(samples)
+            self._pollers.append(poller)
+            self._rows.append(np.array([by_path[path].row for path in poller.command_paths], np.intp))
+        self._seen = [np.zeros(0)] * len(self._pollers)
+        self._alive = False
+        self._sequence = -1
+        self._forces_version = -1
+        self._force_table: dict[str, tuple[int, int]] = {}
+        self._force_now: dict[str, int] = {}
+        self._armed_stamp: tuple[int, int, int] | None = None
+
+    async def run(self) -> int:
+        """Works until the service is asked to stop; returns the exit code."""
+        service, loop = self._service, asyncio.get_running_loop()
+        loop.set_exception_handler(self._odd)
+        now, utc = self._clock.monotonic_ns(), self._clock.utc_ns()
+        for samples in self._samples:
+            samples.start(utc, now)
+        service.on_stop(lambda: loop.call_soon_threadsafe(self._sleeper.wake))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for poller in self._pollers:
+                    group.create_task(poller.run())
+                await self._ticks()
+                for poller in self._pollers:
+                    poller.stop()
+        except ExceptionGroup as errors:  # the supervisor starts the service again
+            for error in errors.exceptions:
+                service.log.error(
+                    "a device's loop ended", error=repr(error), trace=traceback.format_exception(error)
+                )
+            service.fail(f"{type(errors.exceptions[0]).__name__}: {errors.exceptions[0]}")
+            return 1
+        return 0
+
+    async def _ticks(self) -> None:
+        """The tick, on absolute deadlines, until the service is asked to stop."""
+        due = self._clock.monotonic_ns()
+        count = 0
+        self._slow(due)
+        self._service.ready()
+        while not self._service.stopping:
+            now = self._clock.monotonic_ns()
+            self.tick(count, now)
+            count += 1
+            due = max(due + TICK_NS, now + TICK_NS // 5)
+            await self._sleeper.until(due)
+
+    def tick(self, count: int, now_ns: int) -> None:
+        """One look at everything that other services and people say.
+
+        Args:
+            count: Number of the tick; the rarer looks are taken at multiples.
+            now_ns: Monotonic, ns.
+        """
+        self._service.beat()
+        self._look_at_control(now_ns)
+        self._look_at_forces(now_ns)
+        if count % TIDY_TICKS == 0:
+            for poller in self._pollers:
+                poller.tidy(now_ns)
+        if count % SLOW_TICKS == 0:
+            self._slow(now_ns)
+
+    def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int, of: int) -> Poller:
+        driver = load_driver(device.driver)
+        config = driver.Config.model_validate(device.config)
+        heartbeat = device.heartbeat
+        if heartbeat is not None and isinstance(heartbeat["address"], str):
+            heartbeat = {**heartbeat, "address": driver.parse_address(heartbeat["address"], UINT16, config)}
+        session = driver.session(config, tags, self._clock)
+        fastest = min((period for period, _ in session.periods), default=0)
+        return Poller(
+            replace(device, heartbeat=heartbeat),
+            tags,
+            session,
+            samples,
+            self._clock,
+            self._service.event,
+            start_ns=fastest * number // of,
+        )
+
+    def _look_at_control(self, now_ns: int) -> None:
+        alive = self._watch.tick(self._control.heartbeat, now_ns)
+        if alive == self._alive and self._control.sequence == self._sequence:
+            return
+        sequence = self._control.sequence
+        if not self._control.snapshot():
+            return
+        image, self._sequence = self._control, sequence
+        for i, (poller, rows) in enumerate(zip(self._pollers, self._rows, strict=True)):
+            # control publishes every scan; most scans change nothing for most devices
+            key = np.concatenate((image.version[rows], image.aux[rows], image.status[rows].astype(np.uint64)))
+            if alive != self._alive or not np.array_equal(key, self._seen[i]):
+                self._seen[i] = key
+                poller.observe(image, rows, alive)
+        if alive != self._alive:
+            self._service.log.info("control lives" if alive else "control does not answer")
+        self._alive = alive
+
+    def _look_at_forces(self, now_ns: int) -> None:
+        version = self._forces.version
+        if version != self._forces_version:
+            payload = self._forces.read()
+            if payload is None and version:
+                return  # it is being written; the next tick sees it
+            self._forces_version = version
+            self._force_table = _table(payload)
+        elif not self._force_table:
+            return
+        utc = self._clock.utc_ns()
+        current = {path: bits for path, (bits, expires) in self._force_table.items() if expires > utc}
+        if current != self._force_now:
+            self._force_now = current
+            for samples in self._samples:
+                samples.force(current, utc, now_ns)
+
+    def _slow(self, now_ns: int) -> None:
+        """Once a second: the arming file and health."""
+        self._look_at_arming()
+        values: dict[str, Value] = {}
+        for poller in self._pollers:
+            values.update(
+                {f"system/{poller.name}/{key}": value for key, value in poller.health(now_ns).items()}
+            )
+        rows = self._service.publisher.rows
+        self._service.publish({path: value for path, value in values.items() if path in rows})
+        self._service.health()
+
+    def _look_at_arming(self) -> None:
+        try:
+            info = self._service.data.armed.stat()
+            stamp = (info.st_mtime_ns, info.st_ino, info.st_size)
+        except OSError:
+            stamp = (0, 0, 0)
+        if stamp == self._armed_stamp:
+            return
+        self._armed_stamp = stamp
+        table = arming.armed(self._service.data.armed)
+        for poller in self._pollers:
+            poller.arm(poller.name in table)
+
+    def _odd(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        del loop
+        self._service.log.warning(str(context.get("message")), error=repr(context.get("exception")))
+
+
+def load_driver(name: str) -> Any:
+    """The class of a driver.
+
+    Raises:
+        LookupError: No package announces it.
+    """
+    for entry in entry_points(group="scada.drivers", name=name):
+        return entry.load()
+    if name in _BUILT_IN:  # run from a source tree that is not installed
+        from scada.field.modbus import Modbus  # noqa: PLC0415 - only then
+
+        return Modbus
+    raise LookupError(f"no driver {name!r} is installed")
+
+
+def _table(payload: bytes | None) -> dict[str, tuple[int, int]]:
+    if not payload:
+        return {}
+    return {path: (int(bits), int(expires)) for path, (bits, expires) in orjson.loads(payload).items()}
