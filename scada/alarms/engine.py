@@ -144,10 +144,9 @@ class Alarms:
                 behind.setdefault(f"system/{alarm.device}/COMMS", []).append(i)
         self._behind = behind
         slots = sorted(watchers)
-        self._watchers = [watchers[slot] for slot in slots]
         # itemgetter of one index gives no tuple: a doubled index keeps the shape.
         self._pick = itemgetter(*slots, slots[0]) if slots else None
-        self._watchers_of_pick = [*self._watchers, []] if slots else []
+        self._watchers_of_pick = [*(watchers[slot] for slot in slots), []] if slots else []
         self._values: tuple[Any, ...] = ()
         self._statuses: tuple[int, ...] = ()
         self._timing: dict[int, None] = {}
@@ -164,16 +163,13 @@ class Alarms:
         Returns:
             All changes of shown states, in a fixed order.
         """
-        if self._pick is None:
-            return []
         transitions: list[Transition] = []
         if self._first:
             self._first = False
             for alarm in self._all:
                 ctx.put(alarm.out, shown(alarm.bits))
             due = set(range(len(self._all)))
-            self._values = self._pick(ctx.signals.value)
-            self._statuses = self._pick(ctx.signals.status)
+            self._values, self._statuses = self._picked(ctx.signals)
         else:
             due = self._changed(ctx.signals)
             due.update(self._timing)
@@ -190,10 +186,13 @@ class Alarms:
             self._look(ctx, i, self._all[i], transitions)
         return transitions
 
+    def _picked(self, signals: Signals) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+        """Values and statuses of the watched tags."""
+        return ((), ()) if self._pick is None else (self._pick(signals.value), self._pick(signals.status))
+
     def _changed(self, signals: Signals) -> set[int]:
         """Positions of alarms whose tags changed; values that cannot matter are sorted out at once."""
-        assert self._pick is not None
-        values, statuses = self._pick(signals.value), self._pick(signals.status)
+        values, statuses = self._picked(signals)
         due: set[int] = set()
         if values == self._values and statuses == self._statuses:
             return due
@@ -211,6 +210,7 @@ class Alarms:
                     and status == old_status
                     and status < UNCERTAIN
                     and alarm.elapsed_ns < 0
+                    and isinstance(value, int | float)
                     and (value * alarm.sign > (alarm.clear_at if alarm.active else alarm.raise_at))
                     is alarm.active
                 ):
@@ -325,7 +325,7 @@ class Alarms:
 
 
 def _is_comms(alarm: model.Alarm) -> bool:
-    return alarm.kind == "quality" and alarm.path == f"system/{alarm.path.split('/')[1]}/COMMS"
+    return alarm.kind == "quality" and alarm.path.startswith("system/") and alarm.path.endswith("/COMMS")
 
 
 def _condition(alarm: _Alarm, value: Any, status: int) -> bool | None:
