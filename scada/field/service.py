@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -94,10 +93,7 @@ class Field:
                 for poller in self._pollers:
                     poller.stop()
         except ExceptionGroup as errors:  # the supervisor starts the service again
-            for error in errors.exceptions:
-                service.log.error(
-                    "a device's loop ended", error=repr(error), trace=traceback.format_exception(error)
-                )
+            service.log.exception("a device's loop ended")
             service.fail(f"{type(errors.exceptions[0]).__name__}: {errors.exceptions[0]}")
             return 1
         return 0
