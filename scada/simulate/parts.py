@@ -116,7 +116,7 @@ class Watchdog:
     LIMIT_S = 5.0
 
     def __init__(self) -> None:
-        self._last: int | None = None
+        self._last = 0  # what the register holds after power-up
         self._armed = False
         self._still_s = 0.0
 
@@ -127,8 +127,6 @@ class Watchdog:
 
     def step(self, dt_s: float, heartbeat: int) -> None:
         """Looks at the register after another `dt_s` seconds."""
-        if self._last is None:
-            self._last = heartbeat
         if heartbeat != self._last:
             self._last, self._armed, self._still_s = heartbeat, True, 0.0
         else:

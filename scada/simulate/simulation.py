@@ -162,7 +162,7 @@ def _address(device: Device) -> tuple[str, int]:
             f"{device.name}: a simulated device listens on this machine only; give it an endpoint such as "
             "tcp://127.0.0.1:5020"
         )
-    return parts.hostname, parts.port or 502
+    return parts.hostname, 502 if parts.port is None else parts.port
 
 
 class InjectSocket:
