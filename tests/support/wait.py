@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+def wait_for(condition: Callable[[], T | None], timeout_s: float = 10.0, what: str = "") -> T:
     """Calls `condition` until it is true and returns what it returned.
 
     Args:
