@@ -1,0 +1,83 @@
+"""The state that survives: two checksummed slots in memory, which the historian copies to disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from scada.datadir import DataDir
+from scada.scan import Program, State, Writes, retain
+from tags.slots import SlotReader, SlotWriter
+
+EVERY_NS: Final = 1_000_000_000
+UNCHANGED_NS: Final = (
+    20_000_000_000  # written so often even when nothing changed: its age decides about modes
+)
+
+
+def load(data: DataDir) -> dict[str, Any] | None:
+    """The newest state that was kept: of the slots, else of the file that the historian wrote; None at first start."""
+    found = []
+    slots = SlotReader(data.control_state)
+    payload = slots.read()
+    slots.close()
+    if payload is not None:
+        found.append(payload)
+    with contextlib.suppress(OSError):
+        found.append(data.control_state_saved.read_bytes())
+    states = [state for payload in found if (state := _decode(payload)) is not None]
+    return max(states, key=_age, default=None)
+
+
+def _decode(payload: bytes) -> dict[str, Any] | None:
+    try:
+        state = orjson.loads(payload)
+    except ValueError:
+        return None
+    return state if isinstance(state, dict) and isinstance(state.get("utc_ns"), int) else None
+
+
+def _age(state: Mapping[str, Any]) -> int:
+    return int(state["utc_ns"])
+
+
+class Keeper:
+    """Writes the state and the table of forces into their slots.
+
+    Args:
+        data: The data directory.
+        epoch: Of this start.
+    """
+
+    def __init__(self, data: DataDir, epoch: int) -> None:
+        self._state = SlotWriter.open(data.control_state, epoch)
+        self._forces = SlotWriter.open(data.forces, epoch)
+        self._last = b""
+        self._due_ns = self._refresh_ns = 0
+
+    def keep(self, program: Program, state: State, writes: Writes, utc_ns: int, now_ns: int) -> None:
+        """Writes what changed: at most once a second, at once what people changed.
+
+        Raises:
+            ValueError: It does not fit into the slots.
+        """
+        if writes.forces:
+            self._forces.write(orjson.dumps(state.forces.for_field()))
+        if now_ns < self._due_ns and not writes.urgent:
+            return
+        self._due_ns = now_ns + EVERY_NS
+        kept = retain.dump(program, state, 0)
+        changed = orjson.dumps(kept)
+        if changed == self._last and now_ns < self._refresh_ns:
+            return
+        self._last, self._refresh_ns = changed, now_ns + UNCHANGED_NS
+        kept["utc_ns"] = utc_ns
+        self._state.write(orjson.dumps(kept))
+
+    def close(self) -> None:
+        """Lets go of the slots."""
+        self._state.close()
+        self._forces.close()

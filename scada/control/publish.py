@@ -1,0 +1,85 @@
+"""Publishing: what a scan changed goes to control's ring and image, its events to the event ring."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from scada.scan import Program, State, Writes
+from scada.scan.program import OWN
+from tags.events import PAYLOAD_MAX
+from tags.publish import Publisher
+from tags.types import STRING, to_bits
+
+DRIVE: Final = 1  # bit 0 of a command's aux: field may write
+
+
+class Output:
+    """Writes control's rows.
+
+    Args:
+        program: What runs; its first slots are control's rows.
+        publisher: Of control.
+    """
+
+    def __init__(self, program: Program, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._types = [tag.type for tag in program.slots[: program.own]]
+        self._output_of = {plan.command: plan.row for plan in program.outputs if plan.way != OWN}
+
+    def write(self, state: State, writes: Writes, now_ns: int) -> list[tuple[int, int]]:
+        """Publishes a scan.
+
+        Args:
+            state: After the step.
+            writes: Of the step.
+            now_ns: Now, ns monotonic.
+
+        Returns:
+            (output row, version) of each command that was published, for the inputs of the next scan.
+        """
+        rows = writes.slots
+        if writes.flags or writes.renew:
+            rows = sorted({*rows, *writes.flags, *writes.renew})
+        if not rows:
+            return []
+        signals, types, drive = state.signals, self._types, state.drive
+        value, status, time_ns = signals.value, signals.status, signals.time_ns
+        publisher = self._publisher
+        texts = [row for row in rows if types[row] == STRING]
+        for row in texts:
+            publisher.put_value(row, value[row], status[row], time_ns[row], now_ns)
+        if texts:
+            rows = [row for row in rows if types[row] != STRING]
+            if not rows:
+                return []
+        where = np.array(rows, np.intp)
+        publisher.put(
+            where,
+            np.array([to_bits(types[row], value[row]) for row in rows], np.uint64),
+            np.array([status[row] for row in rows], np.uint32),
+            np.array([time_ns[row] for row in rows], np.int64),
+            now_ns,
+            np.array([DRIVE if drive.get(row) else 0 for row in rows], np.uint64),
+            renew=np.isin(where, writes.renew) if writes.renew else False,
+        )
+        version, output_of = publisher.image.version, self._output_of
+        return [(output_of[row], int(version[row])) for row in rows if row in output_of]
+
+    def tell(self, events: list[dict[str, Any]]) -> None:
+        """Appends events to control's event ring; one that is too long is shortened, never lost."""
+        ring, name = self._publisher.events, self._publisher.writer
+        for event in events:
+            data = orjson.dumps({**event, "service": name})
+            if len(data) > PAYLOAD_MAX:
+                short = {key: _short(item) for key, item in event.items()}
+                data = orjson.dumps({**short, "shortened": True, "service": name})
+            ring.append(data)
+
+
+def _short(item: Any) -> Any:
+    if isinstance(item, str):
+        return item[:300]
+    return [_short(inner) for inner in item[:10]] if isinstance(item, list) else item

@@ -1,0 +1,194 @@
+"""The control service: sleeps to absolute deadlines, snapshots, steps, publishes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import Any, Final
+
+from scada.control import keeper, realtime
+from scada.control.civil import Civil
+from scada.control.gather import Gather
+from scada.control.mailbox import Mailbox
+from scada.control.publish import Output
+from scada.requests import Request
+from scada.scan import Inputs, build, record, start, step
+from scada.scan.program import Program
+from scada.service import Service
+from scada.service.service import private_memory
+from tags.events import EventWriter
+from tags.quality import GOOD
+from tags.types import BOOL, FLOATS
+
+HEALTH_NS: Final = 1_000_000_000
+COLLECT_NS: Final = 30_000_000_000
+COLLECT_SLACK_NS: Final = 20_000_000
+COMPLAIN_NS: Final = 60_000_000_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs control until it is asked to stop; the exit code."""
+    with Service.start(argv, flags=("manual",)) as service:
+        loop = Loop(service)
+        loop.run()
+        loop.close()
+    return 0
+
+
+class Loop:
+    """Control at work.
+
+    Args:
+        service: Started.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        data, site, clock = service.data, service.site, service.clock
+        self._program: Program = build(site)
+        retained = keeper.load(data)
+        manual = "manual" in service.flags
+        utc_ns = clock.utc_ns()
+        self._state = start(self._program, retained, utc_ns=utc_ns, manual=manual)
+        self._civil = Civil(site.timezone, site.scan_ns)
+        self._gather = Gather(data.run, self._program)
+        self._mailbox = Mailbox(data.control_socket)
+        self._output = Output(self._program, service.publisher)
+        self._keeper = keeper.Keeper(data, service.epoch)
+        self._record = EventWriter.open(data.record_ring, service.epoch)
+        self._record.append(record.start_record(self._program, retained, utc_ns, manual=manual))
+        self._health = Health(self._program)
+        self._versions: list[tuple[int, int]] = []
+        self._complained_ns = -COMPLAIN_NS
+        if manual:
+            service.log.warning("control starts in Manual: it crashed again and again")
+
+    def run(self) -> None:
+        """Scans until the service is asked to stop. A missed period is counted and skipped, never caught up."""
+        service, clock, health = self._service, self._service.clock, self._health
+        period = service.site.scan_ns
+        self._scan(clock.monotonic_ns(), 1)  # before memory is locked: it touches what every scan touches
+        grants = realtime.claim()
+        for sentence in grants.said:
+            service.log.warning(sentence)
+        health.realtime = grants.fifo
+        base = clock.monotonic_ns()
+        index = 0  # of the period grid from base
+        collect_ns = base + COLLECT_NS
+        service.ready()
+        while not service.stopping:
+            due = base + (index + 1) * period
+            realtime.sleep_until(due)
+            now = clock.monotonic_ns()
+            if now < due:
+                continue  # a signal
+            reached = (now - base) // period
+            periods, index = reached - index, reached
+            health.count(now - due, periods - 1)
+            self._scan(now, periods)
+            spent = clock.monotonic_ns() - now
+            health.execution_ns = max(health.execution_ns, spent)
+            if now + spent > collect_ns and period - spent > COLLECT_SLACK_NS:
+                gc.collect()
+                collect_ns = now + COLLECT_NS
+
+    def _scan(self, now_ns: int, periods: int) -> None:
+        service, program, state = self._service, self._program, self._state
+        utc_ns = service.clock.utc_ns()
+        service.beat()
+        tick = self._civil.tick(state.scans + 1, periods, utc_ns)
+        requests, faults = self._mailbox.receive()
+        inputs = self._gather.poll(tick.dt_ns, on_time=periods == 1)
+        samples = [*inputs.samples, *self._health.samples(now_ns, utc_ns, state.scans)]
+        inputs = Inputs(samples, inputs.acted, self._versions)
+        state, writes, events = step(program, state, inputs, requests, tick)
+        self._versions = self._output.write(state, writes, service.clock.monotonic_ns())
+        self._output.tell(events)
+        for error, address in faults:
+            self._output.tell([_fault(error.id, str(error), utc_ns)])
+            self._mailbox.bell(address)
+        self._mailbox.ring(events)
+        for writer, silent in self._gather.changed:
+            service.log.warning(
+                f"{writer} is silent: its tags are not believed" if silent else f"{writer} is back"
+            )
+        self._note(inputs, requests, tick)
+        try:
+            self._keeper.keep(program, state, writes, utc_ns, now_ns)
+        except ValueError as error:
+            if now_ns - self._complained_ns > COMPLAIN_NS:
+                self._complained_ns = now_ns
+                service.log.warning("the state that survives a restart is not kept", error=str(error))
+
+    def _note(self, inputs: Inputs, requests: list[Request], tick: Any) -> None:
+        check = record.checksum(self._state) if self._state.scans % record.CHECK_EVERY == 0 else None
+        for part in record.scan_records(inputs, requests, tick, check):
+            self._record.append(part)
+
+    def close(self) -> None:
+        """A planned stop: outputs hold, the state is kept."""
+        from scada.scan.state import Writes  # noqa: PLC0415
+
+        clock = self._service.clock
+        last = Writes([], [], [], urgent=True)
+        self._keeper.keep(self._program, self._state, last, clock.utc_ns(), clock.monotonic_ns())
+        self._mailbox.close()
+        self._gather.close()
+        self._keeper.close()
+        self._record.close()
+
+
+class Health:
+    """Control's own health, as samples for the next scan, once a second.
+
+    Attributes:
+        lateness_ns: Largest since the last report, ns.
+        execution_ns: Largest since the last report, ns.
+        overruns: Periods without a scan since the start.
+        realtime: SCHED_FIFO was granted.
+    """
+
+    def __init__(self, program: Program) -> None:
+        own = program.slots[: program.own]
+        self._slots = {tag.path.removeprefix("system/control/"): slot for slot, tag in enumerate(own)
+                       if tag.kind == "system"}  # fmt: skip
+        self._types = {slot: own[slot].type for slot in self._slots.values()}
+        self.lateness_ns = self.execution_ns = self.overruns = 0
+        self.realtime = False
+        self._due_ns = 0
+
+    def count(self, lateness_ns: int, missed: int) -> None:
+        """Notes how late a scan began and how many periods were skipped before it."""
+        self.lateness_ns = max(self.lateness_ns, lateness_ns)
+        self.overruns += missed
+
+    def samples(self, now_ns: int, utc_ns: int, scans: int) -> list[tuple[int, Any, int, int]]:
+        """Samples of `system/control/…`, or nothing when the second is not over."""
+        if now_ns < self._due_ns:
+            return []
+        self._due_ns = now_ns + HEALTH_NS
+        values: dict[str, Any] = {
+            "lateness_max": self.lateness_ns / 1e6,
+            "execution_max": self.execution_ns / 1e6,
+            "overruns": self.overruns,
+            "scans": scans,
+            "realtime": self.realtime,
+            "memory": private_memory(),
+        }
+        self.lateness_ns = self.execution_ns = 0
+        return [
+            (slot, _as(self._types[slot], values[name]), GOOD, utc_ns)
+            for name, slot in self._slots.items()
+            if name in values
+        ]
+
+
+def _as(type_: str, value: Any) -> Any:
+    return bool(value) if type_ == BOOL else float(value) if type_ in FLOATS else int(value)
+
+
+def _fault(id_: str, reason: str, utc_ns: int) -> dict[str, Any]:
+    return {
+        "kind": "request", "t": utc_ns, "id": id_, "status": "rejected", "items": [], "old": [], "reasons": [reason],
+        "user": "", "source": "", "role": "", "reason": "", "request": "",
+    }  # fmt: skip

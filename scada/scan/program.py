@@ -1,0 +1,236 @@
+"""The program of a site: every tag that the scan touches in its slot, every output with what guards it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from scada.alarms import Alarms
+from scada.blocks import registry
+from scada.blocks.base import Binder, FunctionBlock
+from tags.model import DEVICE, OWNER_SCADA, Site, Tag
+from tags.types import BOOL, FLOATS, INTEGER_RANGE
+
+CONTROL: Final = "control"
+FORCES_TAG: Final = "system/control/forces"
+SHADOW_TAG: Final = "system/control/shadow"
+
+# How the command of an output moves.
+HOLD = "hold"  # we hold it: the command is a level
+ASK = "ask"  # asked once, held until the field acted, then followed
+PULSE = "pulse"  # true until the field acted
+OWN = "own"  # a tag of control itself: memory, or a point of a block
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One output, as compiled.
+
+    Attributes:
+        row: Its row in `blocks.base.Outputs`.
+        tag: The writable tag.
+        way: `HOLD`, `ASK`, `PULSE` or `OWN`.
+        slot: Of the tag: what is read back.
+        command: Slot of its command tag; -1 for `OWN`.
+        remote: Slot of the unit's Local/Remote selector, or -1.
+        armed: Slot of the device's `armed`, or -1: never armed.
+        low: Least command, engineering units, or None.
+        high: Largest command, or None.
+        rate: Largest change, engineering units a second; 0 for none.
+        close: Values this near are the same for a restart, engineering units.
+        tolerance: A read back this near is a confirmation.
+        driver: Position of the block that drives it, or -1.
+        point: For a point of a block: the block's position and the point's name; else None.
+        needs: Slots of other services' tags that must have been read before it is driven.
+    """
+
+    row: int
+    tag: Tag
+    way: str
+    slot: int
+    command: int = -1
+    remote: int = -1
+    armed: int = -1
+    low: float | None = None
+    high: float | None = None
+    rate: float = 0.0
+    close: float = 0.0
+    tolerance: float = 0.0
+    driver: int = -1
+    point: tuple[int, str] | None = None
+    needs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a site compiles to.
+
+    Attributes:
+        site: The site.
+        tags: All its tags by path.
+        slots: The tag of each slot. The first `own` slots are control's own rows in order: slot = row.
+        index: Path to slot.
+        own: Number of control's own tags.
+        outputs: By row.
+        output_of: Path of a writable tag to its row.
+        points: Path of a block's point to the block's position and the point's name.
+        forces: Slot of the count of forces, or -1.
+        shadow: Slot of `system/control/shadow`, or -1.
+    """
+
+    site: Site
+    tags: dict[str, Tag]
+    slots: tuple[Tag, ...]
+    index: dict[str, int]
+    own: int
+    outputs: tuple[Plan, ...]
+    output_of: dict[str, int]
+    points: dict[str, tuple[int, str]]
+    forces: int
+    shadow: int
+
+
+class Recorder(Binder):
+    """A binder that also notes what each block reads and which outputs it touches."""
+
+    def __init__(self, site: Site, tags: dict[str, Tag]) -> None:
+        super().__init__(tags, site.scan_ns)
+        self.reads: set[int] = set()
+        self.rows: set[int] = set()
+        for tag in site.of_writer(CONTROL):
+            self.slot(tag.path)
+
+    def slot(self, path: str) -> int:
+        """As `Binder.slot`, noted."""
+        slot = super().slot(path)
+        self.reads.add(slot)
+        return slot
+
+    def output(self, path: str, driver: FunctionBlock | None = None) -> int:
+        """As `Binder.output`, noted."""
+        row = super().output(path, driver)
+        self.rows.add(row)
+        return row
+
+
+def bind(
+    site: Site, tags: dict[str, Tag]
+) -> tuple[Recorder, list[FunctionBlock], Alarms, dict[int, set[int]]]:
+    """Builds blocks and alarms, the same way each time.
+
+    Returns:
+        The binder, the blocks, the alarms, and for each output row the slots that its blocks read.
+    """
+    binder = Recorder(site, tags)
+    blocks: list[FunctionBlock] = []
+    needs: dict[int, set[int]] = {}
+    for config in site.blocks:
+        binder.reads, binder.rows = set(), set()
+        blocks.append(registry.build(config, binder))
+        for row in binder.rows:
+            needs.setdefault(row, set()).update(binder.reads)
+    by_path = {block.path: block for block in blocks}
+    for block in blocks:
+        block.link(by_path)
+    watch = Alarms(site.alarms, binder)
+    for tag in site.tags:
+        if tag.kind == DEVICE and tag.command is not None:
+            binder.output(tag.path)
+            binder.slot(tag.command)
+            binder.optional(tag.remote)
+            if f"system/{tag.device}/armed" in tags:
+                binder.slot(f"system/{tag.device}/armed")
+    return binder, blocks, watch, needs
+
+
+def build(site: Site) -> Program:
+    """The program of a compiled site.
+
+    Raises:
+        ValueError: A block's configuration does not fit; `scada check` says so before.
+    """
+    tags = site.by_path()
+    binder, blocks, _, needs = bind(site, tags)
+    position = {id(block): number for number, block in enumerate(blocks)}
+    points = {
+        path: (number, name)
+        for number, config in enumerate(site.blocks)
+        for name, path in config.points.items()
+    }
+    own = len(site.of_writer(CONTROL))
+    slots = tuple(tags[path] for path in binder.index)
+    plans = []
+    for row, path in enumerate(binder.output_paths):
+        block = binder.driver.get(row)
+        slot = binder.index[path]
+        foreign = {
+            need for need in needs.get(row, ()) if need >= own and need != slot and slots[need].kind == DEVICE
+            and not (slots[need].command is not None and slots[need].kind == DEVICE and _pulse(slots[need]))
+        }  # fmt: skip
+        driver = -1 if block is None else position[id(block)]
+        plans.append(_plan(binder, tags[path], row, driver, points.get(path), tuple(sorted(foreign))))
+    return Program(
+        site=site,
+        tags=tags,
+        slots=slots,
+        index=dict(binder.index),
+        own=own,
+        outputs=tuple(plans),
+        output_of={plan.tag.path: plan.row for plan in plans},
+        points=points,
+        forces=_own(binder.index.get(FORCES_TAG, -1), own),
+        shadow=_own(binder.index.get(SHADOW_TAG, -1), own),
+    )
+
+
+def _own(slot: int, own: int) -> int:
+    return slot if slot < own else -1
+
+
+def _pulse(tag: Tag) -> bool:
+    return tag.write is not None and tag.write.mode == PULSE
+
+
+def _plan(
+    binder: Binder, tag: Tag, row: int, driver: int, point: tuple[int, str] | None, needs: tuple[int, ...]
+) -> Plan:
+    slot = binder.index[tag.path]
+    if tag.kind != DEVICE or tag.command is None:
+        return Plan(row=row, tag=tag, way=OWN, slot=slot, driver=driver, point=point)
+    low, high = _bounds(tag)
+    write = tag.write
+    return Plan(
+        row=row,
+        tag=tag,
+        way=PULSE if _pulse(tag) else HOLD if tag.owner == OWNER_SCADA else ASK,
+        slot=slot,
+        command=binder.index[tag.command],
+        remote=-1 if tag.remote is None else binder.index[tag.remote],
+        armed=binder.index.get(f"system/{tag.device}/armed", -1),
+        low=low,
+        high=high,
+        rate=tag.rate,
+        close=max(write.tolerance, write.deadband) + _rounding(tag) if write else 0.0,
+        tolerance=(write.tolerance if write else 0.0) + _rounding(tag),
+        driver=driver,
+        needs=needs,
+    )
+
+
+def _bounds(tag: Tag) -> tuple[float | None, float | None]:
+    if tag.type == BOOL:
+        return None, None
+    if tag.limits is not None:
+        return tag.limits
+    if tag.range is not None:
+        return tag.range
+    return INTEGER_RANGE.get(tag.type, (None, None))
+
+
+def _rounding(tag: Tag) -> float:
+    """Half a raw count and a little: what a device of whole numbers cannot read back better."""
+    if tag.type not in FLOATS:
+        return 0.0
+    return (
+        abs(tag.scaling.gain) * 0.51 if tag.address and "int" in str(tag.address.get("type", "int")) else 1e-6
+    )

@@ -1,0 +1,105 @@
+"""What survives a restart: set points, modes, tuning, totals, memory tags, alarms, forces, last commands, outcomes.
+
+Device values are not kept here: they are read anew. Values that control owns come back Good with their original
+time; last commands only help to recognise the read-back (`outputs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from scada.requests.machine import FINAL, TIMED_OUT
+from scada.scan.program import HOLD, Program
+from tags.model import BLOCK, MEMORY
+from tags.quality import GOOD
+from tags.types import coerce
+
+if TYPE_CHECKING:
+    from scada.scan.state import State
+
+VERSION: Final = 1
+OUTCOMES: Final = 200  # request ids that are still known after a restart
+
+
+def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
+    """What must survive, as JSON.
+
+    Args:
+        program: What runs.
+        state: After a scan.
+        utc_ns: Now, ns UTC.
+    """
+    signals = state.signals
+    values = {}
+    for slot in range(program.own):
+        tag = program.slots[slot]
+        if tag.retain and tag.kind in (MEMORY, BLOCK) and signals.status[slot] >> 30 == 0:
+            force = state.forces.table.get(tag.path)
+            value = signals.value[slot] if force is None or force.before is None else force.before
+            values[tag.path] = [value, signals.time_ns[slot]]
+    outcomes = state.ledger.outcomes()[-OUTCOMES:]
+    return {
+        "version": VERSION,
+        "utc_ns": utc_ns,
+        "site": program.site.name,
+        "values": values,
+        "blocks": {block.path: kept for block in state.blocks if (kept := block.retained())},
+        "alarms": state.alarms.retained(),
+        "commands": {
+            output.plan.tag.path: output.last
+            for output in state.outputs
+            if output.plan.way == HOLD and output.last is not None
+        },
+        "forces": state.forces.retained(),
+        "open": [entry.event(utc_ns) for entry in state.ledger.open],
+        "outcomes": [{key: event[key] for key in event if key != "repeated"} for event in outcomes],
+    }
+
+
+def load(program: Program, state: State, kept: Mapping[str, Any], *, fresh: bool) -> None:
+    """Takes back what `dump` gave; what fits no tag or block any more is left out.
+
+    Args:
+        program: What runs.
+        state: Before its first scan.
+        kept: As JSON brought it back.
+        fresh: Recent enough to take up modes again.
+    """
+    if kept.get("version") != VERSION:
+        return
+    signals = state.signals
+    for path, (value, time_ns) in _table(kept, "values").items():
+        slot = program.index.get(path, -1)
+        tag = program.tags.get(path)
+        if tag is None or not 0 <= slot < program.own or not tag.retain:
+            continue
+        try:
+            signals.value[slot] = coerce(tag.type, value)
+        except ValueError:
+            continue
+        signals.status[slot], signals.time_ns[slot] = GOOD, int(time_ns)
+    blocks = _table(kept, "blocks")
+    for block in state.blocks:
+        if block.path in blocks:
+            block.restore(blocks[block.path], fresh=fresh)
+    state.alarms.restore(_table(kept, "alarms"))
+    commands = _table(kept, "commands")
+    for output in state.outputs:
+        last = commands.get(output.plan.tag.path)
+        if output.plan.way == HOLD and isinstance(last, bool | int | float):
+            output.last = last
+    state.forces.restore(kept.get("forces"), program.tags)
+    for event in kept.get("outcomes") or ():
+        if isinstance(event, dict) and event.get("status") in FINAL:
+            state.ledger.record(event)
+    for event in kept.get("open") or ():
+        # What was under way when control died: nobody can say, and nothing is sent again.
+        if isinstance(event, dict) and isinstance(event.get("id"), str):
+            reasons = ["control was restarted before the outcome was known; read it before you ask again"]
+            state.lost.append({**event, "status": TIMED_OUT, "reasons": reasons})
+
+
+def _table(kept: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = kept.get(name)
+    return table if isinstance(table, dict) else {}

@@ -1,0 +1,158 @@
+"""The state of a running program: what one scan leaves for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scada.blocks import base
+from scada.blocks.base import Context, FunctionBlock
+from scada.requests import Inbox, Ledger, Request
+from scada.scan import retain
+from scada.scan.forces import Forces
+from scada.scan.outputs import Output
+from scada.scan.program import OWN, Program, bind
+from tags.quality import GOOD
+
+# A state younger than this restarts in the last mode; after a longer stop people decide.
+FRESH_NS: Final = 600_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is new for a scan: only what changed since the last one.
+
+    Attributes:
+        samples: (slot, value, status, source time ns UTC) of tags of other services, and of control's own health.
+        acted: (output row, `aux` of its tag in the field's image).
+        versions: (output row, version that the publisher gave its command).
+    """
+
+    samples: Sequence[tuple[int, Any, int, int]] = ()
+    acted: Sequence[tuple[int, int]] = ()
+    versions: Sequence[tuple[int, int]] = ()
+
+
+NOTHING: Final = Inputs()
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a scan changed; read value, status and time in `State.signals`, drive flags in `State.drive`.
+
+    Attributes:
+        slots: Control's own tags (slot = row) with a new sample, rising.
+        flags: Command slots whose drive flag changed, rising; maybe also in `slots`.
+        renew: Command slots that are given again although value and status are the same, rising.
+        forces: The forces for the field changed: `State.forces.for_field()`.
+        urgent: Something to be kept at once was changed: a mode, a set point, a force.
+    """
+
+    slots: list[int]
+    flags: list[int]
+    renew: list[int]
+    forces: bool = False
+    urgent: bool = False
+
+
+class State:
+    """Everything that changes. Made by `start`, moved by `step` only.
+
+    Attributes:
+        signals: Value, status and time of each slot.
+        context: What blocks see.
+        blocks: In execution order.
+        failed: By block: the message of the exception that stopped it, or None.
+        alarms: All alarms.
+        outputs: By row.
+        inbox: Requests that wait for their turn.
+        ledger: Requests that are open, and outcomes.
+        lost: Requests that were open when an earlier control died, as events to announce in the first scan.
+        forces: The table of forces.
+        elapsed_ns: Control's own time: the sum of all scan periods, ns.
+        scans: Number of scans made.
+        drive: Command slot to its drive flag.
+        flags: Command slots whose drive flag changed in this scan.
+        renew: Command slots that were given again in this scan.
+        urgent: See `Writes`.
+    """
+
+    __slots__ = (
+        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "flags", "forces", "inbox", "ledger", "lost",
+        "outputs", "renew", "scans", "signals", "urgent",
+    )  # fmt: skip
+
+    def __init__(self, program: Program) -> None:
+        binder, self.blocks, self.alarms, _ = bind(program.site, program.tags)
+        if len(binder.index) != len(program.slots):
+            raise AssertionError("blocks bind differently a second time")
+        self.signals: base.Signals = binder.signals()
+        self.context = Context(self.signals, binder.outputs())
+        self.failed: list[str | None] = [None] * len(self.blocks)
+        self.outputs = [Output(plan) for plan in program.outputs]
+        self.inbox = Inbox(lambda request: is_stop(program, request))
+        self.ledger = Ledger()
+        self.lost: list[dict[str, Any]] = []
+        self.forces = Forces()
+        self.elapsed_ns = 0
+        self.scans = 0
+        self.drive = {plan.command: False for plan in program.outputs if plan.way != OWN}
+        self.flags: list[int] = []
+        self.renew: list[int] = []
+        self.urgent = False
+
+    def mode_of(self, program: Program, position: int) -> str:
+        """The text of a block's mode, or ""."""
+        path = program.site.blocks[position].points.get("MODE")
+        if path is None:
+            return ""
+        mode = int(self.signals.value[program.index[path]])
+        return base.MODE_TEXTS[mode] if 0 <= mode < len(base.MODE_TEXTS) else str(mode)
+
+    def block_named(self, position: int) -> FunctionBlock:
+        """The block at a position."""
+        return self.blocks[position]
+
+
+def start(
+    program: Program, retained: Mapping[str, Any] | None = None, *, utc_ns: int = 0, manual: bool = False
+) -> State:
+    """The state before the first scan.
+
+    Args:
+        program: What runs.
+        retained: What `retain.dump` gave in an earlier run, or None: first start.
+        utc_ns: Now, ns UTC: how old the retained state is decides whether modes are taken up again.
+        manual: Every block starts in Manual (control crashed again and again).
+    """
+    state = State(program)
+    signals = state.signals
+    for slot, tag in enumerate(program.slots[: program.own]):
+        if tag.kind == "memory" and tag.initial is not None:
+            signals.status[slot] = GOOD
+            signals.time_ns[slot] = utc_ns
+    if retained is not None:
+        age = utc_ns - int(retained.get("utc_ns", 0))
+        retain.load(program, state, retained, fresh=-FRESH_NS < age < FRESH_NS)
+    if manual:
+        for block in state.blocks:
+            block.to_manual()
+    return state
+
+
+def is_stop(program: Program, request: Request) -> bool:
+    """True when a request stops or closes something: it goes before all others."""
+    for path, value in request.items:
+        tag = program.tags.get(path)
+        if tag is None:
+            continue
+        if tag.write is not None and tag.write.stop:
+            return True
+        if (
+            path in program.points
+            and program.points[path][1] == "CMD"
+            and value in (False, "false", "off", "stop", "close")
+        ):
+            return True
+    return False
