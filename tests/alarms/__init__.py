@@ -1,0 +1,1 @@
+"""Alarms alone, over signals that the tests set."""

@@ -1,0 +1,1 @@
+"""Function blocks alone, on a rig with an ideal output stage."""
