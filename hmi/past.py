@@ -1,0 +1,129 @@
+"""History for trends: read and thinned in one worker thread, so that a long question never delays live values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from hmi.decimate import cut, hold, keep, merge_gaps
+from hmi.models import History
+from scada.client import Client
+from tags.model import Tag
+
+CHUNK: Final = 50_000
+SAMPLES_MAX: Final = 1_000_000
+WAITING_MAX: Final = 16
+_MS: Final = 1_000_000
+T = TypeVar("T")
+
+
+class BusyError(Exception):
+    """Too many questions are waiting."""
+
+
+class Past:
+    """Asks the historian's files.
+
+    Args:
+        data: The data directory; the worker thread opens a client of its own on it.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._client: Client | None = None
+        self._worker = ThreadPoolExecutor(1, "history")
+        self._waiting = 0
+
+    def close(self) -> None:
+        """Ends the worker thread."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        if self._client:
+            self._client = None
+
+    async def trend(self, tag: Tag, start_ms: int, end_ms: int, points: int) -> History:
+        """A tag's past, made for a width.
+
+        Args:
+            tag: Of the site.
+            start_ms: UTC, ms.
+            end_ms: UTC, ms, > start.
+            points: Width in pixels.
+
+        Raises:
+            BusyError: Too many questions are waiting.
+            StoreError: There is no history yet, or it cannot be read.
+        """
+        return await self._ask(lambda client: trend(client, tag, start_ms, end_ms, points))
+
+    async def requests(self, start_ns: int, end_ns: int, limit: int) -> list[dict[str, Any]]:
+        """Requests of the past, oldest first.
+
+        Raises:
+            BusyError: As `trend`.
+            StoreError: As `trend`.
+        """
+        return await self._ask(lambda client: client.events(start_ns, end_ns, ["request"], limit))
+
+    async def _ask(self, question: Callable[[Client], T]) -> T:
+        if self._waiting >= WAITING_MAX:
+            raise BusyError("the history is busy, try again in a moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, question)
+        finally:
+            self._waiting -= 1
+
+    def _answer(self, question: Callable[[Client], T]) -> T:
+        if self._client is None:
+            self._client = Client(self._data, "hmi")
+        return question(self._client)
+
+
+def trend(client: Client, tag: Tag, start_ms: int, end_ms: int, points: int) -> History:
+    """As `Past.trend`, in the calling thread."""
+    start, end = start_ms * _MS, end_ms * _MS
+    times: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+    values: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+    stored = 0
+    kept = 0
+    longest = tag.history.max_gap_ns * 3 // 2
+    stepped = tag.step or tag.type not in {"float32", "float64"}
+    scan = max(tag.scan_ns, 100 * _MS)
+    at, before, more = start, True, True
+    while more and stored < SAMPLES_MAX:
+        samples = client.history(tag.path, at, end, CHUNK, before=before)
+        if not len(samples):
+            more = False
+            break
+        t, v = samples.t, samples.floats
+        stored += len(t)
+        more = samples.more
+        at, before = int(t[-1]) + 1, False
+        t, v = cut(t, v, longest)
+        if not stepped:
+            t, v = hold(t, v, 3 * scan, scan)
+        t = np.maximum(t, start)
+        index = keep(t, v, start, end, points)
+        kept += len(t) - len(index)
+        times.append(t[index])
+        values.append(v[index])
+    t, v = (
+        merge_gaps(np.concatenate(times), np.concatenate(values))
+        if times
+        else (np.empty(0, np.int64), np.empty(0))
+    )
+    return History(
+        path=tag.path,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        t=(t / _MS).tolist(),
+        v=[None if value != value else value for value in v.tolist()],  # noqa: PLR0124 - NaN
+        samples=stored,
+        decimated=kept > 0,
+        truncated=more,
+    )

@@ -1,0 +1,87 @@
+// The state of the system itself: services, devices, arming, forces. Level 4.
+import { html, nothing } from "lit";
+import * as api from "../api";
+import { Panel } from "../element";
+import { ageText, dateTimeText, NONE, numberText } from "../format";
+import { live } from "../live";
+import type { DeviceStatus, Status } from "../model";
+import { tagLink } from "../parts/marks";
+
+const UNITS: Record<string, [string, string, number]> = {
+  period_asked: ["Period asked", "s", 3],
+  period_achieved: ["Period achieved", "s", 3],
+  latency_p50: ["Latency, median", "ms", 1],
+  latency_p99: ["Latency, p99", "ms", 1],
+  errors: ["Errors", "", 0],
+  good_age: ["Last good answer", "s ago", 1],
+};
+
+export class SystemPage extends Panel {
+  private status: Status | null = null;
+  private problem = "";
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.title = "System – Closedloop";
+    this.follow(live, "link");
+    this.timer = setInterval(() => void this.load(), 2000);
+    void this.load();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearInterval(this.timer);
+  }
+
+  override render() {
+    const status = this.status;
+    return html`<section class="page system" aria-labelledby="system-title">
+      <header><h1 id="system-title">System</h1>
+        ${status ? html`<span>Site ${status.site} · Closedloop ${status.version} · ${status.tags} tags · ${status.clients} open ${status.clients === 1 ? "page" : "pages"}</span>` : nothing}</header>
+      ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
+      ${status ? this.content(status) : nothing}
+    </section>`;
+  }
+
+  private content(status: Status) {
+    return html`
+      <table class="list"><caption>Services</caption>
+        <thead><tr><th scope="col">Service</th><th scope="col">State</th><th scope="col" class="n">Heartbeat</th><th scope="col" class="n">Memory</th></tr></thead>
+        <tbody>${status.services.map((service) => html`<tr>
+          <th scope="row">${service.name}</th>
+          <td>${service.state === "running" ? "running" : html`<b class="abnormal">${service.state}</b>`}</td>
+          <td class="n">${service.heartbeat_age_s === null ? NONE : `${ageText(service.heartbeat_age_s)} ago`}</td>
+          <td class="n">${service.memory_mb === null ? NONE : `${numberText(service.memory_mb, 0)} MB`}</td></tr>`)}</tbody></table>
+      <table class="list"><caption>Devices</caption>
+        <thead><tr><th scope="col">Device</th><th scope="col">Connection</th><th scope="col">Outputs</th><th scope="col">Polling</th></tr></thead>
+        <tbody>${status.devices.map((device) => this.device(device))}</tbody></table>
+      <h2>Forced values</h2>
+      ${status.forces.length
+        ? html`<table class="list"><thead><tr><th scope="col">Tag</th><th scope="col" class="n">Value</th><th scope="col">Until</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
+          <tbody>${status.forces.map((force) => html`<tr><th scope="row">${tagLink(force.path)}</th><td class="n">${String(force.value)}</td>
+            <td>${force.expires_ms === null ? NONE : dateTimeText(force.expires_ms)}</td><td>${force.user}</td><td>${force.reason}</td></tr>`)}</tbody></table>`
+        : html`<p>None.</p>`}`;
+  }
+
+  private device(device: DeviceStatus) {
+    return html`<tr><th scope="row">${device.name} <span class="hint">${device.driver}${device.simulated ? ", simulated" : ""}</span></th>
+      <td>${device.connected ? "connected" : html`<b class="abnormal">${device.connected === null ? "unknown" : "not connected"}</b>`}</td>
+      <td>${device.armed ? "armed" : html`<b class="abnormal">not armed: nothing is written</b>`}</td>
+      <td><dl class="figures">${Object.entries(UNITS).map(([key, [text, unit, decimals]]) => {
+        const value = device.values[key];
+        return typeof value === "number" ? html`<div><dt>${text}</dt><dd>${numberText(value, decimals)} ${unit}</dd></div>` : nothing;
+      })}</dl></td></tr>`;
+  }
+
+  private async load(): Promise<void> {
+    try {
+      this.status = await api.status();
+      this.problem = "";
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+    }
+    this.requestUpdate();
+  }
+}
+customElements.define("scada-system", SystemPage);

@@ -1,0 +1,187 @@
+// The panel of one tag: value, quality, age, who wrote last, trend, its block with modes and commands, writing.
+import { html, nothing, type PropertyValues } from "lit";
+import * as api from "../api";
+import { Panel } from "../element";
+import { ageText, dateTimeText, quality, qualityText, shortPath, unitText, valueText } from "../format";
+import { live } from "../live";
+import type { Block, RequestEvent, Tag, TagDetail } from "../model";
+import { reading, stateMarks, tagLink } from "../parts/marks";
+import { openWrite } from "../parts/write";
+import { link } from "../route";
+import { who } from "../session";
+import "../parts/trend";
+
+const FINAL = ["confirmed", "timed out", "mismatched"];
+
+export class TagPanel extends Panel {
+  static override properties = { path: {} };
+  declare path: string;
+  private detail: TagDetail | null = null;
+  private tags = new Map<string, Tag>();
+  private trended: Tag[] = [];
+  private problem = "";
+  private unwatch: (() => void) | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.follow(live, "beat", "alarms", "link");
+    this.follow(who, "session");
+    const news = (event: Event) => this.written((event as CustomEvent<RequestEvent>).detail);
+    live.addEventListener("request", news);
+    this.later(() => live.removeEventListener("request", news));
+    if (this.hasUpdated) void this.load();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.unwatch?.();
+    live.watchAges([]);
+  }
+
+  override updated(changed: PropertyValues): void {
+    if (changed.has("path")) void this.load();
+  }
+
+  override render() {
+    const detail = this.detail;
+    return html`<aside class="tag-panel" aria-label="Details of ${this.path}">
+      <header>
+        <h2 tabindex="-1">${this.path}</h2>
+        <a class="close" href=${link({ tag: "" })} aria-label="Close details">✕</a>
+      </header>
+      ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
+      ${detail ? this.content(detail) : nothing}
+    </aside>`;
+  }
+
+  private content(detail: TagDetail) {
+    const sample = live.samples.get(detail.path);
+    const kind = sample ? quality(sample.status) : "stale";
+    const at = (path: string | null) => (path ? live.samples.get(path)?.value : undefined);
+    const mode = at(detail.mode);
+    const writable = detail.writable ? detail : undefined;
+    return html`
+      <p class="description">${detail.description}</p>
+      <div class="big" data-quality=${kind}>
+        ${reading(detail, sample)}
+        ${stateMarks({ local: at(detail.remote) === false, manual: mode === 1, off: mode === 0, forced: kind === "forced" })}
+        ${writable ? this.writeButton(writable, "Change…") : nothing}
+      </div>
+      <dl class="facts">
+        <div><dt>Quality</dt><dd data-quality=${kind}>${sample ? qualityText(sample.status) : "No value yet"}</dd></div>
+        <div><dt>Age</dt><dd>${sample ? ageText(live.ageS(sample)) : "–"}</dd></div>
+        <div><dt>Measured</dt><dd>${sample && sample.sourceMs > 0 ? dateTimeText(sample.sourceMs) : "–"}</dd></div>
+        ${detail.range ? html`<div><dt>Range</dt><dd>${detail.range[0]} … ${detail.range[1]} ${unitText(detail.unit ?? "")}</dd></div>` : nothing}
+        ${detail.limits ? html`<div><dt>Limits</dt><dd>${detail.limits[0]} … ${detail.limits[1]} ${unitText(detail.unit ?? "")}</dd></div>` : nothing}
+        ${detail.command ? html`<div><dt>${detail.kind === "command" ? "Value" : "Command"}</dt><dd>${this.named(detail.command)}</dd></div>` : nothing}
+        ${detail.owner ? html`<div><dt>Held by</dt><dd>${{ scada: "control", plc: "the PLC, on request", shared: "control and a panel in the field" }[detail.owner] ?? detail.owner}</dd></div>` : nothing}
+        <div><dt>Source</dt><dd>${detail.device ?? detail.kind}${detail.scan_s ? `, asked each ${detail.scan_s} s` : ""}, ${detail.type}</dd></div>
+        ${detail.writable ? html`<div><dt>Last written</dt><dd>${this.lastWrite(detail)}</dd></div>` : nothing}
+      </dl>
+      ${detail.blocks.map((block) => this.block(block))}
+      ${detail.type === "string" || !detail.history ? nothing : html`<scada-trend .tags=${this.trended} .limits=${detail.limit_alarms}></scada-trend>`}
+      ${detail.related.length ? html`<details><summary>Tags that belong to it (${detail.related.length})</summary><table class="list">
+        ${detail.related.map((tag) => html`<tr><th scope="row">${tagLink(tag.path)}</th><td class="n">${reading(tag, live.samples.get(tag.path))}</td></tr>`)}</table></details>` : nothing}
+      ${detail.display ? html`<p><a href=${link({ page: "display", name: detail.display, tag: detail.path })}>Show on display “${detail.display}”</a></p>` : nothing}`;
+  }
+
+  private named(path: string) {
+    return html`<a class="tag" href=${link({ tag: path })}>${reading(this.tags.get(path), live.samples.get(path))}</a>`;
+  }
+
+  private lastWrite(detail: TagDetail) {
+    const last = detail.last_write;
+    if (!last) return "not since the records begin";
+    return html`${valueText(detail, last.value)} by <b>${last.user || "nobody"}</b> (${last.source}), ${last.status}, ${dateTimeText(last.utc_ms)}${
+      last.reason ? html`: ${last.reason}` : nothing}`;
+  }
+
+  private writeButton(tag: Tag, text: string) {
+    const why = live.link !== "live" ? "No live data" : who.session.user ? who.refusal(tag) : "";
+    return html`<button class="write-button" ?disabled=${why !== ""} title=${why || `Change ${tag.path}`} aria-label="${text} ${tag.path}"
+      @click=${() => openWrite(tag)}>${who.session.user ? text : "Sign in to change"}</button>`;
+  }
+
+  /** A block's faceplate: what goes in, what it wants, what comes out, its modes and commands. */
+  private block(block: Block) {
+    const mode = block.points.MODE;
+    const modeTag = mode ? this.tags.get(mode) : undefined;
+    const lines: [string, string | undefined][] = [
+      ["Value", block.links.pv], ["Set point", block.points.SP ?? block.links.setpoint_tag], ["Output", block.links.out],
+      ["Position", block.links.pos], ["State", block.points.STATE], ["Wanted by the program", block.points.AUTO], ["Command", block.points.CMD],
+      ["Start", block.links.start], ["Running", block.links.run], ["Local/Remote", block.links.remote], ["Interlock", block.points.ACTIVE], ["Holds", block.links.target],
+      ["Tripped", block.points.TRIP], ["Reset", block.points.RESET], ["Discrepancy", block.points.DISCREPANCY],
+      ["Result", block.points.OUT], ["Result", block.points.Q], ["Elapsed", block.points.ET], ["Duty", block.points.DUTY], ["Demand", block.points.DEMAND],
+      ["Gain", block.points.GAIN], ["Integral time", block.points.TI], ["Derivative time", block.points.TD],
+      ["Running hours", block.points.HOURS], ["Starts", block.points.STARTS],
+    ];
+    return html`<section class="faceplate" aria-label="Block ${block.path}">
+      <h3>${shortPath(block.path)} <span class="hint">${block.type.replaceAll("_", " ")}</span></h3>
+      ${block.type === "pid" ? this.bars(block) : nothing}
+      ${modeTag ? this.modes(modeTag) : nothing}
+      <table>${lines.filter(([, path]) => path !== undefined && this.tags.has(path)).map(([text, path]) => {
+        const tag = this.tags.get(path as string) as Tag;
+        return html`<tr><th scope="row"><a class="tag" href=${link({ tag: tag.path })} title=${tag.path}>${text}</a></th>
+          <td class="n">${reading(tag, live.samples.get(tag.path))}</td>
+          <td>${tag.writable ? this.writeButton(tag, "Change…") : nothing}</td></tr>`;
+      })}</table>
+    </section>`;
+  }
+
+  private modes(tag: Tag) {
+    const now = live.samples.get(tag.path)?.value;
+    const why = live.link !== "live" ? "No live data" : who.session.user ? who.refusal(tag) : "";
+    return html`<div class="modes" role="group" aria-label="Mode of ${tag.path}">
+      ${Object.entries(tag.states).map(([number, text]) => html`<button aria-pressed=${now === Number(number)} ?disabled=${why !== "" || !tag.writable} title=${why}
+        @click=${() => now !== Number(number) && openWrite(tag, Number(number))}>${text}</button>`)}
+    </div>`;
+  }
+
+  private bars(block: Block) {
+    const bar = (text: string, path: string | undefined, range: [number, number] | null) => {
+      const tag = path ? this.tags.get(path) : undefined;
+      const value = path ? live.samples.get(path)?.value : undefined;
+      const [low, high] = range ?? [0, 100];
+      if (!tag || typeof value !== "number") return nothing;
+      return html`<label><span>${text}</span><meter min=${low} max=${high} .value=${value}></meter><span class="n">${valueText(tag, value)}</span></label>`;
+    };
+    const range = (path: string | undefined) => (path ? (this.tags.get(path)?.range ?? null) : null);
+    const pv = range(block.links.pv);
+    return html`<div class="bars">${bar("PV", block.links.pv, pv)}${bar("SP", block.points.SP ?? block.links.setpoint_tag, pv)}${bar("OUT", block.links.out, range(block.links.out))}</div>`;
+  }
+
+  private async load(): Promise<void> {
+    const path = this.path;
+    if (!path) return;
+    this.unwatch?.();
+    this.unwatch = null;
+    try {
+      const detail = await api.tag(path);
+      if (path !== this.path || !this.isConnected) return;
+      const fresh = this.detail?.path !== detail.path;
+      this.detail = detail;
+      this.problem = "";
+      this.tags = new Map([detail, ...detail.related].map((tag) => [tag.path, tag]));
+      const loop = detail.blocks.find((block) => block.type === "pid");
+      const wanted = loop ? [path, loop.links.pv, loop.points.SP ?? loop.links.setpoint_tag, loop.links.out] : [path];
+      this.trended = [...new Set(wanted)].map((p) => (p ? this.tags.get(p) : undefined)).filter((tag) => tag !== undefined).slice(0, 4);
+      this.unwatch = live.watch([...this.tags.keys(), ...[detail.remote, detail.mode].filter((p) => p !== null)], () => this.requestUpdate());
+      live.watchAges([path]);
+      this.requestUpdate();
+      if (fresh) void this.updateComplete.then(() => this.querySelector("h2")?.focus({ preventScroll: false }));
+    } catch (error) {
+      this.detail = null;
+      this.problem = error instanceof Error ? error.message : String(error);
+    }
+    this.requestUpdate();
+  }
+
+  private written(event: RequestEvent): void {
+    const index = event.items.findIndex(([path]) => path === this.detail?.path);
+    if (index < 0 || !this.detail || event.request !== "write" || !FINAL.includes(event.status)) return;
+    const { user, source, status, reason, t_ms } = event;
+    this.detail = { ...this.detail, last_write: { user, source, status, reason, utc_ms: t_ms, value: event.items[index]?.[1] ?? null } };
+    this.requestUpdate();
+  }
+}
+customElements.define("scada-tag", TagPanel);
