@@ -244,11 +244,12 @@ def test_plcs_absent_at_start(tmp_path: Path) -> None:
     simulate = None
     try:
         client = wait_for(lambda: _client(data), 20, "the plant runs")
-        wait_for(
-            lambda: client.refresh() or any("COMMS" in alarm.path for alarm in client.alarms()),
-            15,
-            "alarms say so",
-        )
+
+        def alarmed() -> bool:
+            client.refresh()
+            return any("COMMS" in alarm.path for alarm in client.alarms())
+
+        wait_for(alarmed, 15, "alarms say so")
         simulate = subprocess.Popen([*SCADA, "simulate", str(site), "--data", str(tmp_path / "simulated")])
 
         def good() -> bool:
