@@ -27,11 +27,16 @@ class StoreError(Exception):
     """The store cannot be read or written now: disk full, I/O error, absent. The message names the file."""
 
 
+class StoreDamagedError(StoreError):
+    """The file is not a store, or parts of it are not what was written."""
+
+
 class Text(NamedTuple):
     """One sample of a string tag."""
 
     tag: int
     t: int
+    status: int
     text: str
 
 
@@ -143,6 +148,22 @@ class Store(Protocol):
 
     def position(self, writer: str, ring: str) -> Position | None:
         """How far a ring of a writer is committed."""
+        ...
+
+    def last(self) -> npt.NDArray[np.void]:
+        """The last sample of every tag that has one (not of string tags), dtype `SAMPLE`, in no order."""
+        ...
+
+    def prune(self, before_ns: int, size_max: int) -> int:
+        """Forgets what is older than a time, and the oldest while the store is larger than a size.
+
+        Args:
+            before_ns: UTC, ns.
+            size_max: Bytes.
+
+        Returns:
+            How many samples and events are gone. Limited work: call it again while it is not 0.
+        """
         ...
 
     def ids(self) -> Mapping[str, TagEntry]:

@@ -1,0 +1,110 @@
+"""Samples as compressed bytes: batches of many tags for the journal, chunks of one tag for the archive.
+
+Both begin with a byte that names the layout, so that a better layout can stand beside the old one. Numbers are written
+byte by byte (all first bytes, then all second bytes, …), which is what makes neighbours alike and zstandard short.
+Every blob carries zstandard's checksum: a flipped bit is an error, never a wrong value.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+from historian.store import SAMPLE, StoreDamagedError
+
+_BATCH, _CHUNK = 1, 2
+_HEAD: Final = struct.Struct("<BI")
+_FAST: Final = zstandard.ZstdCompressor(level=1, write_checksum=True)
+_SMALL: Final = zstandard.ZstdCompressor(level=3, write_checksum=True)
+_COLUMNS: Final = ("tag", "t", "bits", "status")
+
+Column = npt.NDArray[Any]
+
+
+def pack_batch(samples: npt.NDArray[np.void]) -> bytes:
+    """Samples of many tags in the order in which they came; dtype `SAMPLE`."""
+    payload = b"".join(np.ascontiguousarray(samples[name]).tobytes() for name in _COLUMNS)
+    return _HEAD.pack(_BATCH, len(samples)) + _FAST.compress(payload)
+
+
+def unpack_batch(blob: bytes) -> npt.NDArray[np.void]:
+    """The inverse of `pack_batch`.
+
+    Raises:
+        StoreDamagedError: Not what was written.
+    """
+    count, payload = _payload(blob, _BATCH)
+    samples = np.empty(count, SAMPLE)
+    at = 0
+    for name in _COLUMNS:
+        column = np.frombuffer(payload, SAMPLE[name], count, at)
+        samples[name] = column
+        at += column.nbytes
+    return samples
+
+
+def pack_chunk(samples: npt.NDArray[np.void]) -> bytes:
+    """Samples of one tag by time; dtype `SAMPLE`, the tag itself is left out."""
+    t = samples["t"]
+    steps = np.diff(t, prepend=t[:1])  # the first is 0; t[0] stands in front
+    status = samples["status"]
+    same = len(status) > 0 and bool((status == status[0]).all())
+    parts = [
+        np.ascontiguousarray(t[:1]).tobytes(),
+        bytes([same]),
+        np.ascontiguousarray(status[:1]).tobytes() if same else _spread(status),
+        _spread(steps),
+        _spread(samples["bits"]),
+    ]
+    return _HEAD.pack(_CHUNK, len(samples)) + _SMALL.compress(b"".join(parts))
+
+
+def unpack_chunk(blob: bytes, tag: int) -> npt.NDArray[np.void]:
+    """The inverse of `pack_chunk`.
+
+    Raises:
+        StoreDamagedError: Not what was written.
+    """
+    count, payload = _payload(blob, _CHUNK)
+    samples = np.empty(count, SAMPLE)
+    samples["tag"] = tag
+    if not count:
+        return samples
+    at = 9
+    if payload[8]:
+        samples["status"] = np.frombuffer(payload, "<u4", 1, at)
+        at += 4
+    else:
+        samples["status"] = _gather(payload, at, count, np.dtype("<u4"))
+        at += 4 * count
+    steps = _gather(payload, at, count, np.dtype("<i8"))
+    samples["t"] = np.cumsum(steps) + np.frombuffer(payload, "<i8", 1)
+    samples["bits"] = _gather(payload, at + 8 * count, count, np.dtype("<u8"))
+    return samples
+
+
+def _spread(column: Column) -> bytes:
+    column = np.ascontiguousarray(column)
+    return column.view(np.uint8).reshape(len(column), column.itemsize).T.tobytes()
+
+
+def _gather(payload: bytes, at: int, count: int, dtype: np.dtype[Any]) -> Column:
+    planes = np.frombuffer(payload, np.uint8, count * dtype.itemsize, at)
+    return np.ascontiguousarray(planes.reshape(dtype.itemsize, count).T).view(dtype).reshape(count)
+
+
+def _payload(blob: bytes, wanted: int) -> tuple[int, bytes]:
+    try:
+        layout, count = _HEAD.unpack_from(blob)
+        payload = zstandard.ZstdDecompressor().decompress(blob[_HEAD.size :])
+    except (struct.error, zstandard.ZstdError) as error:
+        raise StoreDamagedError(f"a block of samples is damaged: {error}") from error
+    if layout != wanted:
+        raise StoreDamagedError(
+            f"a block of samples has layout {layout}, wanted {wanted}: made by a newer version?"
+        )
+    return count, payload

@@ -1,0 +1,30 @@
+"""A store that cannot be read is put aside, so that the plant goes on being recorded and nothing is thrown away."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from historian.sqlite import FILE
+
+
+def move_aside(folder: Path, utc_ns: int) -> Path:
+    """Renames the store's files to `history.sqlite.damaged-<time>…`.
+
+    Args:
+        folder: The data directory's `history` folder.
+        utc_ns: Now, ns UTC, for the name.
+
+    Returns:
+        The new path of the main file.
+
+    Raises:
+        OSError: The disk does not let it.
+    """
+    stamp = datetime.fromtimestamp(utc_ns // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S")
+    aside = folder / f"{FILE}.damaged-{stamp}"
+    for ending in ("", "-wal", "-shm"):
+        part = folder / f"{FILE}{ending}"
+        if part.exists():
+            part.rename(folder / f"{aside.name}{ending}")
+    return aside

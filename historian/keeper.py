@@ -1,0 +1,169 @@
+"""The work of the historian: once a second everything new goes to the disk, and a bad disk stops nothing.
+
+While the store cannot be written, batches wait in memory up to a bound, then in the rings; when a ring overruns, the
+loss is counted and marked. A damaged store is moved aside and a new one begun.
+
+Kept by default: samples and events for 400 days, at most 10 GiB (whichever comes first); recordings of control's inputs
+256 MiB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from typing import Final
+
+from historian.collector import Collector
+from historian.damage import move_aside
+from historian.recording import Recorder
+from historian.sqlite import SqliteStore
+from historian.state import StateSaver
+from historian.store import Batch, StoreDamagedError, StoreError
+from scada.clock import Clock
+from scada.datadir import DataDir
+from tags.model import Site
+
+AGE_MAX_NS: Final = 400 * 86_400 * 1_000_000_000
+SIZE_MAX: Final = 10 << 30
+WAITING_MAX: Final = 400_000  # samples and events in memory while the disk is bad: about 10 MB
+_PRUNE_EVERY_NS: Final = 3600 * 1_000_000_000
+
+Report = Callable[..., None]  # report(kind, **fields): an event of the service
+
+
+class Keeper:
+    """Everything that the historian keeps.
+
+    Args:
+        data: The data directory.
+        site: The compiled site.
+        clock: Of the service.
+        report: Appends an event of the service.
+
+    Attributes:
+        rows: Samples committed since the start.
+        gaps: Gaps found since the start.
+        problem: Why the disk cannot be written now; "" when it can.
+    """
+
+    def __init__(self, data: DataDir, site: Site, clock: Clock, report: Report) -> None:
+        self._data, self._site, self._clock, self._report = data, site, clock, report
+        self._store: SqliteStore | None = None
+        self._collector: Collector | None = None
+        self._recorder: Recorder | None = None
+        self._state: StateSaver | None = None
+        self._waiting: list[Batch] = []
+        self._problems: dict[str, str] = {}
+        self._pruned_ns = 0
+        self._pruning = True
+        self.rows = 0
+        self.gaps = 0
+
+    @property
+    def ok(self) -> bool:
+        """Everything new is on the disk."""
+        return not self._problems
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the disk, or ""."""
+        return "; ".join(self._problems.values())
+
+    def lag_s(self) -> float:
+        """Age of the oldest thing that waits for the disk, s."""
+        return max(0, self._clock.utc_ns() - self._waiting[0].utc_ns) / 1e9 if self._waiting else 0.0
+
+    def disk_free_mb(self) -> float:
+        """Free on the disk of the history, MB; 0 when that cannot be known."""
+        try:
+            return shutil.disk_usage(self._data.history).free / 1e6
+        except OSError:
+            return 0.0
+
+    def tick(self) -> None:
+        """Collects and commits; call it about once a second."""
+        self._guard("journal", self._journal)
+        self._guard("recording", self._record)
+        self._guard("state", self._save_state)
+
+    def close(self) -> None:
+        """A last commit, then lets go of everything."""
+        self.tick()
+        for part in (self._recorder, self._state, self._store):
+            if part is not None:
+                with contextlib.suppress(OSError):
+                    part.close()
+
+    def _guard(self, part: str, work: Callable[[], None]) -> None:
+        """Says once when a part stops working, and once when it works again."""
+        try:
+            work()
+        except (StoreError, OSError) as error:
+            if part not in self._problems:
+                message = f"{part}: {error}. Nothing stops; what is new waits in memory"
+                self._report("service", name="historian", state="failing", message=message)
+            self._problems[part] = f"{part}: {error}"
+        else:
+            if self._problems.pop(part, None) is not None:
+                self._report("service", name="historian", state="recovered", message=f"{part}: writing again")
+
+    def _journal(self) -> None:
+        try:
+            store = self._open()
+            self._collect(store)
+            while self._waiting:
+                batch = self._waiting[0]
+                if store.append(batch):
+                    self.rows += len(batch.samples)
+                del self._waiting[0]
+            store.fold()
+            self._prune(store)
+        except StoreDamagedError as error:
+            self._begin_anew(error)
+
+    def _open(self) -> SqliteStore:
+        if self._store is not None and self._store.gone():
+            self._store.close()
+            self._store = None
+        if self._store is None:
+            self._store = SqliteStore.writer(self._data.history)
+            self._store.declare(self._site.tags)
+        return self._store
+
+    def _collect(self, store: SqliteStore) -> None:
+        if self._collector is None:
+            self._collector = Collector(self._data, self._site, store, self._clock)
+        if sum(len(batch.samples) + len(batch.events) for batch in self._waiting) > WAITING_MAX:
+            return
+        batch = self._collector.collect()
+        for gap in self._collector.gaps:
+            self.gaps += 1
+            self._report("gap", **gap)
+        self._collector.gaps.clear()
+        self._waiting.append(batch)
+
+    def _begin_anew(self, error: StoreDamagedError) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        aside = move_aside(self._data.history, self._clock.utc_ns())
+        message = f"{error}. It was moved to {aside}, a new history was begun"
+        self._report("service", name="historian", state="history damaged", message=message)
+
+    def _prune(self, store: SqliteStore) -> None:
+        now = self._clock.utc_ns()
+        if not self._pruning and abs(now - self._pruned_ns) < _PRUNE_EVERY_NS:
+            return
+        self._pruned_ns = now
+        self._pruning = store.prune(now - AGE_MAX_NS, SIZE_MAX) > 0
+
+    def _record(self) -> None:
+        if self._recorder is None:
+            self._recorder = Recorder(self._data.recordings, self._data.record_ring, self._clock)
+        self._recorder.tick()
+
+    def _save_state(self) -> None:
+        if self._state is None:
+            self._state = StateSaver(self._data.control_state, self._data.control_state_saved)
+        self._state.tick()

@@ -1,0 +1,420 @@
+"""The store in one SQLite file: a journal of what came last, and chunks by tag of everything older.
+
+A batch is one row of `journal`, written with its events and ring positions in one transaction and one flush to the disk.
+Rows that are 10 min old are folded, in one transaction, into `chunk` rows that hold one tag each; so a query reads few
+chunks and a short journal. Readers are other processes (WAL): they never wait for the writer and never stop it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from historian import codec, schema
+from historian.recent import Recent
+from historian.store import SAMPLE, Batch, Samples, StoreDamagedError, StoreError, TagEntry
+from tags.mapped import Position
+from tags.model import Tag
+from tags.types import FLOAT64, STRING
+
+FILE: Final = "history.sqlite"
+FOLD_ROWS: Final = 600
+FOLD_SAMPLES: Final = 500_000
+CHUNK_MAX: Final = 8192
+PRUNE_ROWS: Final = 2000
+_FOREVER: Final = 2**63 - 1
+
+_OLDEST_CHUNKS: Final = (
+    "SELECT max(t1) FROM (SELECT t1 FROM chunk ORDER BY t1 LIMIT (SELECT count(*) / 20 + 1 FROM chunk))"
+)
+_OLDEST_EVENTS: Final = (
+    "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
+)
+_NEWEST_CHUNK: Final = "SELECT samples FROM chunk WHERE tag = ? AND t0 < ? ORDER BY t0 DESC, id DESC LIMIT 1"
+
+Rows = npt.NDArray[np.void]
+
+
+class SqliteStore:
+    """See `historian.store.Store`. Made by `writer` and `reader`; safe to use from several threads.
+
+    Args:
+        path: Of the file.
+        connection: To it.
+        identity: Device and inode of the file that it has open.
+        reads: It only reads.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, identity: tuple[int, int], *, reads: bool = False
+    ) -> None:
+        self.path = path
+        self._file = identity
+        self._reads = reads
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._recent = Recent()
+        self._entries: dict[int, TagEntry] = {}
+
+    @classmethod
+    def writer(cls, folder: Path) -> Self:
+        """Opens or makes the store; one process at a time.
+
+        Raises:
+            StoreDamagedError: Damaged: move it aside (`damage.move_aside`).
+            StoreError: The disk does not let it.
+        """
+        path = folder / FILE
+        with _errors(path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+        try:
+            with _errors(path):
+                schema.prepare(connection)
+                return cls(path, connection, _identity(path))
+        except StoreError:
+            connection.close()
+            raise
+
+    @classmethod
+    def reader(cls, folder: Path) -> Self:
+        """Opens a store that is there, for reading only.
+
+        Raises:
+            StoreError: There is none, or it is damaged.
+        """
+        path = folder / FILE
+        if not path.exists():
+            raise StoreError(f"{path}: there is no history yet. The historian makes it when the plant runs")
+        with _errors(path):
+            return cls(path, *_connect_reader(path), reads=True)
+
+    # Writing
+
+    def declare(self, tags: Iterable[Tag]) -> None:
+        """See `Store`."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO tag (id, path, type) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET path = excluded.path, type = excluded.type",
+                [(tag.id, tag.path, tag.type) for tag in tags],
+            )
+        self._entries.clear()
+
+    def append(self, batch: Batch) -> bool:
+        """See `Store`."""
+        with self._transaction() as db:
+            if batch.positions and all(
+                reached is not None and reached >= position
+                for (writer, ring), position in batch.positions.items()
+                for reached in [_position(db, writer, ring)]
+            ):
+                return False
+            if len(batch.samples):
+                t = batch.samples["t"]
+                db.execute(
+                    "INSERT INTO journal (t0, t1, n, samples) VALUES (?, ?, ?, ?)",
+                    (int(t.min()), int(t.max()), len(t), codec.pack_batch(batch.samples)),
+                )
+            db.executemany("INSERT INTO text (tag, t, status, text) VALUES (?, ?, ?, ?)", batch.texts)
+            db.executemany(
+                "INSERT INTO event (t, kind, json) VALUES (?, ?, ?)",
+                [(event["t"], event["kind"], orjson.dumps(event).decode()) for event in batch.events],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO position (writer, ring, epoch, sequence) VALUES (?, ?, ?, ?)",
+                [(*key, *position) for key, position in batch.positions.items()],
+            )
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('committed_ns', ?)", (batch.utc_ns,))
+        return True
+
+    def fold(self, *, force: bool = False) -> int:
+        """Turns the journal into chunks when it is long enough.
+
+        Args:
+            force: Also when it is short.
+
+        Returns:
+            How many samples moved.
+        """
+        rows, count = self._one("SELECT count(*), coalesce(sum(n), 0) FROM journal")
+        if not rows or (not force and rows < FOLD_ROWS and count < FOLD_SAMPLES):
+            return 0
+        with self._transaction() as db:
+            last = db.execute("SELECT max(seq) FROM journal").fetchone()[0]
+            blobs = db.execute("SELECT samples FROM journal WHERE seq <= ? ORDER BY seq", (last,))
+            samples = np.concatenate([codec.unpack_batch(row[0]) for row in blobs])
+            samples = samples[np.lexsort((samples["t"], samples["tag"]))]
+            db.executemany(
+                "INSERT INTO chunk (tag, t0, t1, n, samples) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        int(part["tag"][0]),
+                        int(part["t"][0]),
+                        int(part["t"][-1]),
+                        len(part),
+                        codec.pack_chunk(part),
+                    )
+                    for part in _by_tag(samples)
+                ],
+            )
+            db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+        return int(count)
+
+    def prune(self, before_ns: int, size_max: int) -> int:
+        """See `Store`."""
+        before = before_ns
+        if self._size() > size_max:
+            # A twentieth of the chunks at a time: space comes back in steps, not all history at once.
+            found = self._one(_OLDEST_CHUNKS)[0] or self._one(_OLDEST_EVENTS)[0] or 0
+            before = max(before, found + 1)
+        gone: int = 0
+        with self._transaction() as db:
+            chunks = db.execute(
+                "SELECT id, n FROM chunk WHERE t1 < ? LIMIT ?", (before, PRUNE_ROWS)
+            ).fetchall()
+            db.executemany("DELETE FROM chunk WHERE id = ?", [(row[0],) for row in chunks])
+            gone += int(sum(row[1] for row in chunks))
+            for table in ("text", "event"):
+                gone += db.execute(
+                    f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)",  # noqa: S608 - our own names
+                    (before, PRUNE_ROWS),
+                ).rowcount
+        return gone
+
+    # Reading
+
+    def raw(
+        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, before: bool = False
+    ) -> Samples:
+        """See `Store`."""
+        entry = self._entry(tag_id)
+        type_ = entry.type if entry else FLOAT64
+        if type_ == STRING:
+            return self._texts(tag_id, start_ns, end_ns, limit, before=before)
+        with self._reading() as db:
+            recent = self._recent.of(db, tag_id)
+            rows, complete = _from_chunks(db, tag_id, start_ns, end_ns, limit)
+            rows.append(recent[(recent["t"] >= start_ns) & (recent["t"] < end_ns)])
+            first = [_last_before(db, tag_id, start_ns, recent)] if before else []
+        found = _in_order(rows)
+        more = len(found) > limit or not complete
+        found = np.concatenate([*first, found[:limit]])
+        return Samples(found["t"], found["bits"], found["status"], more, type_)
+
+    def events(
+        self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """See `Store`."""
+        where, values = "t >= ? AND t < ?", [start_ns, end_ns]
+        if kinds is not None:
+            where += f" AND kind IN ({', '.join('?' * len(kinds))})"
+        query = f"SELECT json FROM event WHERE {where} ORDER BY t DESC, id DESC LIMIT ?"  # noqa: S608 - only placeholders
+        with self._reading() as db:
+            rows = db.execute(query, (*values, *(kinds or ()), limit)).fetchall()
+        return [orjson.loads(row[0]) for row in reversed(rows)]
+
+    def last(self) -> Rows:
+        """See `Store`."""
+        with self._reading() as db:
+            newest = [
+                codec.unpack_chunk(row[0], tag)[-1:]
+                for (tag,) in db.execute("SELECT id FROM tag").fetchall()
+                for row in db.execute(_NEWEST_CHUNK, (tag, _FOREVER))
+            ]
+            rows = np.concatenate([np.empty(0, SAMPLE), *newest, self._recent.all(db)])
+        rows = rows[np.lexsort((rows["t"], rows["tag"]))]
+        ends = np.flatnonzero(np.diff(rows["tag"], append=np.uint32(0)))
+        found: Rows = rows[ends]
+        return found
+
+    def position(self, writer: str, ring: str) -> Position | None:
+        """See `Store`."""
+        with self._reading() as db:
+            return _position(db, writer, ring)
+
+    def ids(self) -> Mapping[str, TagEntry]:
+        """See `Store`."""
+        with self._reading() as db:
+            rows = db.execute("SELECT id, path, type FROM tag ORDER BY id").fetchall()
+        return {row[1]: TagEntry(*row) for row in rows}
+
+    def last_commit_ns(self) -> int:
+        """See `Store`."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'committed_ns'").fetchone()
+        return int(row[0]) if row else 0
+
+    def gone(self) -> bool:
+        """Somebody deleted or replaced the file: what is written now would be in no folder."""
+        try:
+            return _identity(self.path) != self._file
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    # Inside
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and on the disk at the end."""
+        with self._lock, _errors(self.path):
+            db = self._connection
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the store: a fold between two queries would count samples twice or not at all."""
+        with self._lock, _errors(self.path):
+            self._follow_file()
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _follow_file(self) -> None:
+        """A reader goes over to the new file when the writer has moved a damaged one aside."""
+        if self._reads and _identity(self.path) != self._file:
+            self._connection.close()
+            self._connection, self._file = _connect_reader(self.path)
+            self._recent = Recent()
+            self._entries.clear()
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        with self._lock, _errors(self.path):
+            row: tuple[Any, ...] = self._connection.execute(query).fetchone()
+            return row
+
+    def _size(self) -> int:
+        """Bytes in use; freed pages are used again and do not count."""
+        pages, free, size = (
+            self._one(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _entry(self, tag_id: int) -> TagEntry | None:
+        if tag_id not in self._entries:
+            self._entries = {entry.id: entry for entry in self.ids().values()}
+        return self._entries.get(tag_id)
+
+    def _texts(self, tag_id: int, start_ns: int, end_ns: int, limit: int, *, before: bool) -> Samples:
+        select = "SELECT t, status, text FROM text WHERE tag = ?"
+        with self._reading() as db:
+            rows = db.execute(
+                f"{select} AND t >= ? AND t < ? ORDER BY t, id LIMIT ?",
+                (tag_id, start_ns, end_ns, limit + 1),
+            ).fetchall()
+            first = db.execute(
+                f"{select} AND t < ? ORDER BY t DESC, id DESC LIMIT ?", (tag_id, start_ns, int(before))
+            ).fetchall()
+        more = len(rows) > limit
+        rows = first + rows[:limit]
+        t, status = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
+        texts = tuple(row[2] for row in rows)
+        return Samples(t, np.zeros(len(t), np.uint64), status.astype(np.uint32), more, STRING, texts)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    info = path.stat()
+    return info.st_dev, info.st_ino
+
+
+def _connect_reader(path: Path) -> tuple[sqlite3.Connection, tuple[int, int]]:
+    identity = _identity(path)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=2.0)
+    try:
+        schema.check(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection, identity
+
+
+def _position(db: sqlite3.Connection, writer: str, ring: str) -> Position | None:
+    row = db.execute(
+        "SELECT epoch, sequence FROM position WHERE writer = ? AND ring = ?", (writer, ring)
+    ).fetchone()
+    return Position(*row) if row else None
+
+
+def _by_tag(samples: Rows) -> Iterator[Rows]:
+    """Pieces of one tag each, at most `CHUNK_MAX` long; samples are sorted by tag."""
+    starts = np.flatnonzero(np.diff(samples["tag"], prepend=samples["tag"][:1] ^ np.uint32(1)))
+    for part in np.split(samples, starts[1:]):
+        for at in range(0, len(part), CHUNK_MAX):
+            yield part[at : at + CHUNK_MAX]
+
+
+def _from_chunks(
+    db: sqlite3.Connection, tag_id: int, start_ns: int, end_ns: int, limit: int
+) -> tuple[list[Rows], bool]:
+    """Samples of chunks in the range, and whether all were read: at least `limit` of the oldest are."""
+    found: list[Rows] = []
+    count, newest = 0, -_FOREVER
+    chunks = db.execute(
+        "SELECT t0, samples FROM chunk WHERE tag = ? AND t0 < ? AND t1 >= ? ORDER BY t0, id",
+        (tag_id, end_ns, start_ns),
+    )
+    for t0, blob in chunks:
+        if count >= limit and t0 > newest:
+            return found, False
+        part = codec.unpack_chunk(blob, tag_id)
+        part = part[(part["t"] >= start_ns) & (part["t"] < end_ns)]
+        found.append(part)
+        count += len(part)
+        newest = max(newest, int(part["t"][-1]) if len(part) else newest)
+    return found, True
+
+
+def _last_before(db: sqlite3.Connection, tag_id: int, start_ns: int, recent: Rows) -> Rows:
+    """The last sample before a time, as an array of one; empty when there is none."""
+    found = [recent[recent["t"] < start_ns]]
+    row = db.execute(_NEWEST_CHUNK, (tag_id, start_ns)).fetchone()
+    if row:
+        part = codec.unpack_chunk(row[0], tag_id)
+        found.insert(0, part[part["t"] < start_ns])
+    return _in_order(found)[-1:]
+
+
+def _in_order(rows: list[Rows]) -> Rows:
+    """By time; samples of one time as they came."""
+    joined = np.concatenate([np.empty(0, SAMPLE), *rows])
+    if len(joined) > 1 and (np.diff(joined["t"]) < 0).any():
+        joined = joined[np.argsort(joined["t"], kind="stable")]
+    return joined
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours, with the file's name."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreDamagedError(f"{path}: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from historian import codec, open_reader
+from historian.damage import move_aside
+from historian.sqlite import FILE, SqliteStore
+from historian.store import SAMPLE, Batch, Store, StoreDamagedError, StoreError
+from tags.mapped import Position
+from tests.historian.contract import END, LEVEL, TAGS, StoreContract, batch
+
+
+class TestSqliteStore(StoreContract):
+    def writer(self, folder: Path) -> Store:
+        return SqliteStore.writer(folder)
+
+    def reader(self, folder: Path) -> Store:
+        return open_reader(folder)
+
+    def settle(self, store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        store.fold(force=True)
+
+
+SAMPLES = st.lists(
+    st.tuples(
+        st.integers(1, 5),
+        st.sampled_from([0, 0x80310000, 2**32 - 1]),
+        st.integers(0, 2**62),
+        st.integers(0, 2**64 - 1),
+    ),
+    max_size=60,
+).map(lambda rows: np.array(rows, SAMPLE))
+
+
+@given(SAMPLES)
+def test_batches_come_back_as_they_were(samples: np.ndarray) -> None:
+    assert (codec.unpack_batch(codec.pack_batch(samples)) == samples).all()
+
+
+@given(SAMPLES)
+def test_chunks_come_back_as_they_were(samples: np.ndarray) -> None:
+    samples["tag"] = 3
+    samples.sort(order="t")
+    assert (codec.unpack_chunk(codec.pack_chunk(samples), 3) == samples).all()
+
+
+@given(st.integers(5, 200), st.integers(0, 7))
+def test_a_flipped_bit_is_an_error_and_never_a_value(at: int, bit: int) -> None:
+    samples = batch(*((1, i, float(i % 7), 0) for i in range(50))).samples
+    for blob, unpack in (
+        (codec.pack_batch(samples), codec.unpack_batch),
+        (codec.pack_chunk(samples), lambda blob: codec.unpack_chunk(blob, 1)),
+    ):
+        damaged = bytearray(blob)
+        damaged[min(at, len(blob) - 1)] ^= 1 << bit
+        try:
+            assert (unpack(bytes(damaged)) == samples).all()
+        except StoreDamagedError:
+            continue
+
+
+@given(
+    st.lists(st.tuples(SAMPLES, st.booleans()), max_size=6),
+    st.integers(1, 5),
+    st.integers(0, 2**62),
+    st.integers(1, 40),
+)
+def test_the_store_is_a_sorted_list(
+    parts: list[tuple[np.ndarray, bool]], tag: int, start: int, limit: int
+) -> None:
+    store = _in_memory()
+    for samples, fold in parts:
+        store.append(Batch(samples=samples))
+        if fold:
+            store.fold(force=True)
+    model = np.concatenate([np.empty(0, SAMPLE), *(samples for samples, _ in parts)])
+    model = model[(model["tag"] == tag) & (model["t"] >= start)]
+    model = model[np.argsort(model["t"], kind="stable")]
+    found = store.raw(tag, start, 2**62 + 1, limit)
+    assert found.t.tolist() == model["t"][:limit].tolist()
+    assert found.bits.tolist() == model["bits"][:limit].tolist()
+    assert found.more == (len(model) > limit)
+    store.close()
+
+
+def _in_memory() -> SqliteStore:
+    from historian import schema
+
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    schema.prepare(db)
+    return SqliteStore(Path("memory"), db, (0, 0))
+
+
+def test_there_is_no_history_yet(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no history yet"):
+        open_reader(tmp_path)
+
+
+def test_another_file_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(StoreDamagedError, match=r"history\.sqlite: file is not a database"):
+        SqliteStore.writer(tmp_path)
+    aside = move_aside(tmp_path, 1_750_000_000_000_000_000)
+    assert aside.name == "history.sqlite.damaged-20250615T150640"
+    assert aside.read_bytes().startswith(b"not a database")
+    SqliteStore.writer(tmp_path).close()
+
+
+def test_damage_inside_is_found_at_start(tmp_path: Path) -> None:
+    store = SqliteStore.writer(tmp_path)
+    store.declare(TAGS.values())
+    for number in range(50):
+        store.append(batch(*((LEVEL, number * 100 + i, float(i), 0) for i in range(100))))
+    store.close()
+    path = tmp_path / FILE
+    data = bytearray(path.read_bytes())
+    data[8192:20000] = os.urandom(20000 - 8192)
+    path.write_bytes(data)
+    with pytest.raises(StoreDamagedError, match=r"history\.sqlite"):
+        SqliteStore.writer(tmp_path)
+
+
+def test_a_reader_goes_over_to_the_new_file(tmp_path: Path) -> None:
+    store = SqliteStore.writer(tmp_path)
+    store.append(batch((LEVEL, 1, 1.0, 0)))
+    reader = open_reader(tmp_path)
+    assert len(reader.raw(LEVEL, 0, END)) == 1
+    store.close()
+    move_aside(tmp_path, 0)
+    fresh = SqliteStore.writer(tmp_path)
+    assert len(reader.raw(LEVEL, 0, END)) == 0
+    fresh.append(batch((LEVEL, 2, 1.0, 0), (LEVEL, 3, 1.0, 0)))
+    assert len(reader.raw(LEVEL, 0, END)) == 2
+    fresh.close()
+    reader.close()
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from historian.sqlite import SqliteStore
+from tests.historian.contract import LEVEL, batch
+store = SqliteStore.writer(Path(sys.argv[1]))
+at = store.position("field", "changes")
+number = at.sequence if at else 0
+while True:
+    number += 1
+    # Twice, as after a crash between commit and answer.
+    for _ in range(2):
+        store.append(batch((LEVEL, number, float(number), 0), at=number, events=[{"kind": "login", "t": number}]))
+    if number % 5 == 0:
+        store.fold(force=True)
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.timeout(600)
+def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, kills: int) -> None:
+    acknowledged = 0
+    rng = np.random.default_rng(7)
+    for _ in range(kills):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout
+        for _ in range(int(rng.integers(1, 60))):
+            acknowledged = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        rest = child.communicate()[0].split("\n")
+        whole = [int(line) for line in rest[:-1]]
+        acknowledged = whole[-1] if whole else acknowledged
+    store = SqliteStore.writer(tmp_path)
+    found = store.raw(LEVEL, 0, END)
+    assert acknowledged <= len(found) <= acknowledged + 1
+    assert found.t.tolist() == list(range(1, len(found) + 1))
+    assert [event["t"] for event in store.events(0, END, limit=10**6)] == found.t.tolist()
+    assert store.position("field", "changes") == Position(1, len(found))
+    store.close()
