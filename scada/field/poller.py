@@ -72,6 +72,7 @@ class Poller:
     ) -> None:
         self.name = device.name
         self.connected = False
+        self.news = False  # health changed in a way that must not wait for the next second
         self._tags = tags
         self._session = session
         self._samples = samples
@@ -115,6 +116,7 @@ class Poller:
         """Takes the word of the arming file."""
         if armed != self._outputs.armed:
             self._outputs.arm(armed)
+            self.news = True
             self._event("service", device=self.name, state="armed" if armed else "disarmed")
             self._sleeper.wake()
 
@@ -341,7 +343,7 @@ class Poller:
 
     def _heard(self) -> None:
         if not self.connected:
-            self.connected = self._tried = True
+            self.connected = self._tried = self.news = True
             self._event("service", device=self.name, state="connected")
 
     def _lost(self, reason: str) -> None:
@@ -354,7 +356,7 @@ class Poller:
             self._samples.fail(quality.BAD_NO_COMMUNICATION, self._clock.utc_ns(), now)
             self._event("service", device=self.name, state="not connected", reason=reason)
         self.connected = False
-        self._tried = True
+        self._tried = self.news = True
 
 
 def _urgency(group: _Group) -> tuple[bool, int]:

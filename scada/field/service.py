@@ -124,7 +124,7 @@ class Field:
         if count % TIDY_TICKS == 0:
             for poller in self._pollers:
                 poller.tidy(now_ns)
-        if count % SLOW_TICKS == 0:
+        if count % SLOW_TICKS == 0 or any(poller.news for poller in self._pollers):
             self._slow(now_ns)
 
     def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int, of: int) -> Poller:
@@ -185,6 +185,7 @@ class Field:
         self._look_at_arming()
         values: dict[str, Value] = {}
         for poller in self._pollers:
+            poller.news = False
             values.update(
                 {f"system/{poller.name}/{key}": value for key, value in poller.health(now_ns).items()}
             )

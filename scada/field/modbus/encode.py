@@ -37,7 +37,7 @@ def write_request(point: Point, bits: int, text: str, config: Config) -> wire.Pd
     if at.table in BIT_TABLES:
         return (wire.write_coil if single else wire.write_coils)(at.offset, bits != 0)
     if at.bit is not None:
-        mask = 1 << at.bit
+        mask = 1 << (at.bit if config.byte_order == "big" else at.bit ^ 8)
         return wire.mask_write(at.offset, 0xFFFF & ~mask, mask if bits else 0)
     if at.type == types.STRING:
         words = _text(point, text)
