@@ -37,8 +37,9 @@ class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             version: `standard` or `editable`.
             build_data: Unused.
         """
-        del version, build_data
-        build(tools=False)
+        del build_data
+        if version != "editable":  # a checkout builds it by `make web`
+            build(tools=False)
 
 
 def build(*, tools: bool, force: bool = False) -> bool:
