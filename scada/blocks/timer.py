@@ -69,10 +69,10 @@ class Timer(FunctionBlock):
     def _tp(self, on: bool, edge: bool, dt_ns: int) -> None:
         if self._running:
             self._et_ns = min(self._et_ns + dt_ns, self._pt_ns)
-        elif on and edge:
-            self._running, self._et_ns = True, 0
-        if self._running and self._et_ns >= self._pt_ns:
-            self._running = False
+            self._running = self._et_ns < self._pt_ns
+        if not self._running and on and edge:
+            self._et_ns = 0
+            self._running = self._pt_ns > 0
         self._q = self._running
         if not self._running and not on:
             self._et_ns = 0

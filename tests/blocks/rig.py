@@ -30,7 +30,7 @@ def block(path: str, type_: str, points: str = "", at_path: str = "", **config: 
 
 def pid(path: str = "t/LIC", **config: Any) -> model.Block:
     """A PI controller of `t/PV` (0 … 100 %) on `t/OUT`."""
-    settings = {
+    settings: dict[str, Any] = {
         "pv": "t/PV", "out": "t/OUT", "action": "reverse", "gain": 2.0, "ti_ns": 10 * SECOND, "td_ns": 0,
         "setpoint_tag": None, "sp_low": 0.0, "sp_high": 100.0, "sp_initial": 50.0, "ramp": 0.0, "out_low": 0.0,
         "out_high": 100.0, "first_mode": 2, "restart": "last", "on_bad_pv": {"hold_ns": 5 * SECOND, "then": "manual"},
@@ -40,7 +40,7 @@ def pid(path: str = "t/LIC", **config: Any) -> model.Block:
 
 def motor(path: str = "t/P", **config: Any) -> model.Block:
     """A motor with all its tags."""
-    settings = {
+    settings: dict[str, Any] = {
         "start": f"{path}/START", "stop": f"{path}/STOP", "run": f"{path}/RUN", "remote": f"{path}/REM",
         "fault": f"{path}/FLT", "start_permit": None, "trip": None, "auto": None, "group": None,
         "start_time_ns": 5 * SECOND, "min_off_ns": 0, "starts_per_hour": 0, "after_power_loss": "stay off",
@@ -58,7 +58,7 @@ class Rig:
         made: dict[str, model.Tag] = {}
         for path, fields in tags.items():
             made[path] = model.Tag(
-                id=len(made) + 1, path=path, kind="device", writer="field", row=len(made), **({"type": "float64"} | fields)
+                id=len(made) + 1, path=path, kind="device", writer="field", row=len(made), **{"type": "float64", **fields}
             )  # fmt: skip
         for config in blocks:
             for name, path in config.points.items():

@@ -13,7 +13,11 @@ from scada.blocks.base import DISARMED, FORCED, INTERLOCKED, LIMITED, LOCAL, NOT
 from tags.quality import BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_EU_EXCEEDED, UNCERTAIN_LAST_USABLE
 from tests.blocks.rig import SECOND, Rig, pid
 
-TAGS = {"t/PV": {"range": (0.0, 100.0), "scan_ns": SECOND}, "t/OUT": {"range": (0.0, 100.0)}, "t/SP": {}}
+TAGS: dict[str, dict[str, Any]] = {
+    "t/PV": {"range": (0.0, 100.0), "scan_ns": SECOND},
+    "t/OUT": {"range": (0.0, 100.0)},
+    "t/SP": {},
+}
 
 
 def make(period_ns: int = SECOND, **config: Any) -> Rig:
