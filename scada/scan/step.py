@@ -50,6 +50,8 @@ def step(
     _take_inputs(state, inputs)
     orders.versions_known(state)
     if first:
+        times = signals.time_ns
+        times[: program.own] = [time_ns or tick.utc_ns for time_ns in times[: program.own]]
         _announce_lost(state, tick.utc_ns)
     _expire_forces(program, state, ctx)
     _take_requests(program, state, requests, ctx)

@@ -1,0 +1,168 @@
+"""The output stage: when a command is driven, and what it then is."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD
+from tests.scan.plant import (
+    ARMED,
+    DAMPER,
+    LEVEL,
+    LOCK,
+    MODE,
+    PANEL,
+    PUMP,
+    REMOTE,
+    SP,
+    SPEED,
+    VALVE,
+    Plant,
+)
+
+
+@pytest.fixture
+def plant() -> Plant:
+    plant = Plant()
+    plant.scan(scans=4)
+    return plant
+
+
+def test_the_first_command_is_what_was_read_back() -> None:
+    plant = Plant(registers={VALVE: 37.0, SPEED: 44.0, DAMPER: True})
+    plant.scan(scans=5)
+    assert (plant.command(VALVE), plant.command(SPEED), plant.command(DAMPER)) == (37.0, 44.0, True)
+    assert plant.writes == []
+
+
+def test_nothing_is_driven_before_all_inputs_were_read() -> None:
+    plant = Plant()
+    plant.status[LEVEL] = BAD_NO_COMMUNICATION
+    plant.scan(scans=10)
+    assert plant.command(VALVE) is None
+    assert plant.command(SPEED) == 50.0, "another output does not wait"
+    refused = plant.ask("write", (VALVE, 50.0))
+    assert refused == [("rejected", [f"{VALVE}: {LEVEL} was not read yet"])]
+    plant.status[LEVEL] = BAD_SENSOR_FAILURE
+    plant.scan(scans=3)
+    assert plant.command(VALVE) == 0.0, (
+        "a broken sensor is an answer; the interlock takes it for its condition"
+    )
+
+
+def test_unarmed_nothing_is_driven_and_arming_does_not_bump() -> None:
+    plant = Plant(registers={ARMED: False})
+    plant.scan(scans=3)
+    plant.registers[VALVE] = 62.0
+    plant.scan(scans=2)
+    assert plant.command(VALVE) is None
+    assert "not armed" in plant.ask("write", (VALVE, 10.0))[0][1][0]
+    plant.registers[ARMED] = True
+    plant.scan(scans=4)
+    assert plant.command(VALVE) == 62.0
+    assert plant.writes == []
+
+
+def test_in_local_the_command_follows_and_requests_are_refused(plant: Plant) -> None:
+    plant.ask("write", (MODE, "Auto"))
+    plant.registers[REMOTE] = False
+    plant.scan(scans=2)
+    plant.registers[VALVE] = 71.0
+    written = len(plant.writes)
+    plant.scan(scans=2)
+    assert plant.value(f"{VALVE}/command") == 71.0
+    assert plant.command(VALVE) is None
+    assert plant.ask("write", (VALVE, 10.0)) == [("rejected", [f"tank1/LV-101 is in Local ({REMOTE})"])]
+    plant.registers[REMOTE] = True
+    plant.registers[LEVEL] = 2.5
+    plant.scan(scans=3)
+    assert len(plant.writes) == written or abs(plant.writes[written][2] - 71.0) < 1.0
+    assert plant.command(VALVE) == pytest.approx(71.0, abs=1.0)
+
+
+def test_a_bad_selector_counts_as_local(plant: Plant) -> None:
+    plant.status[REMOTE] = BAD_SENSOR_FAILURE
+    plant.scan()
+    assert plant.command(VALVE) is None
+    assert "BadSensorFailure, so it counts as Local" in plant.ask("write", (VALVE, 1.0))[0][1][0]
+
+
+def test_a_lost_device_holds_and_comes_back_without_a_bump(plant: Plant) -> None:
+    plant.ask("write", (SPEED, 70.0), scans=40)
+    plant.linked = False
+    plant.scan(scans=50)
+    assert plant.value(f"{SPEED}/command") == 70.0
+    assert plant.command(SPEED) is None
+    plant.linked = True
+    plant.registers[SPEED] = 25.0  # its own fall-back
+    written = len(plant.writes)
+    plant.scan(scans=5)
+    assert plant.command(SPEED) == 25.0
+    assert len(plant.writes) == written
+
+
+def test_interlock_wins_over_blocks_people_and_forces(plant: Plant) -> None:
+    plant.ask("write", (VALVE, 55.0), scans=3)
+    plant.registers[LEVEL] = 4.8
+    plant.scan()
+    assert plant.command(VALVE) == 0.0
+    refused = plant.ask("write", (VALVE, 55.0))
+    assert refused == [("rejected", [f"interlock {LOCK} holds {VALVE} at 0"])]
+    plant.ask("force", (f"{VALVE}/command", 90.0), for_ns=10**10)
+    plant.scan(scans=3)
+    assert plant.command(VALVE) == 0.0
+    plant.ask("unforce", (f"{VALVE}/command", None))
+    plant.registers[LEVEL] = 2.0
+    plant.scan(scans=3)
+    assert plant.command(VALVE) == 0.0, "in Manual it stays where the interlock put it"
+
+
+def test_limits_and_rate(plant: Plant) -> None:
+    assert plant.ask("write", (SPEED, 90.0)) == [
+        ("rejected", [f"{SPEED}: 90 is outside of its limits 20 … 80"])
+    ]
+    plant.ask("force", (f"{SPEED}/command", 95.0), for_ns=60 * 10**9)
+    seen = []
+    for _ in range(60):
+        plant.scan()
+        seen.append(plant.command(SPEED))
+    assert seen[-1] == 80.0
+    assert max(b - a for a, b in itertools.pairwise(seen)) <= 1.0 + 1e-9
+
+
+def test_shared_is_written_once_and_then_followed(plant: Plant) -> None:
+    told = plant.ask("write", (PANEL, 22.0), scans=4)
+    assert [status for status, _ in told] == ["sent", "confirmed"]
+    assert [write[1:] for write in plant.writes] == [(PANEL, 22.0)]
+    assert plant.command(PANEL) is None
+    plant.registers[PANEL] = 18.5  # somebody at the panel
+    plant.scan(scans=5)
+    assert plant.value(f"{PANEL}/command") == 18.5
+    assert len(plant.writes) == 1
+    plant.ask("write", (PANEL, 22.0), scans=4)
+    assert [write[1:] for write in plant.writes] == [(PANEL, 22.0)] * 2
+
+
+def test_each_pulse_is_asked_for_once(plant: Plant) -> None:
+    for _ in range(3):
+        assert [status for status, _ in plant.ask("write", (PUMP, True), scans=5)] == ["sent", "confirmed"]
+    assert [write[1:] for write in plant.writes] == [(PUMP, True)] * 3
+    assert "only true can be written" in plant.ask("write", (PUMP, False))[0][1][0]
+
+
+def test_a_pulse_is_not_kept_for_later(plant: Plant) -> None:
+    plant.result = 254  # sent, no answer
+    told = plant.ask("write", (PUMP, True), scans=60)
+    assert [status for status, _ in told] == ["sent", "timed out"]
+    plant.result = 0
+    plant.scan(scans=20)
+    assert plant.writes == []
+
+
+def test_set_point_moves_the_valve(plant: Plant) -> None:
+    plant.ask("write", (MODE, "Auto"), (SP, 3.5))
+    plant.scan(scans=5)
+    assert plant.command(VALVE) > 30.0
+    assert plant.quality(f"{VALVE}/command") == GOOD
