@@ -1,0 +1,192 @@
+"""Alarms: what is written at a tag, and those that come with devices, blocks and forces."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from tags.model import ALARM, Alarm, Device, Tag
+from tags.site import models
+from tags.site.building import Building, Scope
+from tags.site.fields import Quantity
+from tags.types import BOOL, INT32, STRING
+
+HIGH, LOW, STATE, QUALITY = "high", "low", "state", "quality"
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+_SIDE: Final = {"HH": HIGH, "H": HIGH, "L": LOW, "LL": LOW}
+_WORDS: Final = {"HH": "very high", "H": "high", "L": "low", "LL": "very low"}
+_ORDER: Final = ("LL", "L", "H", "HH")
+
+
+def compile_alarms(scope: Scope, given: Mapping[str, models.Alarm], tag: Tag) -> None:
+    """The alarms written at one tag."""
+    limits: dict[str, float] = {}
+    for name, model in given.items():
+        loc = ("alarms", name)
+        if not _NAME.fullmatch(name) or name.casefold() == "command":
+            scope.report(
+                loc, f"{name!r} is not a name for an alarm. Use HH, H, L, LL, or a word of letters.", key=True
+            )
+            continue
+        alarm = _alarm(scope, loc, name, model, tag)
+        if alarm is not None:
+            if alarm.kind in (HIGH, LOW):
+                limits[name] = alarm.limit
+            add(scope.build, alarm, scope, tag)
+    ordered = [name for name in _ORDER if name in limits]
+    for lower, upper in itertools.pairwise(ordered):
+        if limits[lower] >= limits[upper]:
+            scope.report(
+                ("alarms", upper),
+                f"{upper} at {limits[upper]:g} is not above {lower} at {limits[lower]:g}. Correct one.",
+                key=True,
+            )
+
+
+def add(build: Building, alarm: Alarm, scope: Scope | None, tag: Tag) -> None:
+    """Takes an alarm and the tag that holds its state."""
+    state = Tag(
+        id=0,
+        path=alarm.path,
+        type=INT32,
+        kind=ALARM,
+        writer="control",
+        row=0,
+        description=alarm.message,
+        decimals=0,
+        step=True,
+        retain=True,
+        display=tag.display,
+        place=tag.place,
+        was=None if tag.was is None else f"{tag.was}/{alarm.path.rpartition('/')[2]}",
+    )
+    if build.add(state, scope.source if scope else None):
+        build.alarms.append(alarm)
+
+
+def of_devices(build: Building, devices: list[Device]) -> None:
+    """One communication alarm per device, and the alarm while anything is forced."""
+    for device in devices:
+        connected = build.tags[f"system/{device.name}/connected"]
+        alarm = Alarm(
+            path=f"system/{device.name}/COMMS",
+            tag=connected.path,
+            kind=QUALITY,
+            on_delay_ns=1_000_000_000,
+            off_delay_ns=1_000_000_000,
+            priority=device.comms_priority,
+            message=f"{device.name} does not answer",
+            response=device.comms_response,
+        )
+        add(build, alarm, None, connected)
+    forces = build.tags.get("system/control/forces")
+    if forces is not None:
+        forced = Alarm(
+            path="system/control/FORCED",
+            tag=forces.path,
+            kind=HIGH,
+            limit=0.5,
+            priority="low",
+            message="Values are forced by hand",
+            response="See the list of forces. Take back what is not needed",
+        )
+        add(build, forced, None, forces)
+
+
+def of_point(
+    scope: Scope, point: Tag, message: str, priority: str, response: str, device: str | None
+) -> None:
+    """The alarm of a block's bool point, `<point>/ALARM`."""
+    alarm = Alarm(
+        path=f"{point.path}/ALARM",
+        tag=point.path,
+        kind=STATE,
+        priority=priority,
+        message=message,
+        response=response,
+        device=device,
+    )
+    add(scope.build, alarm, scope, point)
+
+
+def _alarm(scope: Scope, loc: tuple[str, str], name: str, model: models.Alarm, tag: Tag) -> Alarm | None:
+    defaults = scope.build.defaults.alarm
+    kind, limit, deadband = STATE, 0.0, 0.0
+    if tag.type == STRING:
+        scope.report(loc, "a text has no alarms. Leave it out.", key=True)
+        return None
+    if tag.type == BOOL:
+        if model.when is None or model.above is not None or model.below is not None:
+            scope.report(
+                loc,
+                f"alarm {name} of a bool needs when: true or when: false, and neither above: nor below:.",
+                key=True,
+            )
+            return None
+        if not model.when:  # false is below one half, and true is not
+            kind, limit = LOW, 0.5
+        message = tag.states.get(str(int(model.when))) or name
+    else:
+        found = _limit(scope, loc, name, model, tag)
+        if found is None:
+            return None
+        kind, limit, deadband = found
+        message = _WORDS.get(name) or name
+    return Alarm(
+        path=f"{tag.path}/{name}",
+        tag=tag.path,
+        kind=kind,
+        limit=limit,
+        deadband=deadband,
+        on_delay_ns=_first(model.on_delay, defaults.on_delay),
+        off_delay_ns=_first(model.off_delay, defaults.off_delay),
+        priority=model.priority or defaults.priority or "medium",
+        message=model.message or f"{tag.description or tag.path}: {message}",
+        response=model.response,
+        unless=model.unless,  # checked once all tags are known
+        device=tag.device,
+    )
+
+
+def _limit(
+    scope: Scope, loc: tuple[str, str], name: str, model: models.Alarm, tag: Tag
+) -> tuple[str, float, float] | None:
+    """Kind, limit and dead band of a limit alarm."""
+    if (model.above is None) == (model.below is None) or model.when is not None:
+        scope.report(
+            loc, f"alarm {name} of a number needs above: or below:, one of them, and no when:.", key=True
+        )
+        return None
+    side, quantity = ("above", model.above) if model.above is not None else ("below", model.below)
+    kind = HIGH if side == "above" else LOW
+    if _SIDE.get(name, kind) != kind or quantity is None:
+        scope.report(
+            (*loc, side), f"alarm {name} needs {'above' if kind == LOW else 'below'}:, not {side}:.", key=True
+        )
+        return None
+    limit = scope.measure((*loc, side), quantity, tag.unit)
+    if limit is None:
+        return None
+    if tag.range is not None and not tag.range[0] <= limit <= tag.range[1]:
+        scope.report(
+            (*loc, side),
+            f"{limit:g} is outside the range {tag.range[0]:g} … {tag.range[1]:g}: the alarm could never come."
+            " Correct the limit or the range.",
+        )
+    span = tag.range[1] - tag.range[0] if tag.range else None
+    given = model.deadband or scope.build.defaults.alarm.deadband or Quantity(0.0)
+    deadband = scope.difference((*loc, "deadband"), given, tag.unit, span, needed=model.deadband is not None)
+    return kind, limit, deadband
+
+
+def _first(given: int | None, default: int | None) -> int:
+    return given if given is not None else default if default is not None else 0
+
+
+def check_unless(build: Building, scopes: Mapping[str, Scope]) -> None:
+    """Checks the suppression conditions, once all tags are known."""
+    for alarm in build.alarms:
+        if alarm.unless is not None and alarm.tag in scopes:
+            scopes[alarm.tag].checked(("alarms", alarm.path.rpartition("/")[2], "unless"), alarm.unless)

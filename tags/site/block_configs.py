@@ -1,0 +1,437 @@
+"""Settings of each block type: checked against the tags they name, in engineering units and ns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tags.model import BLOCK, DEVICE, MEMORY, OWNER_PLC, Tag
+from tags.site import alarms
+from tags.site import control_models as cm
+from tags.site.block_points import MODE_NUMBERS
+from tags.site.building import Scope
+from tags.site.schedules import Calendar
+from tags.site.sources import Loc
+from tags.site.validate import unknown_key
+from tags.types import BOOL, STRING
+from tags.units import did_you_mean
+
+Config = dict[str, Any]
+
+# Keys that name the tags of a unit, and the names of those tags below it.
+_SIBLINGS: Final[dict[str, dict[str, str]]] = {
+    "valve": {"out": "OUT", "pos": "POS", "remote": "REM"},
+    "on_off_valve": {"out": "OUT", "opened": "OPENED", "closed": "CLOSED", "remote": "REM"},
+    "motor": {"start": "START", "stop": "STOP", "run": "RUN", "remote": "REM", "fault": "FLT"},
+}
+_NEEDED: Final = {"out", "pos", "start", "stop", "run"}
+_STOPPED_BY_INTERLOCK: Final = ("motor", "on_off_valve")
+
+
+@dataclass(slots=True)
+class Writers:
+    """Who writes each output: two writers are a mistake.
+
+    Attributes:
+        owner: Block by point tag path.
+        taken: Block path by written tag path.
+    """
+
+    owner: Mapping[str, str]
+    taken: dict[str, str] = field(default_factory=dict)
+
+    def claim(self, scope: Scope, loc: Loc, path: str, block: str) -> None:
+        """Takes an output for a block, or reports who has it."""
+        other = self.taken.setdefault(path, block)
+        if other != block:
+            scope.report(loc, f"{path} is written by {other} too. A tag has one writer: keep one of them.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One block being compiled."""
+
+    scope: Scope
+    path: str
+    models: Mapping[str, cm.Block]
+    calendars: Mapping[str, Calendar]
+    writers: Writers
+
+    def input(self, loc: Loc, path: str, wanted: str) -> Tag | None:
+        """A tag that the block reads: `number`, `bool` or `` for any but texts."""
+        tag = self.scope.tag(loc, path)
+        if tag is None:
+            return None
+        is_bool = tag.type == BOOL
+        if tag.type == STRING or (wanted == "number" and is_bool) or (wanted == "bool" and not is_bool):
+            self.scope.report(
+                loc, f"{path} is a {tag.type}, and a {wanted or 'number'} is wanted here. Name another tag."
+            )
+            return None
+        return tag
+
+    def output(self, loc: Loc, path: str, wanted: str, *, claim: bool = True) -> Tag | None:
+        """A tag that the block writes."""
+        tag = self.input(loc, path, wanted)
+        if tag is None:
+            return None
+        if not (tag.owner if tag.kind == DEVICE else tag.kind in (MEMORY, BLOCK) and tag.writable):
+            what = "Give it owner: scada, plc or shared" if tag.kind == DEVICE else "Name another tag"
+            self.scope.report(loc, f"{path} cannot be written. {what}.")
+            return None
+        if claim:
+            self.writers.claim(self.scope, loc, path, self.path)
+        return tag
+
+
+def complete(scope: Scope, path: str, model: cm.Block) -> None:
+    """Fills in the tags of a unit that are not named: those below the block's own path."""
+    for key, name in _SIBLINGS.get(model.block, {}).items():
+        sibling = f"{path}/{name}"
+        if getattr(model, key) is not None:
+            continue
+        if sibling in scope.build.tags:
+            setattr(model, key, sibling)
+        elif key in _NEEDED:
+            scope.report((), f"{key} is missing: there is no tag {sibling}. Write {key}: and the tag's path.")
+
+
+def reads(model: cm.Block) -> Iterator[str]:
+    """Tags that a block reads by name."""
+    for key in ("pv", "input", "pos", "opened", "closed", "run", "remote", "fault"):
+        path = getattr(model, key, None)
+        if path is not None and not (key == "input" and isinstance(model, cm.Timer)):
+            yield path
+    if isinstance(model, cm.Pid) and model.setpoint.tag is not None:
+        yield model.setpoint.tag
+
+
+def conditions(model: cm.Block) -> Iterator[str]:
+    """Expressions of a block."""
+    for key in ("auto", "permit", "start_permit", "demand", "when", "expression"):
+        text = getattr(model, key, None)
+        if text is not None:
+            yield text
+    if isinstance(model, cm.Timer):
+        yield model.input
+    if isinstance(model, cm.Motor) and model.trip is not None:
+        yield model.trip.when
+
+
+def compile_config(
+    scope: Scope,
+    path: str,
+    models: Mapping[str, cm.Block],
+    calendars: Mapping[str, Calendar],
+    writers: Writers,
+) -> Config:
+    """The settings of one block, as `tags.model.Block.config` has them."""
+    job = _Job(scope, path, models, calendars, writers)
+    return _COMPILERS[models[path].block](job, models[path])
+
+
+def _span(tag: Tag | None) -> float | None:
+    return tag.range[1] - tag.range[0] if tag is not None and tag.range else None
+
+
+def _pid(job: _Job, model: Any) -> Config:
+    scope, setpoint = job.scope, model.setpoint
+    pv, out = job.input(("pv",), model.pv, "number"), job.output(("out",), model.out, "number")
+    unit = pv.unit if pv else None
+    sp_tag = None
+    if setpoint.tag is not None:
+        sp_tag = job.input(("setpoint", "tag"), setpoint.tag, "number")
+        for key in ("initial", "limits"):
+            if getattr(setpoint, key) is not None:
+                scope.report(
+                    ("setpoint", key),
+                    f"the set point is {setpoint.tag}: {key}: belongs there. Move it.",
+                    key=True,
+                )
+    limits = scope.pair(("setpoint", "limits"), setpoint.limits, unit)
+    followed = (sp_tag.limits or sp_tag.range) if sp_tag else None
+    limits = limits or followed or (pv.range if pv else None)
+    out_span = out.limits or out.range if out else None
+    out_limits = (
+        scope.pair(("out_limits",), model.out_limits, out.unit if out else None) or out_span or (0.0, 100.0)
+    )
+    if out_span and not (out_span[0] <= out_limits[0] and out_limits[1] <= out_span[1]):
+        scope.report(
+            ("out_limits",),
+            f"limits reach outside {out_span[0]:g} … {out_span[1]:g} of {model.out}. Correct them.",
+        )
+    if pv is not None and pv.scan_ns and model.every is not None and model.every < pv.scan_ns:
+        scope.report(
+            ("every",),
+            f"every {model.every / 1e6:g} ms is faster than {model.pv} is read, {pv.scan_ns / 1e6:g} ms."
+            " Read it faster, or leave every: out.",
+        )
+    bad = model.mode.on_bad_pv
+    then: Any = "manual"
+    if bad.then != "manual":
+        then = scope.value(("mode", "on_bad_pv", "then"), bad.then, out) if out else None
+    initial = (
+        scope.measure(("setpoint", "initial"), setpoint.initial, unit)
+        if setpoint.initial is not None
+        else None
+    )
+    return {
+        "pv": model.pv,
+        "out": model.out,
+        "action": model.action,
+        "gain": model.tuning.gain,
+        "ti_ns": model.tuning.ti,
+        "td_ns": model.tuning.td,
+        "setpoint_tag": setpoint.tag if sp_tag is None else sp_tag.path,
+        "sp_low": limits[0] if limits else None,
+        "sp_high": limits[1] if limits else None,
+        "sp_initial": initial,
+        "ramp": scope.rate(("setpoint", "ramp"), setpoint.ramp, unit, _span(pv)),
+        "out_low": out_limits[0],
+        "out_high": out_limits[1],
+        "first_mode": MODE_NUMBERS[model.mode.first],
+        "restart": model.mode.restart,
+        "on_bad_pv": {"hold_ns": bad.hold, "then": then},
+        "every_ns": model.every or 0,
+    }
+
+
+def _unit(
+    job: _Job, model: Any, wanted: Mapping[str, str], written: tuple[str, ...]
+) -> dict[str, Tag | None]:
+    """The tags of a unit."""
+    found: dict[str, Tag | None] = {}
+    for key, kind in wanted.items():
+        path = getattr(model, key)
+        if path is None:
+            found[key] = None
+        elif key in written:
+            found[key] = job.output((key,), path, kind)
+        else:
+            found[key] = job.input((key,), path, kind)
+    return found
+
+
+def _alarm(job: _Job, model: Any, point: str, message: str, tag: Tag | None) -> None:
+    state = job.scope.build.tags.get(f"{job.path}/{point}")
+    if state is not None and state.kind == BLOCK:
+        text = f"{model.description or job.path}: {message}"
+        device = tag.device if tag is not None else None
+        alarms.of_point(job.scope, state, text, model.alarm.priority, model.alarm.response, device)
+
+
+def _valve(job: _Job, model: Any) -> Config:
+    tags = _unit(job, model, {"out": "number", "pos": "number", "remote": "bool"}, ())
+    pos = tags["pos"]
+    tolerance = job.scope.difference(("tolerance",), model.tolerance, pos.unit if pos else None, _span(pos))
+    _alarm(job, model, "DISCREPANCY", "does not follow its output", tags["out"])
+    return {
+        "out": model.out,
+        "pos": model.pos,
+        "remote": model.remote,
+        "travel_ns": model.travel,
+        "tolerance": tolerance,
+    }
+
+
+def _on_off_valve(job: _Job, model: Any) -> Config:
+    kinds = dict.fromkeys(("out", "opened", "closed", "remote"), "bool")
+    tags = _unit(job, model, kinds, ("out",))
+    _alarm(job, model, "DISCREPANCY", "does not follow its command", tags["out"])
+    return {
+        "out": model.out,
+        "opened": model.opened,
+        "closed": model.closed,
+        "remote": model.remote,
+        "travel_ns": model.travel,
+        "auto": job.scope.checked(("auto",), model.auto),
+        "permit": job.scope.checked(("permit",), model.permit),
+    }
+
+
+def _motor(job: _Job, model: Any) -> Config:
+    kinds = dict.fromkeys(("start", "stop", "run", "remote", "fault"), "bool")
+    tags = _unit(job, model, kinds, ("start", "stop"))
+    for key in ("start", "stop"):
+        tag = tags[key]
+        if (
+            tag is not None
+            and tag.kind == DEVICE
+            and (tag.owner != OWNER_PLC or not tag.write or tag.write.mode != "pulse")
+        ):
+            job.scope.report(
+                (key,), f"{tag.path} must be asked by pulse. Write owner: plc, write: pulse 500 ms there."
+            )
+    trip = None
+    if model.trip is not None:
+        when = job.scope.checked(("trip", "when"), model.trip.when)
+        trip = {"when": when, "for_ns": model.trip.for_, "reset": model.trip.reset}
+    _alarm(job, model, "TRIP", "tripped", tags["run"])
+    return {
+        "start": model.start,
+        "stop": model.stop,
+        "run": model.run,
+        "remote": model.remote,
+        "fault": model.fault,
+        "start_permit": job.scope.checked(("start_permit",), model.start_permit),
+        "trip": trip,
+        "auto": job.scope.checked(("auto",), model.auto),
+        "group": model.group,
+        "start_time_ns": model.start_time,
+        "min_off_ns": model.min_off,
+        "starts_per_hour": model.starts_per_hour,
+        "after_power_loss": model.after_power_loss,
+    }
+
+
+def _duty_standby(job: _Job, model: Any) -> Config:
+    if len(set(model.members)) < len(model.members):
+        job.scope.report(("members",), "a member is named twice. Name each motor once.")
+    return {
+        "members": list(model.members),
+        "demand": job.scope.checked(("demand",), model.demand),
+        "alternate": model.alternate,
+    }
+
+
+def _hysteresis(job: _Job, model: Any) -> Config:
+    tag = job.input(("input",), model.input, "number")
+    unit = tag.unit if tag else None
+    keys = ("on_above", "off_below", "on_below", "off_above")
+    values = {
+        key: None if getattr(model, key) is None else job.scope.measure((key,), getattr(model, key), unit)
+        for key in keys
+    }
+    given = {key for key in keys if getattr(model, key) is not None}
+    if given not in ({"on_above", "off_below"}, {"on_below", "off_above"}):
+        job.scope.report(
+            (), "write on_above: with off_below:, or on_below: with off_above:, and nothing else of these."
+        )
+    for upper, lower in (("on_above", "off_below"), ("off_above", "on_below")):
+        high, low = values[upper], values[lower]
+        if high is not None and low is not None and high <= low:
+            job.scope.report(
+                (upper,), f"{upper} {high:g} is not above {lower} {low:g}. Swap or correct them."
+            )
+    for key in given:
+        value = values[key]
+        if tag and tag.range and value is not None and not tag.range[0] <= value <= tag.range[1]:
+            job.scope.report(
+                (key,),
+                f"{value:g} is outside the range {tag.range[0]:g} … {tag.range[1]:g} of {tag.path}. Correct it.",
+            )
+    return {"input": model.input, **values}
+
+
+def _ramp(job: _Job, model: Any) -> Config:
+    outs = [model.out] if isinstance(model.out, str) else list(model.out)
+    if model.setpoint.tag is not None or model.setpoint.ramp is not None:
+        job.scope.report(
+            ("setpoint",),
+            "a ramp has initial: and limits: here, and rate: beside it. Correct the keys.",
+            key=True,
+        )
+    tags = [
+        job.output(("out",) if isinstance(model.out, str) else ("out", i), path, "number")
+        for i, path in enumerate(outs)
+    ]
+    first = next((tag for tag in tags if tag is not None), None)
+    unit = first.unit if first else None
+    for i, tag in enumerate(tags):
+        if tag is not None and tag.unit != unit:
+            job.scope.report(
+                ("out", i), f"{tag.path} is in {tag.unit}, the first output in {unit}. Ramp them apart."
+            )
+    limits = job.scope.pair(("setpoint", "limits"), model.setpoint.limits, unit) or (
+        first.limits if first else None
+    )
+    initial = model.setpoint.initial
+    return {
+        "out": outs,
+        "sp_initial": None if initial is None else job.scope.measure(("setpoint", "initial"), initial, unit),
+        "sp_low": limits[0] if limits else None,
+        "sp_high": limits[1] if limits else None,
+        "rate": job.scope.rate(("rate",), model.rate, unit, _span(first)),
+    }
+
+
+def _timer(job: _Job, model: Any) -> Config:
+    return {"kind": model.kind, "input": job.scope.checked(("input",), model.input), "time_ns": model.time}
+
+
+def _schedule(job: _Job, model: Any) -> Config:
+    scope, calendar = job.scope, job.calendars.get(model.schedule)
+    if calendar is None:
+        hint = did_you_mean(model.schedule, job.calendars) or ". Write it under schedules:."
+        scope.report(("schedule",), f"unknown schedule {model.schedule!r}{hint}")
+    target = None
+    if model.target is not None:
+        target = job.output(("target",), model.target, "")
+    values: dict[str, Any] = {}
+    states = calendar.states if calendar else tuple(model.model_extra or {})
+    for key, data in (model.model_extra or {}).items():
+        if key not in states:
+            scope.report((key,), unknown_key(key, [*states, *cm.ScheduleBlock.model_fields]), key=True)
+        elif isinstance(data, dict | list):
+            scope.report((key,), "a single value is wanted here. Write one value for the state.", key=True)
+        elif target is not None:
+            values[key] = scope.value((key,), data, target)
+    missing = [state for state in states if target is not None and state not in (model.model_extra or {})]
+    if missing:
+        scope.report(
+            (), f"no value for {', '.join(missing)}. Write {missing[0]}: and the value for {model.target}."
+        )
+    if model.target is None and model.model_extra:
+        scope.report((), "values need a target. Write target: and the tag that they are written to.")
+    return {"calendar": calendar.data if calendar else {}, "target": model.target, "values": values}
+
+
+def _interlock(job: _Job, model: Any) -> Config:
+    scope = job.scope
+    block = job.models.get(model.target)
+    value = None
+    if block is not None and block.block in _STOPPED_BY_INTERLOCK:
+        if model.value not in (None, False, 0):
+            scope.report(("value",), f"an interlock stops or closes {model.target}. Leave value: out.")
+    elif block is not None and model.target not in scope.build.tags:
+        scope.report(
+            ("target",), f"{model.target} is a {block.block}. Name a motor, an on/off valve or an output tag."
+        )
+    else:
+        target = job.output(("target",), model.target, "", claim=False)
+        if model.value is None:
+            scope.report((), f"value is missing. Write value: and what {model.target} is held at.")
+        elif target is not None:
+            value = scope.value(("value",), model.value, target)
+    return {
+        "target": model.target,
+        "when": scope.checked(("when",), model.when),
+        "value": value,
+        "reset": model.reset,
+        "description": model.description,
+    }
+
+
+def _calc(job: _Job, model: Any) -> Config:
+    scope, tag = job.scope, job.scope.build.tags.get(job.path)
+    wanted = "" if model.type is None or tag is None else "bool" if tag.type == BOOL else "number"
+    if model.type == STRING:
+        scope.report(("type",), "a calculation gives a number or true/false. Choose another type.")
+    text = scope.checked(("expression",), model.expression, wanted)
+    return {"expression": model.expression if text is None else text}
+
+
+_COMPILERS: Final[dict[str, Callable[[_Job, Any], Config]]] = {
+    "pid": _pid,
+    "valve": _valve,
+    "on_off_valve": _on_off_valve,
+    "motor": _motor,
+    "duty_standby": _duty_standby,
+    "hysteresis": _hysteresis,
+    "ramp": _ramp,
+    "timer": _timer,
+    "schedule": _schedule,
+    "interlock": _interlock,
+    "calc": _calc,
+}

@@ -1,0 +1,225 @@
+"""The points of each block type: tags `<block>/<POINT>`, owned by control."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tags import expression
+from tags.model import BLOCK, History, Tag
+from tags.site import control_models as cm
+from tags.site.building import Building, Scope
+from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
+
+MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto", "3": "Cascade", "4": "Remote cascade"}
+MODE_NUMBERS: Final = {text.casefold(): int(number) for number, text in MODES.items()}
+_SIMPLE_MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto"}
+_VALVE_STATES: Final = {"0": "Closed", "1": "Opening", "2": "Open", "3": "Closing", "4": "Fault"}
+_MOTOR_STATES: Final = {
+    "0": "Stopped",
+    "1": "Starting",
+    "2": "Running",
+    "3": "Stopping",
+    "4": "Tripped",
+    "5": "Local",
+    "6": "Failed to start",
+}
+_NO_YES: Final = {"0": "No", "1": "Yes"}
+
+# Point names by block type, for everything that needs names before the points can be made.
+NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "pid": ("SP", "MODE", "GAIN", "TI", "TD"),
+    "valve": ("DISCREPANCY",),
+    "on_off_valve": ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY"),
+    "motor": ("MODE", "CMD", "AUTO", "STATE", "TRIP", "RESET", "HOURS", "STARTS"),
+    "duty_standby": ("DUTY", "DEMAND"),
+    "hysteresis": ("OUT",),
+    "ramp": ("SP",),
+    "timer": ("Q", "ET"),
+    "schedule": ("STATE",),
+    "interlock": ("ACTIVE",),
+    "calc": ("OUT",),
+}
+_AT_THE_BLOCK: Final = {("hysteresis", "OUT"), ("timer", "Q"), ("calc", "OUT")}  # their path is the block's
+
+
+def point_paths(path: str, model: cm.Block) -> dict[str, str]:
+    """Point name to tag path of one block."""
+    names = NAMES[model.block]
+    if isinstance(model, cm.Pid) and model.setpoint.tag is not None:
+        names = names[1:]
+    return {name: path if (model.block, name) in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
+
+
+def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...] = ()) -> dict[str, Tag]:
+    """Makes the tags of a block's points; what they take their unit from must be there already.
+
+    Args:
+        scope: The block.
+        path: Its path.
+        model: Its settings.
+        states: Sorted states of a schedule.
+    """
+    made = {}
+    for name, point in point_paths(path, model).items():
+        fields = _FIELDS[name](scope, model, states) if callable(_FIELDS[name]) else _FIELDS[name]
+        made[name] = _point(scope, point, name, model, dict(fields))
+    return made
+
+
+def _point(scope: Scope, path: str, name: str, model: cm.Block, fields: dict[str, Any]) -> Tag:
+    what = fields.pop("what", name)
+    about = model.description or path.removesuffix(f"/{name}")
+    type_ = fields.get("type", FLOAT64)
+    tag = Tag(
+        id=0,
+        path=path,
+        kind=BLOCK,
+        writer="control",
+        row=0,
+        description=f"{about}: {what}" if what else about,
+        step=type_ not in FLOATS or name in ("SP", "GAIN", "TI", "TD"),
+        display=model.display,
+        place=str(scope.source.place()),
+        **{"type": FLOAT64, "decimals": 2 if type_ in FLOATS else 0, **fields},
+    )
+    scope.build.add(tag, scope.source)
+    return tag
+
+
+def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    path = (
+        model.pv
+        if isinstance(model, cm.Pid)
+        else (model.out if isinstance(model.out, str) else (model.out or [""])[0])
+    )
+    followed = scope.build.tags.get(path)
+    unit = followed.unit if followed else None
+    loc = ("setpoint", "limits")
+    limits = scope.pair(loc, model.setpoint.limits, unit)
+    range_ = followed.range if followed else None
+    if limits and range_ and not (range_[0] <= limits[0] and limits[1] <= range_[1]):
+        scope.report(
+            loc, f"limits reach outside the range {range_[0]:g} … {range_[1]:g} of {path}. Correct them."
+        )
+    fields: dict[str, Any] = {
+        "what": "set point",
+        "unit": unit,
+        "range": range_,
+        "limits": limits or range_,
+        "decimals": followed.decimals if followed else 2,
+        "writable": True,
+        "retain": model.setpoint.retain,
+    }
+    if model.setpoint.initial is not None:
+        initial = scope.measure(("setpoint", "initial"), model.setpoint.initial, unit)
+        bounds = fields["limits"]
+        if initial is not None and bounds and not bounds[0] <= initial <= bounds[1]:
+            scope.report(
+                ("setpoint", "initial"),
+                f"{initial:g} is outside the limits {bounds[0]:g} … {bounds[1]:g}. Correct it.",
+            )
+        fields["initial"] = initial
+    return fields
+
+
+def _tuning(key: str, what: str, unit: str | None) -> Any:
+    def fields(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+        value = getattr(model.tuning, key)
+        return {
+            "what": what,
+            "unit": unit,
+            "initial": float(value if unit is None else value / 1e9),
+            "limits": (0.0, 1e6),
+            "writable": True,
+            "write_role": "engineer",
+            "retain": True,
+            "decimals": 3 if unit is None else 1,
+        }
+
+    return fields
+
+
+def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    pid = isinstance(model, cm.Pid)
+    states = MODES if pid else _SIMPLE_MODES
+    fields = {
+        "what": "mode",
+        "type": INT32,
+        "states": dict(states),
+        "limits": (float(min(map(int, states))), float(max(map(int, states)))),
+        "writable": True,
+        "retain": True,
+    }
+    if pid:
+        fields["initial"] = MODE_NUMBERS[model.mode.first]
+    return fields
+
+
+def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:
+    texts = {str(i): text for i, text in enumerate(states)}
+    if model.block != "schedule":
+        texts = dict(_MOTOR_STATES if model.block == "motor" else _VALVE_STATES)
+    return {"what": "state", "type": INT32, "states": texts}
+
+
+def _out(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    if not isinstance(model, cm.Calc):
+        return {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True}
+    unit, is_bool = _of_expression(scope.build, model.expression)
+    if model.unit is not None:
+        declared = scope.build_unit(("unit",), model.unit)
+        unit = declared or unit
+    type_ = model.type or (BOOL if is_bool else FLOAT64)
+    return {
+        "what": "",
+        "type": type_,
+        "unit": None if type_ == BOOL else unit,
+        "range": scope.pair(("range",), model.range, unit),
+        "states": model.states or (dict(_NO_YES) if type_ == BOOL else {}),
+        "decimals": model.decimals if model.decimals is not None else 2 if type_ in FLOATS else 0,
+    }
+
+
+def _of_expression(build: Building, text: str) -> tuple[str | None, bool]:
+    """Unit and truth-valuedness; problems are reported elsewhere."""
+    try:
+        parsed = expression.parse(text)
+    except expression.ExpressionError:
+        return None, False
+    if any(path not in build.tags for path in parsed.paths):
+        return None, False
+    return expression.unit_of(parsed, build.tags), expression.type_of(parsed, build.tags) == "bool"
+
+
+def _duty(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    names = {str(i + 1): path.rpartition("/")[2] for i, path in enumerate(model.members)}
+    return {"what": "on duty", "type": INT32, "states": names, "retain": True}
+
+
+def _active(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    manual = model.reset == "manual"
+    return {"what": "active", "type": BOOL, "states": dict(_NO_YES), "writable": manual, "retain": True}
+
+
+_BOOL: Final = {"type": BOOL, "states": _NO_YES}
+_FIELDS: Final[dict[str, Any]] = {
+    "SP": _setpoint,
+    "MODE": _mode,
+    "GAIN": _tuning("gain", "gain", None),
+    "TI": _tuning("ti", "integral time", "s"),
+    "TD": _tuning("td", "derivative time", "s"),
+    "DISCREPANCY": {**_BOOL, "what": "does not follow"},
+    "CMD": {**_BOOL, "what": "command by hand", "writable": True},
+    "AUTO": {**_BOOL, "what": "wanted by the program"},
+    "STATE": _state,
+    "TRIP": {**_BOOL, "what": "tripped", "retain": True},
+    "RESET": {**_BOOL, "what": "reset", "writable": True, "history": History(keep=True)},
+    "HOURS": {"what": "hours run", "unit": "h", "retain": True, "history": History(deadband=0.01)},
+    "STARTS": {"what": "starts", "type": INT64, "retain": True},
+    "DUTY": _duty,
+    "DEMAND": {**_BOOL, "what": "demand"},
+    "OUT": _out,
+    "Q": {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True},
+    "ET": {"what": "time elapsed", "unit": "s", "history": History(keep=False)},
+    "ACTIVE": _active,
+}

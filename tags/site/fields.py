@@ -1,0 +1,196 @@
+"""Kinds of values in YAML that more than one model uses: durations, quantities, rates, ranges, conditions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+)
+
+from tags import units
+
+
+class Model(BaseModel):
+    """Base of everything that is written in YAML: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class Quantity(NamedTuple):
+    """A number as written.
+
+    Attributes:
+        value: In `unit`.
+        unit: Canonical symbol, or None for a bare number.
+    """
+
+    value: float
+    unit: str | None = None
+
+
+class Pair(NamedTuple):
+    """Lowest and highest, low < high."""
+
+    low: Quantity
+    high: Quantity
+
+
+class RateValue(NamedTuple):
+    """A speed of change.
+
+    Attributes:
+        value: In `unit` per second.
+        unit: Canonical symbol, or None.
+    """
+
+    value: float
+    unit: str | None = None
+
+
+def quantity(data: Any) -> Quantity:
+    """A number with or without a unit."""
+    return Quantity(*units.quantity(data))
+
+
+def pair(data: Any) -> Pair:
+    """Two numbers in a list, the lower one first."""
+    if not isinstance(data, list) or len(data) != 2:
+        raise ValueError(f"{data!r} is not two numbers. Write [lowest, highest]")
+    low, high = quantity(data[0]), quantity(data[1])
+    if low.unit is None and high.unit is not None:
+        low = Quantity(low.value, high.unit)
+    if high.unit is None and low.unit is not None:
+        high = Quantity(high.value, low.unit)
+    in_low = units.convert(high.value, high.unit, low.unit)
+    if not low.value < in_low:
+        raise ValueError(f"{data[0]} is not below {data[1]}. Write the lower one first")
+    return Pair(low, high)
+
+
+def rate(data: Any) -> RateValue:
+    """A quantity per time."""
+    found = RateValue(*units.rate(data))
+    if found.value < 0:
+        raise ValueError(f"{data} is negative. Write how fast it may change in either direction")
+    return found
+
+
+def period(data: Any) -> int:
+    """A duration that is not 0."""
+    ns = units.duration_ns(data)
+    if ns < 1_000_000:
+        raise ValueError(f"{data} is shorter than 1 ms. Write for example 500 ms")
+    return ns
+
+
+def condition(data: Any) -> str:
+    """An expression; a bare true, false or number is one too."""
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, int | float):
+        return repr(data)
+    if not isinstance(data, str):
+        raise ValueError(f"{data!r} is not an expression such as tank1/LT-101 > 0.8 m")  # noqa: TRY004
+    return data
+
+
+def plain(data: Any) -> Any:
+    """A single value of any type."""
+    if isinstance(data, dict | list):
+        raise ValueError("a single value is wanted here, not a list or keys")  # noqa: TRY004
+    return data
+
+
+def address(data: Any) -> str:
+    """A device address; its driver reads it as text."""
+    if isinstance(data, bool) or not isinstance(data, str | int):
+        raise ValueError(f"{data!r} is not an address. Write it as the driver wants it, in quotes if need be")  # noqa: TRY004
+    return str(data)
+
+
+def states(data: Any) -> Any:
+    """Texts of discrete values: a list from 0, or a mapping; true and false are 1 and 0."""
+    if isinstance(data, list):
+        data = dict(enumerate(data))
+    if not isinstance(data, dict):
+        return data
+    numbers = {"true": "1", "false": "0"}
+    found = {}
+    for key, text in data.items():
+        number = numbers.get(str(key), str(key))
+        if not number.lstrip("-").isdecimal():
+            raise ValueError(f"{key!r} is not a whole number. Write {{0: Stopped, 1: Running}}")
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is not a text. Put it in quotes")  # noqa: TRY004
+        found[number] = text
+    return found
+
+
+_NUMBER_OR_TEXT = {"type": ["number", "string"]}
+_DURATION = {
+    "type": "string",
+    "pattern": r"^\s*[0-9.]+\s*(ns|us|µs|ms|s|min|h|d)\s*$",
+    "description": "A duration with its unit, such as 500 ms or 10 min.",
+}
+
+Duration = Annotated[int, PlainValidator(units.duration_ns), WithJsonSchema(_DURATION)]
+Period = Annotated[int, PlainValidator(period), WithJsonSchema(_DURATION)]
+Measure = Annotated[
+    Quantity,
+    PlainValidator(quantity),
+    WithJsonSchema({**_NUMBER_OR_TEXT, "description": "A number with its unit, such as 4.6 m."}),
+]
+Limits = Annotated[
+    Pair,
+    PlainValidator(pair),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": _NUMBER_OR_TEXT,
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "[lowest, highest]",
+        }
+    ),
+]
+Rate = Annotated[
+    RateValue,
+    PlainValidator(rate),
+    WithJsonSchema({"type": "string", "description": "A speed of change, such as 0.1 m/min or 5 %/s."}),
+]
+Condition = Annotated[
+    str,
+    PlainValidator(condition),
+    WithJsonSchema(
+        {
+            "type": ["string", "boolean", "number"],
+            "description": "An expression, such as tank1/LT-101 > 0.8 m.",
+        }
+    ),
+]
+Plain = Annotated[
+    Any, PlainValidator(plain), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+Address = Annotated[str, PlainValidator(address), WithJsonSchema({"type": ["string", "integer"]})]
+States = Annotated[
+    dict[str, str],
+    BeforeValidator(states),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+            ],
+            "description": "Texts of discrete values, such as {0: Stopped, 1: Running}.",
+        }
+    ),
+]
+Flag = StrictBool
+Whole = StrictInt

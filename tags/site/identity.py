@@ -1,0 +1,57 @@
+"""Persistent tag ids and rows: an id never changes its tag; a renamed tag (`was:`) keeps its id."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping
+
+from tags.model import DEVICE, Tag
+from tags.site.building import Building, Scope
+
+ID_MAX = 2**32 - 1
+
+
+def number(build: Building, ids: Mapping[str, int]) -> tuple[Tag, ...]:
+    """Gives every tag its id and its row.
+
+    Args:
+        build: All tags.
+        ids: Ids given out before, by path; also those of tags that are no longer there, which are never given again.
+
+    Returns:
+        The tags in order of writer, then row. Tags of one device and scan group have neighbouring rows.
+    """
+    given = _ids(build, ids)
+    rows: dict[str, int] = defaultdict(int)
+    finished = []
+    for tag in sorted(build.tags.values(), key=_order):  # sorted is stable: as written within a group
+        finished.append(dataclasses.replace(tag, id=given[tag.path], row=rows[tag.writer]))
+        rows[tag.writer] += 1
+    return tuple(finished)
+
+
+def _order(tag: Tag) -> tuple[str, int, str, int]:
+    return tag.writer, int(tag.kind != DEVICE), tag.device or "", tag.scan_ns
+
+
+def _ids(build: Building, ids: Mapping[str, int]) -> dict[str, int]:
+    given: dict[str, int] = {}
+    claimed: dict[str, str] = {}
+    following = max(ids.values(), default=0) + 1
+    for path, tag in build.tags.items():
+        if tag.was is not None and (tag.was in build.tags or tag.was in claimed):
+            other = claimed.get(tag.was, tag.was)
+            Scope(build, build.sources[path], path).report(
+                ("was",),
+                f"{tag.was} is still there, as {other}. Only one tag can continue its history: correct was:.",
+            )
+        elif tag.was is not None:
+            claimed[tag.was] = path
+        known = ids.get(path)
+        if known is None and tag.was is not None:
+            known = ids.get(tag.was)
+        if known is None:
+            known, following = following, following + 1
+        given[path] = known
+    return given

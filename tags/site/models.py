@@ -1,0 +1,269 @@
+"""What may be written about a site, its devices, tags, alarms, templates, schedules and displays."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from tags.site.fields import (
+    Address,
+    Condition,
+    Duration,
+    Flag,
+    Limits,
+    Measure,
+    Model,
+    Period,
+    Plain,
+    Rate,
+    States,
+    Whole,
+)
+
+Role = Literal["viewer", "operator", "engineer", "admin"]
+Priority = Literal["critical", "high", "medium", "low"]
+TypeName = Literal[
+    "bool", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float32", "float64", "string"
+]
+
+
+def _history(data: Any) -> Any:
+    if data == "on change" or data is True:
+        return {"deadband": 0}
+    if data in ("off", "no") or data is False:
+        return {"keep": False}
+    if isinstance(data, str):
+        text = f"{data!r} is not a history. Write on change, off, or {{deadband: 0.1 %, max_gap: 10 min}}"
+        raise ValueError(text)  # noqa: TRY004 - pydantic takes ValueError
+    return data
+
+
+def _write(data: Any) -> Any:
+    if not isinstance(data, str):
+        return data
+    mode, _, time = data.partition(" ")
+    return {"mode": mode, "time": time.strip()} if time.strip() else {"mode": mode}
+
+
+def _on_loss(data: Any) -> Any:
+    if isinstance(data, str):
+        if data not in ("hold", "release"):
+            raise ValueError(
+                f"{data!r} is not a fail action. Write hold, release, or {{hold: 30 s, then: 0 %}}"
+            )
+        return {"then": data}
+    return data
+
+
+class History(Model):
+    """What the historian keeps."""
+
+    keep: Flag = True
+    deadband: Measure | None = Field(
+        default=None, description="Smaller changes are not kept; % is of the range."
+    )
+    max_gap: Duration | None = Field(default=None, description="A sample is kept at least this often.")
+
+
+class Write(Model):
+    """How a command reaches its device."""
+
+    mode: Literal["maintained", "pulse", "refresh"] = "maintained"
+    time: Period | None = Field(default=None, description="Length of a pulse, or period of refresh.")
+    min_interval: Duration | None = None
+    deadband: Measure | None = Field(default=None, description="Smaller differences are not written.")
+    tolerance: Measure | None = Field(default=None, description="A read back this near is a confirmation.")
+    stop: Flag = Field(default=False, description="It stops or closes something: it goes first.")
+
+
+class OnLoss(Model):
+    """What an output does when control is lost."""
+
+    hold: Duration = Field(default=10_000_000_000, description="The last command is held this long first.")
+    then: Plain = Field(default="hold", description="hold, release, or a value.")
+
+
+class AlarmDefaults(Model):
+    """Defaults of alarms."""
+
+    deadband: Measure | None = None
+    on_delay: Duration | None = None
+    off_delay: Duration | None = None
+    priority: Priority | None = None
+
+
+class Alarm(AlarmDefaults):
+    """One alarm of a tag."""
+
+    above: Measure | None = None
+    below: Measure | None = None
+    when: Flag | None = Field(default=None, description="For a bool: the value that is the alarm.")
+    message: str | None = None
+    response: str = Field(default="", description="What the operator should do.")
+    unless: Condition | None = Field(
+        default=None, description="While true the alarm is suppressed by design."
+    )
+
+
+HistoryField = Annotated[History, BeforeValidator(_history)]
+WriteField = Annotated[Write, BeforeValidator(_write)]
+OnLossField = Annotated[OnLoss, BeforeValidator(_on_loss)]
+
+
+class Tag(Model):
+    """One point of the plant."""
+
+    type: TypeName
+    device: str | None = None
+    address: Address | None = None
+    raw: Limits | None = Field(default=None, description="Raw values at the ends of the range.")
+    range: Limits | None = Field(default=None, description="Engineering range.")
+    scale: float | None = Field(default=None, description="Engineering units per raw count.")
+    offset: float | None = Field(default=None, description="Engineering value at raw 0.")
+    bad_outside: Limits | None = Field(
+        default=None, description="Raw values outside are a sensor failure (NAMUR NE 43)."
+    )
+    unit: str | None = None
+    description: str = ""
+    display: str | None = None
+    decimals: Annotated[Whole, Field(ge=0, le=9)] | None = None
+    states: States | None = None
+    scan: Period | None = Field(default=None, description="How often its device is asked.")
+    history: HistoryField | None = None
+    alarms: dict[str, Alarm] = Field(default_factory=dict)
+    owner: Literal["scada", "plc", "shared"] | None = None
+    write: WriteField | None = None
+    stop: Flag | None = None
+    on_loss: OnLossField | None = None
+    limits: Limits | None = None
+    rate: Rate | None = None
+    write_role: Role = "operator"
+    remote: str | Flag | None = Field(
+        default=None, description="The unit's Local/Remote selector; false for none."
+    )
+    initial: Plain = None
+    retain: Flag | None = None
+    writable: Flag | None = None
+    was: str | None = Field(default=None, description="Its earlier path, whose history it continues.")
+
+
+class Use(Model):
+    """A tag or unit made from a template; every other key overrides what the template says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: str
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Template(Model):
+    """What several tags or units have in common; `$name` stands for a parameter."""
+
+    parameters: list[str] | dict[str, Any] = Field(default_factory=list)
+    tag: dict[str, Any] | None = None
+    tags: dict[str, dict[str, Any]] | None = None
+    supervise: dict[str, Any] | None = None
+    description: str = ""
+
+
+class AnalogDefaults(Model):
+    """Defaults of numbers, or of everything else."""
+
+    scan: Period | None = None
+    history: HistoryField | None = None
+
+
+class OutputDefaults(Model):
+    """Defaults of outputs; there is no default fail action."""
+
+    deadband: Measure | None = None
+    tolerance: Measure | None = None
+    min_interval: Duration | None = None
+
+
+class Defaults(Model):
+    """What tags have that do not say otherwise."""
+
+    analog: AnalogDefaults = AnalogDefaults()
+    discrete: AnalogDefaults = AnalogDefaults()
+    alarm: AlarmDefaults = AlarmDefaults()
+    output: OutputDefaults = OutputDefaults()
+
+
+class Opcua(Model):
+    """The OPC UA server."""
+
+    endpoint: str = "opc.tcp://127.0.0.1:4840"
+
+
+class Hmi(Model):
+    """The web pages."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 8080
+
+
+class Head(Model):
+    """What is said once about a site."""
+
+    site: str
+    timezone: str
+    scan: Period = 100_000_000
+    opcua: Opcua = Opcua()
+    hmi: Hmi = Hmi()
+    services: list[str] | None = None
+    defaults: Defaults = Defaults()
+
+
+class Heartbeat(Model):
+    """A counter that we write while control lives, so that the PLC knows."""
+
+    address: Address
+    every: Period
+
+
+class CommsAlarm(Model):
+    """The one alarm of a device that does not answer."""
+
+    priority: Priority = "high"
+    response: str = ""
+
+
+class Device(Model):
+    """One device; further keys belong to its driver."""
+
+    model_config = ConfigDict(extra="allow")
+
+    driver: str
+    service: str = "field"
+    heartbeat: Heartbeat | None = None
+    comms_alarm: CommsAlarm = CommsAlarm()
+    simulate: str | None = None
+
+
+Day = dict[str, str]
+
+
+class Schedule(Model):
+    """A week: times of day and what holds from then on."""
+
+    weekdays: Day = Field(default_factory=dict)
+    monday: Day | None = None
+    tuesday: Day | None = None
+    wednesday: Day | None = None
+    thursday: Day | None = None
+    friday: Day | None = None
+    saturday: Day | None = None
+    sunday: Day | None = None
+    otherwise: str
+    holidays: list[str] = Field(default_factory=list, description="Dates on which otherwise holds all day.")
+
+
+class Display(Model):
+    """One picture."""
+
+    title: str = ""
+    drawing: str
+    level: Annotated[Whole, Field(ge=1, le=4)] = 2
+    parameters: dict[str, Plain] = Field(default_factory=dict)

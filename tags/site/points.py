@@ -1,0 +1,406 @@
+"""Tags of devices and memory: one YAML entry to one compiled tag, with its command and its alarms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from tags import units
+from tags.model import (
+    COMMAND,
+    DEVICE,
+    MEMORY,
+    OWNER_PLC,
+    OWNER_SCADA,
+    OWNER_SHARED,
+    History,
+    OnLoss,
+    Scaling,
+    Tag,
+    Write,
+)
+from tags.site import models
+from tags.site.alarms import compile_alarms
+from tags.site.building import Building, Scope
+from tags.site.devices import DeviceBuild, parse_address
+from tags.site.fields import Quantity
+from tags.site.templates import Entry
+from tags.site.validate import validate
+from tags.types import BOOL, FLOAT64, FLOATS, INTEGER_RANGE, STRING
+
+_OUTPUT_KEYS = ("write", "on_loss", "rate", "stop")
+_DEVICE_KEYS = ("address", "raw", "scale", "offset", "bad_outside", "scan", "owner", "remote", *_OUTPUT_KEYS)
+
+
+def compile_tag(
+    build: Building, entry: Entry, devices: Mapping[str, DeviceBuild], known_devices: Mapping[str, object]
+) -> None:
+    """Compiles one entry into the building: the tag, its command if it is writable at a device, its alarms."""
+    if not build.check_path(entry.path, entry.source.place()):
+        return
+    scope = Scope(build, entry.source, entry.path)
+    model = validate(models.Tag, entry.data, entry.source, entry.path, build.problems)
+    if model is None:
+        # Others may name it: they should not be told that it is unknown.
+        build.add(_placeholder(entry), entry.source)
+        return
+    tag = _tag(scope, model)
+    if model.device is None:
+        tag = _memory(scope, model, tag)
+    else:
+        tag = _of_device(scope, model, tag, devices, known_devices)
+    tag = _values(scope, model, tag)
+    if not build.add(tag, entry.source):
+        return
+    if tag.device in devices:
+        devices[str(tag.device)].tags.append(tag)
+    if tag.owner is not None:
+        build.add(command_of(tag), entry.source)
+    compile_alarms(scope, model.alarms, tag)
+
+
+def command_of(tag: Tag) -> Tag:
+    """The command tag of a writable device tag."""
+    return Tag(
+        id=0,
+        path=f"{tag.path}/command",
+        type=tag.type,
+        kind=COMMAND,
+        writer="control",
+        row=0,
+        description=f"{tag.description or tag.path}, command",
+        unit=tag.unit,
+        range=tag.range,
+        decimals=tag.decimals,
+        states=tag.states,
+        limits=tag.limits,
+        command=tag.path,
+        step=True,
+        display=tag.display,
+        place=tag.place,
+        was=None if tag.was is None else f"{tag.was}/command",
+    )
+
+
+def find_selectors(build: Building) -> None:
+    """Gives writable device tags the Local/Remote selector of their unit, and checks the ones that are named."""
+    for path, tag in list(build.tags.items()):
+        if tag.kind != DEVICE or tag.owner is None:
+            continue
+        scope = Scope(build, build.sources[path], path)
+        if tag.remote == "":
+            build.tags[path] = dataclasses.replace(tag, remote=None)
+        elif tag.remote is not None:
+            selector = scope.tag(("remote",), tag.remote)
+            if selector is not None and selector.type != BOOL:
+                scope.report(
+                    ("remote",), f"{tag.remote} is a {selector.type}. A selector is a bool, true for Remote."
+                )
+        else:
+            sibling = build.tags.get(f"{path.rpartition('/')[0]}/REM")
+            if sibling is not None and sibling.type == BOOL and sibling.kind == DEVICE:
+                build.tags[path] = dataclasses.replace(tag, remote=sibling.path)
+
+
+def _placeholder(entry: Entry) -> Tag:
+    """Stands for a tag that is wrong, so that what refers to it is not reported too."""
+    data = entry.data
+    type_ = data.get("type")
+    unit = data.get("unit")
+    return Tag(
+        id=0,
+        path=entry.path,
+        type=type_ if type_ in (*INTEGER_RANGE, *FLOATS, STRING) else FLOAT64,
+        kind=DEVICE,
+        writer="field",
+        row=0,
+        unit=units.UNITS[unit].symbol if isinstance(unit, str) and unit in units.UNITS else None,
+        owner=OWNER_SCADA if data.get("owner") else None,
+        writable=True,
+    )
+
+
+def _tag(scope: Scope, model: models.Tag) -> Tag:
+    """What device and memory tags have in common."""
+    unit = None if model.unit is None else scope.build_unit(("unit",), model.unit)
+    if model.type in (BOOL, STRING):
+        for key in ("unit", "raw", "range", "scale", "offset", "bad_outside", "limits", "rate"):
+            if getattr(model, key) is not None:
+                scope.report((key,), f"a {model.type} has no {key}. Leave it out.", key=True)
+    if model.display is not None and model.display not in scope.build.displays:
+        hint = units.did_you_mean(model.display, scope.build.displays) or ". Write it under displays:."
+        scope.report(("display",), f"unknown display {model.display!r}{hint}")
+    range_ = scope.pair(("range",), model.range, unit)
+    scaling = _scaling(scope, model, range_)
+    scaled = scaling.gain != 1.0 or scaling.offset != 0.0 or model.raw is not None or model.scale is not None
+    type_ = FLOAT64 if scaled and model.type not in (BOOL, STRING) else model.type
+    states = model.states or {}
+    for number in states:
+        low, high = INTEGER_RANGE.get(type_, (0, 0))
+        if type_ not in INTEGER_RANGE or not low <= int(number) <= high:
+            scope.report(
+                ("states",), f"{number} is no value of a {type_}. Correct the states or the type.", key=True
+            )
+            break
+    return Tag(
+        id=0,
+        path=scope.subject,
+        type=type_,
+        kind=MEMORY,
+        writer="control",
+        row=0,
+        description=model.description,
+        unit=unit,
+        range=range_,
+        decimals=_decimals(model, type_, range_, scaling),
+        states=states,
+        scaling=scaling,
+        write_role=model.write_role,
+        retain=bool(model.retain),
+        step=type_ not in FLOATS,
+        display=model.display,
+        was=model.was,
+        place=str(scope.source.place()),
+    )
+
+
+def _decimals(model: models.Tag, type_: str, range_: tuple[float, float] | None, scaling: Scaling) -> int:
+    if model.decimals is not None:
+        return model.decimals
+    if type_ not in FLOATS:
+        return 0
+    span = range_[1] - range_[0] if range_ else abs(scaling.gain) * 1000
+    return 0 if span >= 1000 else 1 if span >= 100 else 2
+
+
+def _scaling(scope: Scope, model: models.Tag, range_: tuple[float, float] | None) -> Scaling:
+    gain, offset = 1.0, 0.0
+    if model.raw is not None:
+        if model.scale is not None or model.offset is not None:
+            scope.report(("raw",), "raw: and scale:/offset: say the same twice. Keep one way.", key=True)
+        low, high = model.raw.low.value, model.raw.high.value
+        if model.raw.low.unit is not None:
+            scope.report(("raw",), "raw values have no unit. Write bare numbers.")
+        if model.range is None:
+            scope.report(
+                ("raw",),
+                "raw: needs range:, the engineering values at its ends. Add range: [lowest, highest].",
+                key=True,
+            )
+        elif range_ is not None:
+            gain = (range_[1] - range_[0]) / (high - low)
+            offset = range_[0] - low * gain
+        if model.type in INTEGER_RANGE:
+            least, most = INTEGER_RANGE[model.type]
+            if low < least or high > most:
+                scope.report(("raw",), f"a {model.type} holds {least} … {most}. Correct raw: or type:.")
+    else:
+        gain = 1.0 if model.scale is None else model.scale
+        offset = model.offset or 0.0
+        if gain == 0:
+            scope.report(
+                ("scale",), "a scale of 0 makes every value the same. Write engineering units per raw count."
+            )
+            gain = 1.0
+    bad = model.bad_outside
+    return Scaling(
+        gain=gain,
+        offset=offset,
+        bad_below=bad.low.value if bad else None,
+        bad_above=bad.high.value if bad else None,
+    )
+
+
+def _memory(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
+    for key in _DEVICE_KEYS:
+        if getattr(model, key) is not None:
+            scope.report((key,), f"{key}: needs a device. Add device:, or leave {key}: out.", key=True)
+    if model.initial is None and model.type != STRING:
+        scope.report(
+            (),
+            "a tag without a device needs initial:, its value before anybody wrote it. Add it, or add device:.",
+        )
+    return dataclasses.replace(
+        tag,
+        writable=model.writable is not False,
+        history=_history(scope, model, tag),
+    )
+
+
+def _of_device(
+    scope: Scope,
+    model: models.Tag,
+    tag: Tag,
+    devices: Mapping[str, DeviceBuild],
+    known_devices: Mapping[str, object],
+) -> Tag:
+    defaults = scope.build.defaults
+    group = defaults.analog if _is_analog(tag) else defaults.discrete
+    device = devices.get(str(model.device))
+    if model.device not in known_devices:
+        hint = units.did_you_mean(str(model.device), known_devices) or ". Write it under devices:."
+        scope.report(("device",), f"unknown device {model.device!r}{hint}")
+    address = None
+    if model.address is None:
+        scope.report((), "address is missing. Write address: and where it is in the device.")
+    elif device is not None:
+        address = parse_address(device, scope, model.address, model.type)
+    if model.retain and model.initial is None and model.owner is None:
+        scope.report(
+            ("retain",), "a value that is only read is not kept over a restart. Leave retain: out.", key=True
+        )
+    tag = dataclasses.replace(
+        tag,
+        kind=DEVICE,
+        writer=device.device.service if device else "field",
+        device=model.device,
+        address=address,
+        scan_ns=model.scan or group.scan or 1_000_000_000,
+        history=_history(scope, model, tag),
+    )
+    return _output(scope, model, tag) if model.owner is not None else _read_only(scope, model, tag)
+
+
+def _read_only(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
+    for key in (*_OUTPUT_KEYS, "limits"):
+        if getattr(model, key) is not None:
+            scope.report(
+                (key,),
+                f"{key}: is for outputs. Add owner: scada, plc or shared, or leave {key}: out.",
+                key=True,
+            )
+    if model.writable:
+        scope.report(
+            ("writable",), "a device tag is writable by owner: scada, plc or shared. Write that instead."
+        )
+    return tag
+
+
+def _output(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
+    write = _write(scope, model, tag)
+    if model.on_loss is None and model.owner == OWNER_SCADA and write.mode != "pulse":
+        scope.report(
+            (),
+            "an output that we hold needs on_loss:, what it does when control is lost."
+            " Add on_loss: hold, on_loss: release, or on_loss: {hold: 30 s, then: 0 %}.",
+        )
+    if model.owner == OWNER_SHARED and write.mode != "maintained":
+        scope.report(
+            ("write",), "a shared tag is written once per request. Leave write: out, or make its owner plc."
+        )
+    limits = scope.pair(("limits",), model.limits, tag.unit)
+    if limits and tag.range and not (tag.range[0] <= limits[0] and limits[1] <= tag.range[1]):
+        scope.report(
+            ("limits",),
+            f"limits reach outside the range {tag.range[0]:g} … {tag.range[1]:g}. Correct one of them.",
+        )
+    span = tag.range[1] - tag.range[0] if tag.range else None
+    remote = "" if model.remote is False else None if model.remote is True else model.remote
+    return dataclasses.replace(
+        tag,
+        owner=model.owner,
+        write=write,
+        on_loss=_on_loss(scope, model, tag),
+        limits=limits or (tag.range if tag.type != BOOL else None),
+        rate=scope.rate(("rate",), model.rate, tag.unit, span),
+        writable=model.writable is not False,
+        command=f"{tag.path}/command",
+        remote=remote,
+    )
+
+
+def _write(scope: Scope, model: models.Tag, tag: Tag) -> Write:
+    given = model.write or models.Write()
+    defaults = scope.build.defaults.output
+    if given.mode in ("pulse", "refresh") and given.time is None:
+        scope.report(("write",), f"{given.mode} needs a time. Write write: {given.mode} 500 ms.")
+    if given.mode == "maintained" and given.time is not None:
+        scope.report(("write",), "maintained has no time. Leave it out, or write pulse or refresh.")
+    if given.mode == "pulse" and tag.type != BOOL:
+        scope.report(
+            ("write",), f"a pulse is for a bool, and this is a {tag.type}. Write maintained or refresh."
+        )
+    if given.mode == "pulse" and model.owner == OWNER_SCADA:
+        scope.report(("owner",), "what is written by pulse is held by the PLC. Write owner: plc.")
+    if given.mode == "refresh" and model.owner == OWNER_PLC and tag.type == BOOL:
+        scope.report(("write",), "a PLC is asked by pulse. Write write: pulse 500 ms, or owner: scada.")
+    deadband = tolerance = 0.0
+    if tag.type not in (BOOL, STRING):
+        span = tag.range[1] - tag.range[0] if tag.range else None
+        fallback = defaults.deadband or Quantity(0.0)
+        deadband = scope.difference(
+            ("write", "deadband"),
+            given.deadband or fallback,
+            tag.unit,
+            span,
+            needed=given.deadband is not None,
+        )
+        asked = given.tolerance or defaults.tolerance or Quantity(0.0)
+        resolution = (
+            abs(tag.scaling.gain)
+            if tag.scaling.gain != 1.0 or tag.type not in FLOATS
+            else 1e-6 * (span or 1.0)
+        )
+        tolerance = scope.difference(
+            ("write", "tolerance"), asked, tag.unit, span, needed=given.tolerance is not None
+        )
+        tolerance = max(tolerance, deadband, resolution if tag.type in FLOATS else 0.0)
+    return Write(
+        mode=given.mode,
+        time_ns=given.time or 0,
+        min_interval_ns=_or(
+            given.min_interval, _or(defaults.min_interval if given.mode != "pulse" else None, 0)
+        ),
+        deadband=deadband,
+        tolerance=tolerance,
+        stop=bool(model.stop) or given.stop,
+    )
+
+
+def _on_loss(scope: Scope, model: models.Tag, tag: Tag) -> OnLoss | None:
+    given = model.on_loss
+    if given is None:
+        return None
+    if given.then in ("hold", "release"):
+        return OnLoss(action=str(given.then), delay_ns=given.hold)
+    value = scope.value(("on_loss", "then"), given.then, tag)
+    return OnLoss(action="value", delay_ns=given.hold, value=value)
+
+
+def _values(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
+    """What needs the finished tag: limits of memory tags, and the initial value."""
+    if tag.kind == MEMORY and model.limits is not None:
+        tag = dataclasses.replace(tag, limits=scope.pair(("limits",), model.limits, tag.unit))
+    elif tag.kind == MEMORY:
+        tag = dataclasses.replace(tag, limits=tag.range)
+    if model.initial is not None:
+        tag = dataclasses.replace(tag, initial=scope.value(("initial",), model.initial, tag))
+    elif tag.kind == MEMORY and tag.type == STRING:
+        tag = dataclasses.replace(tag, initial="")
+    return tag
+
+
+def _is_analog(tag: Tag) -> bool:
+    return tag.type not in (BOOL, STRING) and not tag.states
+
+
+def _history(scope: Scope, model: models.Tag, tag: Tag) -> History:
+    analog = _is_analog(tag)
+    defaults = scope.build.defaults
+    given = (defaults.analog if analog else defaults.discrete).history or models.History()
+    if model.history is not None:
+        if not model.history.keep:
+            return History(keep=False)
+        given = given.model_copy(
+            update={k: getattr(model.history, k) for k in model.history.model_fields_set}
+        )
+    deadband = 0.0
+    if analog and given.deadband is not None:
+        span = tag.range[1] - tag.range[0] if tag.range else None
+        own = model.history is not None and model.history.deadband is not None
+        deadband = scope.difference(("history", "deadband"), given.deadband, tag.unit, span, needed=own)
+    return History(keep=given.keep, deadband=deadband, max_gap_ns=given.max_gap or 0)
+
+
+def _or(value: int | None, fallback: int) -> int:
+    return fallback if value is None else value

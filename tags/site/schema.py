@@ -1,0 +1,67 @@
+"""JSON Schema of the YAML files, for editors: completion and checks while typing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from tags.site import control_models, models
+
+URL = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The schema of any file of a site folder."""
+    named: list[type[BaseModel]] = [
+        models.Head,
+        models.Device,
+        models.Template,
+        models.Tag,
+        models.Use,
+        models.Schedule,
+        models.Display,
+        *control_models.MODELS.values(),
+    ]
+    _, made = models_json_schema([(model, "validation") for model in named], ref_template="#/$defs/{model}")
+    definitions: dict[str, Any] = made["$defs"]
+    definitions["Motor"]["properties"].pop("group", None)
+    for definition in definitions.values():
+        definition.pop("title", None)
+    head = definitions.pop("Head")
+    blocks = [{"$ref": f"#/$defs/{model.__name__}"} for model in control_models.MODELS.values()]
+    addition = {
+        "type": "object",
+        "not": {"required": ["block"]},
+        "description": "Adds to what a template supervises.",
+    }
+    head["properties"].update(
+        {
+            "devices": _named({"$ref": "#/$defs/Device"}, "PLCs and other devices."),
+            "templates": _named({"$ref": "#/$defs/Template"}, "What several tags have in common."),
+            "tags": _named(
+                {
+                    "if": {"required": ["use"]},
+                    "then": {"$ref": "#/$defs/Use"},
+                    "else": {"$ref": "#/$defs/Tag"},
+                },
+                "The points of the plant by path: area/unit/point.",
+            ),
+            "schedules": _named({"$ref": "#/$defs/Schedule"}, "Weekly schedules."),
+            "control": _named({"anyOf": [*blocks, addition]}, "Blocks of the control program by path."),
+            "displays": _named({"$ref": "#/$defs/Display"}, "Pictures."),
+        }
+    )
+    return {
+        "$schema": URL,
+        "title": "Closedloop site",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": head["properties"],
+        "$defs": definitions,
+    }
+
+
+def _named(value: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"type": "object", "description": description, "additionalProperties": value}

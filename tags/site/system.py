@@ -1,0 +1,124 @@
+"""Tags that every site has: health of the services and of the devices, `system/<service or device>/<key>`.
+
+One table; a service publishes what stands here and nothing else (`scada.service`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tags.model import SYSTEM, Device, History, Tag
+from tags.types import BOOL, FLOAT64, INT32, INT64
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One health value.
+
+    Attributes:
+        key: Last part of the path.
+        type: Data type.
+        description: For people.
+        unit: Canonical symbol, or None.
+        deadband: History keeps changes from this size on, in the unit.
+        decimals: Digits behind the point.
+    """
+
+    key: str
+    type: str
+    description: str
+    unit: str | None = None
+    deadband: float = 0.0
+    decimals: int = 0
+
+
+MEMORY: Final = Health("memory", FLOAT64, "Memory, MB (proportional set size)", None, 1.0, 1)
+
+SERVICES: Final[dict[str, tuple[Health, ...]]] = {
+    "field": (),
+    "control": (
+        Health("lateness_max", FLOAT64, "Latest start of a scan in the last second", "ms", 0.5, 2),
+        Health("execution_max", FLOAT64, "Longest scan in the last second", "ms", 0.5, 2),
+        Health("overruns", INT64, "Scans that were left out"),
+        Health("scans", INT64, "Scans since start", None, 1000.0),
+        Health("realtime", BOOL, "Runs with real-time priority"),
+        Health("shadow", BOOL, "No device is armed: nothing is written"),
+        Health("forces", INT32, "Values that are forced by hand"),
+    ),
+    "historian": (
+        Health("journal_lag", FLOAT64, "Age of the oldest change not yet on disk", "s", 1.0, 1),
+        Health("rows", INT64, "Samples written since start", None, 10000.0),
+        Health("gaps", INT64, "Gaps: changes that were lost before they could be written"),
+        Health("disk_free", FLOAT64, "Free space for history, MB", None, 100.0),
+        Health("ok", BOOL, "History reaches the disk"),
+    ),
+    "opcua": (Health("sessions", INT32, "Connected OPC UA clients"),),
+    "hmi": (Health("clients", INT32, "Connected web pages"),),
+}
+
+DEVICE: Final = (
+    Health("connected", BOOL, "Answers"),
+    Health("armed", BOOL, "Outputs are written"),
+    Health("period_asked", FLOAT64, "Shortest scan period asked", "s", 0.0, 3),
+    Health("period_achieved", FLOAT64, "Shortest scan period achieved", "s", 0.05, 3),
+    Health("latency_p50", FLOAT64, "Reply time, median", "ms", 1.0, 2),
+    Health("latency_p99", FLOAT64, "Reply time, 99 of 100 are faster", "ms", 5.0, 2),
+    Health("errors", INT64, "Requests that failed since start"),
+    Health("good_age", FLOAT64, "Since the last good reply", "s", 1.0, 1),
+)
+
+LIFE: Final = {"0": "Stopped", "1": "Starting", "2": "Running", "3": "Restarting", "4": "Failed"}
+SUPERVISOR: Final = "supervisor"
+
+
+def table_of(service: str) -> tuple[Health, ...]:
+    """Health values of a service by its name; a second field service (`field2`) has those of `field`."""
+    kind = "field" if service.startswith("field") else service
+    return (MEMORY, *SERVICES.get(kind, ()))
+
+
+def tags(services: Sequence[str], devices: Sequence[Device], simulated: bool) -> Iterator[Tag]:
+    """All system tags, without ids and rows.
+
+    Args:
+        services: Of the site.
+        devices: Of the site.
+        simulated: The site has devices that a simulator plays.
+    """
+    for service in services:
+        yield from (_tag(f"system/{service}", service, health, service) for health in table_of(service))
+    for device in devices:
+        yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in DEVICE)
+    yield _tag(f"system/{SUPERVISOR}", SUPERVISOR, MEMORY, SUPERVISOR)
+    for service in (*services, *(("simulate",) if simulated else ())):
+        yield Tag(
+            id=0,
+            path=f"system/{SUPERVISOR}/{service}",
+            type=INT32,
+            kind=SYSTEM,
+            writer=SUPERVISOR,
+            row=0,
+            description=f"Life of the service {service}",
+            decimals=0,
+            states=dict(LIFE),
+            step=True,
+        )
+
+
+def _tag(folder: str, writer: str, health: Health, who: str) -> Tag:
+    return Tag(
+        id=0,
+        path=f"{folder}/{health.key}",
+        type=health.type,
+        kind=SYSTEM,
+        writer=writer,
+        row=0,
+        description=f"{who}: {health.description}",
+        unit=health.unit,
+        decimals=health.decimals,
+        states={"0": "No", "1": "Yes"} if health.type == BOOL else {},
+        step=health.type != FLOAT64,
+        history=History(deadband=health.deadband),
+    )
