@@ -1,0 +1,1 @@
+"""Small shared modules (clock, data directory, users, roles, arming, command line texts) and the house rules."""

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scada.clock import SimulatedClock
+from scada.users import PASSWORD_LENGTH_MIN, Throttle, Users
+
+SECOND = 1_000_000_000
+
+
+def test_a_user_signs_in_with_the_right_password_only(tmp_path: Path) -> None:
+    users = Users(tmp_path / "users")
+    users.add("anna", "correct horse", "operator")
+    assert users.verify("anna", "correct horse") == "operator"
+    assert users.verify("anna", "correct horse ") is None
+    assert users.verify("otto", "correct horse") is None
+    assert users.verify("admin", "") is None
+    assert users.roles() == {"anna": "operator"}
+
+
+def test_no_password_stands_in_the_file_and_nobody_else_reads_it(tmp_path: Path) -> None:
+    users = Users(tmp_path / "users")
+    users.add("anna", "correct horse", "operator")
+    assert b"correct" not in (tmp_path / "users").read_bytes()
+    assert (tmp_path / "users").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_user_gets_a_new_password_and_role(tmp_path: Path) -> None:
+    users = Users(tmp_path / "users")
+    users.add("anna", "correct horse", "operator")
+    users.add("anna", "battery staple", "engineer")
+    assert users.verify("anna", "correct horse") is None
+    assert users.verify("anna", "battery staple") == "engineer"
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "role", "says"),
+    [
+        ("Anna", "correct horse", "operator", "user name"),
+        ("", "correct horse", "operator", "user name"),
+        ("anna", "x" * (PASSWORD_LENGTH_MIN - 1), "operator", "at least 10"),
+        ("anna", "correct horse", "boss", "viewer, operator, engineer, admin"),
+    ],
+)
+def test_bad_accounts_are_refused_before_anything_is_written(
+    tmp_path: Path, name: str, password: str, role: str, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        Users(tmp_path / "users").add(name, password, role)
+    assert not (tmp_path / "users").exists()
+
+
+def test_the_throttle_lets_few_failures_through_and_doubles_the_wait() -> None:
+    clock = SimulatedClock()
+    throttle = Throttle(clock, free=5)
+    for _ in range(5):
+        assert throttle.allowed("anna@a")
+        throttle.failed("anna@a")
+    assert not throttle.allowed("anna@a")
+    assert throttle.allowed("anna@b")  # nobody is locked out from another place
+    clock.advance(SECOND)
+    assert throttle.allowed("anna@a")
+    throttle.failed("anna@a")
+    clock.advance(SECOND)
+    assert not throttle.allowed("anna@a")
+    clock.advance(SECOND)
+    assert throttle.allowed("anna@a")
+    throttle.succeeded("anna@a")
+    throttle.failed("anna@a")
+    assert throttle.allowed("anna@a")
+
+
+def test_ten_thousand_guesses_in_an_hour_let_few_reach_the_hash() -> None:
+    clock = SimulatedClock()
+    throttle = Throttle(clock)
+    reached = 0
+    for _ in range(10_000):
+        if throttle.allowed("anna@a"):
+            reached += 1
+            throttle.failed("anna@a")
+        clock.advance(360_000_000)  # 0.36 s
+    assert reached <= 10 + 60  # IEC 62443-4-2 CR 1.11: about one a minute once it has slowed down
+
+
+def test_the_throttle_remembers_a_bounded_number_of_sources() -> None:
+    throttle = Throttle(SimulatedClock(), free=1)
+    for number in range(Throttle.KEYS_MAX + 10):
+        throttle.failed(str(number))
+    assert throttle.allowed("0")
+    assert not throttle.allowed(str(Throttle.KEYS_MAX + 9))
