@@ -68,6 +68,7 @@ class Plant:
         status: Of each device tag, Good if absent.
         linked: False: everything is BadNoCommunication, nothing is written.
         deaf: The device accepts writes and does not do them.
+        every: Field takes up commands only in each so-manieth scan.
         result: What field answers to writes (0: done).
         writes: (scan, path, value) that reached the device.
         events: Of all scans.
@@ -91,7 +92,7 @@ class Plant:
             **(registers or {}),
         }  # fmt: skip
         self.status: dict[str, int] = {}
-        self.linked, self.deaf, self.result = True, False, 0
+        self.linked, self.deaf, self.result, self.every = True, False, 0, 1
         self.writes: list[tuple[int, str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.given: list[tuple[Inputs, list[Request], Tick]] = []
@@ -170,7 +171,7 @@ class Plant:
             self._versions.append((plan.row, self._version[plan.row]))
 
     def _field(self) -> None:
-        if not self.linked or not self.registers[ARMED]:
+        if not self.linked or not self.registers[ARMED] or self.state.scans % self.every:
             return
         for plan in self.program.outputs:
             if plan.way == OWN or not self.state.drive[plan.command]:

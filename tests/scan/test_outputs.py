@@ -145,9 +145,11 @@ def test_shared_is_written_once_and_then_followed(plant: Plant) -> None:
     assert [write[1:] for write in plant.writes] == [(PANEL, 22.0)] * 2
 
 
-def test_each_pulse_is_asked_for_once(plant: Plant) -> None:
+@pytest.mark.parametrize("every", [1, 4])
+def test_each_pulse_is_asked_for_once(plant: Plant, every: int) -> None:
+    plant.every = every
     for _ in range(3):
-        assert [status for status, _ in plant.ask("write", (PUMP, True), scans=5)] == ["sent", "confirmed"]
+        assert [status for status, _ in plant.ask("write", (PUMP, True), scans=10)] == ["sent", "confirmed"]
     assert [write[1:] for write in plant.writes] == [(PUMP, True)] * 3
     assert "only true can be written" in plant.ask("write", (PUMP, False))[0][1][0]
 

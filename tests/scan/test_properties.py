@@ -33,7 +33,7 @@ _change = st.sampled_from(
     (
         (LEVEL, 2.0), (LEVEL, 3.9), (LEVEL, 4.9), (REMOTE, False), (REMOTE, True), (ARMED, False), (ARMED, True),
         (VALVE, 66.0), (PANEL, 19.0), ("linked", False), ("linked", True), ("result", 254), ("result", 2), ("result", 0),
-        ("deaf", True), ("deaf", False),
+        ("deaf", True), ("deaf", False), ("every", 1), ("every", 4),
     )
 )  # fmt: skip
 _moves = st.lists(
@@ -49,7 +49,7 @@ def test_no_sequence_of_requests_gets_past_what_guards_an_output(moves: list[Any
     seen: set[str] = set()
     for requests, changes, scans in moves:
         for what, value in changes:
-            if what in ("linked", "result", "deaf"):
+            if what in ("linked", "result", "deaf", "every"):
                 setattr(plant, what, value)
             else:
                 plant.registers[what] = value
