@@ -62,7 +62,10 @@ class Valve(FunctionBlock):
         self._travel_ns, self._tolerance = int(c["travel_ns"]), float(c["tolerance"])
         self._point = binder.point(config, "DISCREPANCY")
         self._high, self._low = Window(), Window()
-        self._now_ns = self._since_ns = 0  # scan time of this block; since when the windows are filled
+        self._now_ns, self._since_ns = (
+            0,
+            -1,
+        )  # scan time of this block; since when the windows fill, -1: they do not
         self._discrepancy = False
 
     def step(self, ctx: Context) -> None:
@@ -76,11 +79,13 @@ class Valve(FunctionBlock):
         if local or not known or out is None or pos is None:
             self._high.clear()
             self._low.clear()
-            self._since_ns = self._now_ns + ctx.dt_ns
+            self._since_ns = -1
             if local:
                 self._discrepancy = False
             ctx.put(self._point, self._discrepancy, GOOD if known else UNCERTAIN_LAST_USABLE)
             return
+        if self._since_ns < 0:
+            self._since_ns = self._now_ns
         highest = self._high.highest(self._now_ns, out, self._travel_ns)
         lowest = -self._low.highest(self._now_ns, -out, self._travel_ns)
         if self._now_ns - self._since_ns >= self._travel_ns:

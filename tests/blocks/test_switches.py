@@ -57,7 +57,7 @@ def test_hysteresis_keeps_its_state_over_bad_input_and_restart() -> None:
 
 
 def ramp(**config: Any) -> Rig:
-    settings = {
+    settings: dict[str, Any] = {
         "out": ["t/A", "t/B"],
         "sp_initial": 90.0,
         "sp_low": 60.0,
@@ -194,7 +194,11 @@ OFFICE = {
 
 
 def schedule(**config: Any) -> Rig:
-    settings = {"calendar": OFFICE, "target": "t/SP", "values": {"home": 21.5, "away": 17.0}} | config
+    settings: dict[str, Any] = {
+        "calendar": OFFICE,
+        "target": "t/SP",
+        "values": {"home": 21.5, "away": 17.0},
+    } | config
     return Rig([block("t/S", "schedule", "STATE", **settings)], {"t/SP": {}}, SECOND)
 
 

@@ -1,0 +1,146 @@
+"""Duty and standby of two motors, each with a starter that obeys within a scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tags.quality import BAD_SENSOR_FAILURE, UNCERTAIN_LAST_USABLE
+from tests.blocks.rig import SECOND, Rig, block, motor
+
+NAMES = ("t/P1", "t/P2")
+TAGS: dict[str, dict[str, Any]] = {"t/WANT": {"type": "bool"}} | {
+    f"{p}/{point}": {"type": "bool"} for p in NAMES for point in ("START", "STOP", "RUN", "REM", "FLT")
+}
+
+
+class Pair:
+    """Two motors; `broken` ones never run."""
+
+    def __init__(
+        self, alternate: str = "each start", *, first: bool = True, running: tuple[str, ...] = ()
+    ) -> None:
+        duty = block(
+            "t/G", "duty_standby", "DUTY DEMAND", members=list(NAMES), demand="t/WANT", alternate=alternate
+        )
+        motors = [motor(p, group="t/G", start_time_ns=3 * SECOND) for p in NAMES]
+        self.rig = Rig([duty, *motors] if first else [*motors, duty], TAGS, SECOND)
+        self.run = dict.fromkeys(NAMES, False) | dict.fromkeys(running, True)
+        self.broken: set[str] = set()
+        for p in NAMES:
+            for point, value in (("RUN", self.run[p]), ("REM", True), ("FLT", False)):
+                self.rig.set(f"{p}/{point}", value)
+        self.rig.set("t/WANT", False)
+        self.rig.ready(**{f"{p}/{point}": False for p in NAMES for point in ("START", "STOP")})
+
+    def scan(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.rig.scan()
+            for p in NAMES:
+                if self.rig.applied(f"{p}/START") and p not in self.broken:
+                    self.run[p] = True
+                if self.rig.applied(f"{p}/STOP") or p in self.broken:
+                    self.run[p] = False
+                self.rig.set(f"{p}/RUN", self.run[p])
+
+    def demand(self, want: bool, count: int = 5) -> list[str]:
+        self.rig.set("t/WANT", want)
+        self.scan(count)
+        return [p for p in NAMES if self.run[p]]
+
+
+def test_each_start_takes_the_other() -> None:
+    for first in (True, False):
+        pair = Pair(first=first)
+        pair.scan(3)
+        seen = [(pair.demand(True), pair.rig.get("t/G/DUTY"), pair.demand(False)) for _ in range(3)]
+        assert seen == [(["t/P1"], 1, []), (["t/P2"], 2, []), (["t/P1"], 1, [])]
+
+
+def test_never_keeps_the_first() -> None:
+    pair = Pair("never")
+    pair.scan(3)
+    assert [(pair.demand(True), pair.demand(False)) for _ in range(3)] == [(["t/P1"], [])] * 3
+
+
+def test_standby_takes_over_when_the_duty_fails_to_start() -> None:
+    pair = Pair()
+    pair.broken.add("t/P1")
+    pair.scan(3)
+    assert pair.demand(True, 15) == ["t/P2"]
+    assert (pair.rig.get("t/P1/TRIP"), pair.rig.get("t/G/DUTY")) == (True, 2)
+
+
+def test_standby_takes_over_when_the_duty_trips_or_goes_local() -> None:
+    pair = Pair()
+    pair.scan(3)
+    assert pair.demand(True) == ["t/P1"]
+    pair.rig.set("t/P1/FLT", True)
+    pair.scan(5)
+    assert [p for p in NAMES if pair.run[p]] == ["t/P2"]
+    pair.rig.set("t/P1/FLT", False)
+    pair.scan()
+    pair.rig.write("t/P1/RESET", True)
+    pair.rig.set("t/P2/REM", False)
+    pair.scan(5)
+    assert pair.run["t/P1"]
+    assert pair.rig.get("t/G/DUTY") == 1
+
+
+def test_restart_does_not_switch_over() -> None:
+    pair = Pair()
+    pair.scan(3)
+    pair.demand(True)
+    pair.demand(False)
+    pair.demand(True)
+    again = Pair(running=("t/P2",))
+    again.rig.restore(pair.rig.retained())
+    assert again.demand(True) == ["t/P2"]
+    fresh = Pair(running=("t/P2",))
+    assert fresh.demand(True) == ["t/P2"]
+
+
+def test_a_bad_demand_keeps_the_last() -> None:
+    pair = Pair()
+    pair.scan(3)
+    pair.demand(True)
+    pair.rig.set("t/WANT", False, BAD_SENSOR_FAILURE)
+    pair.scan(5)
+    assert pair.run["t/P1"]
+    assert pair.rig.status("t/G/DEMAND") == UNCERTAIN_LAST_USABLE
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.integers(1, 12),
+            st.sampled_from([None, "FLT", "REM", "RESET"]),
+            st.sampled_from(NAMES),
+        ),
+        max_size=20,
+    ),
+    st.booleans(),
+)
+def test_one_is_asked_at_most_and_a_sound_pair_always_serves(steps: list[Any], first: bool) -> None:
+    pair = Pair(first=first)
+    pair.scan(3)
+    for want, count, what, who in steps:
+        if what == "RESET":
+            pair.rig.write(f"{who}/RESET", True)
+        elif what:
+            pair.rig.set(f"{who}/{what}", not pair.rig.get(f"{who}/{what}"))
+        pair.rig.set("t/WANT", want)
+        for _ in range(count):
+            pair.scan()
+            assert sum(pair.rig.get(f"{p}/AUTO") for p in NAMES) <= 1
+    for p in NAMES:
+        pair.rig.set(f"{p}/FLT", False)
+        pair.rig.set(f"{p}/REM", True)
+        pair.rig.write(f"{p}/MODE", 2)
+        pair.scan()
+        pair.rig.write(f"{p}/RESET", True)
+    assert pair.demand(True, 20)
+    assert pair.demand(False, 20) == []
