@@ -226,18 +226,20 @@ class EventReader(_Ring):
         while laps < TRIES and not found:
             start = self._at = max(self._at, self._words[TAIL])
             chunk = self._copy(start)
-            if not chunk:
-                break
             if not self._whole(start):
                 laps += 1  # overwritten during the copy: go on at the new tail
                 continue
-            lost += self._parse(chunk, limit, found)
+            if chunk:
+                lost += self._parse(chunk, limit, found)
+            if self._at == start:
+                break
         return found, lost
 
     def _copy(self, start: int) -> bytes:
         """Bytes from `start` to the head, the ring's end or a chunk's length, whichever comes first."""
         at = start % self.capacity
-        return bytes(self._bytes[at : at + min(self._words[HEAD] - start, self.capacity - at, CHUNK)])
+        length = min(self._words[HEAD] - start, self.capacity - at, CHUNK)
+        return bytes(self._bytes[at : at + max(0, length)])
 
     def _parse(self, chunk: bytes, limit: int, found: list[tuple[int, bytes]]) -> int:
         """Takes whole records out of a chunk and moves on; returns how many numbers are missing between them."""
@@ -249,16 +251,23 @@ class EventReader(_Ring):
                 break
             size = _size(length)
             if base + size > len(chunk):
-                break
+                # A chunk holds the largest record; one that does not fit at its start is damaged.
+                return lost + (0 if base else self._skip_damaged())
             payload = chunk[base + _HEAD.size : base + _HEAD.size + length]
             base += size
             self._at += size
             # A record of wrong sum is left out: its number is missing, so it counts as lost.
-            if sequence >= self._next and zlib.crc32(payload) == crc:
+            if sequence >= self._next and self._sound(payload, crc):
                 lost += sequence - self._next
                 self._next = sequence + 1
                 found.append((sequence, payload))
         return lost
+
+    def _skip_damaged(self) -> int:
+        """Goes on at the end; returns how many records that leaves out."""
+        before = self._next
+        self._at, self._next = self._end()
+        return max(0, self._next - before)
 
     def _continues(self, position: Position) -> bool:
         """The position's number belongs to this ring's numbering; tests plant its absence."""
@@ -267,3 +276,7 @@ class EventReader(_Ring):
     def _whole(self, start: int) -> bool:
         """Nothing from `start` on was overwritten during the copy; tests plant its absence."""
         return self._words[TAIL] <= start
+
+    def _sound(self, payload: bytes, crc: int) -> bool:
+        """The record's sum is right; tests plant its absence."""
+        return zlib.crc32(payload) == crc
