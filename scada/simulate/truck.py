@@ -25,7 +25,7 @@ from scada.simulate.registers import FULL_SCALE, Registers, counts, percent, sig
 COOLING_KW = 9.0  # at full capacity and -18 degC
 EVAPORATOR_S = 15.0
 WALLS_KW_K = 0.04  # of each half
-DOOR_KW_K = 0.12  # through the open door
+DOOR_KW_K = 0.1  # through the open door
 FAN_KW_K = 0.8  # between front and back while the compressor runs
 STILL_KW_K = 0.1
 GOODS_KW_K = 0.2  # between goods and each half
