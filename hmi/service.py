@@ -135,7 +135,13 @@ async def _serve(service: Service, client: Client, listener: socket.socket) -> N
         _watched(service, stop, remember_writes),
     ]
     service.on_stop(stop)
-    server.on_started = service.ready
+
+    def started() -> None:
+        service.ready()
+        host = client.site.hmi_host
+        service.log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    server.on_started = started
     with _logged(service):
         await server.serve([listener])
 

@@ -22,6 +22,7 @@ export class App extends Panel {
   private displays: DisplayInfo[] = [];
   private route = parse(location.hash);
   private problem = "";
+  private shown = "";
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -45,6 +46,15 @@ export class App extends Panel {
     live.addEventListener("link", back);
     this.later(() => live.removeEventListener("link", back));
     void this.load();
+  }
+
+  override updated(): void {
+    const here = this.querySelector("nav [aria-current]");
+    const nav = here?.parentElement;
+    if (!here || !nav || this.shown === location.hash) return;
+    this.shown = location.hash;
+    const [a, b] = [here.getBoundingClientRect(), nav.getBoundingClientRect()];
+    if (a.left < b.left || a.right > b.right) nav.scrollLeft += a.left - b.left - 20;
   }
 
   override render() {

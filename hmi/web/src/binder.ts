@@ -5,11 +5,14 @@ import { ACTIVE, SHELVED, SUPPRESSED, OUT_OF_SERVICE, UNACKNOWLEDGED } from "./m
 import type { Sample } from "./live";
 
 const SVG = "http://www.w3.org/2000/svg";
+const LETTERS: Record<string, string> = { forced: "F", uncertain: "?", bad: "✕", stale: "✕" };
 const MODES = ["off", "manual", "auto", "cascade", "remote"];
 
 /** Parses a drawing and takes out everything that could act: scripts, handlers, foreign content, outer links. */
 export function parseDrawing(text: string): SVGSVGElement {
-  const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  // The page's security policy lets no style attribute in; the one that drawings use becomes data.
+  const plain = text.replace(/\sstyle="--travel:\s*([\d.]+);?\s*"/g, ' data-travel="$1"');
+  const root = new DOMParser().parseFromString(plain, "image/svg+xml").documentElement;
   if (root.tagName !== "svg") throw new Error("the drawing is not SVG");
   for (const element of [root, ...root.querySelectorAll("*")]) {
     if (/^(script|foreignObject|style|iframe|animate.*|set)$/i.test(element.localName)) {
@@ -17,8 +20,6 @@ export function parseDrawing(text: string): SVGSVGElement {
       continue;
     }
     for (const { name, value } of [...element.attributes]) {
-      const travel = name === "style" ? /--travel:\s*([\d.]+)/.exec(value)?.[1] : undefined;
-      if (travel) element.setAttribute("data-travel", travel);
       const link = /(^|:)href$/i.test(name) && !value.startsWith("#");
       if (/^on/i.test(name) || name === "style" || link) element.removeAttribute(name);
     }
@@ -36,6 +37,7 @@ interface Bound {
   decimals: number | undefined;
   unit: boolean;
   marks: SVGGElement | null;
+  behind: SVGGElement | null;
 }
 
 /** Keeps one drawing up to date. */
@@ -44,6 +46,7 @@ export class Binder {
   private readonly bound = new Map<string, Bound[]>();
   private readonly flags = new Map<string, ((value: Value, known: boolean) => void)[]>();
   private readonly all: Bound[] = [];
+  private placed = false;
 
   constructor(
     readonly root: SVGSVGElement,
@@ -70,6 +73,7 @@ export class Binder {
 
   /** Draws marks for alarms and quality; needs the drawing in the page, for its boxes. */
   placeMarks(): void {
+    this.placed = true;
     const read = new Set<string>();
     for (const bound of this.all) if (bound.element.closest(".reading")) read.add(bound.tag);
     for (const bound of this.all) {
@@ -86,6 +90,7 @@ export class Binder {
       bound.marks = marks;
       this.mark(bound);
     }
+    for (const bound of this.all) this.hatch(bound);
   }
 
   update(paths: Iterable<string>): void {
@@ -126,6 +131,7 @@ export class Binder {
       decimals: data.decimals === undefined ? undefined : Number(data.decimals),
       unit: data.unit !== "no",
       marks: null,
+      behind: null,
     };
     this.paths.add(tag);
     this.all.push(bound);
@@ -148,6 +154,7 @@ export class Binder {
     if (show === "value" || show === "number" || show === "text") {
       const text = valueText(tag, value, { unit: bound.unit && show === "value", decimals: bound.decimals });
       if (element.textContent !== text) element.textContent = text;
+      this.hatch(bound);
     }
     if (show === "state" || show === "visible" || show === "text") this.put(element, "state", stateName(tag, value));
     if (show === "bar" || show === "marker" || show === "position" || show === "rotate") {
@@ -175,16 +182,35 @@ export class Binder {
     if (bound.marks.dataset.key === key) return;
     bound.marks.dataset.key = key;
     bound.marks.replaceChildren();
-    const letter = { forced: "F", uncertain: "?", bad: "✕", stale: "✕" }[quality];
-    if (alarm) bound.marks.append(alarmShape(alarm, -8, -12));
+    const letter = LETTERS[quality];
+    if (alarm) bound.marks.append(alarmShape(alarm, -17, -20));
     if (letter) {
       const mark = document.createElementNS(SVG, "g");
       mark.setAttribute("class", "quality-mark");
-      mark.dataset.quality = quality;
-      mark.setAttribute("transform", `translate(${alarm ? 22 : -8} -12)`);
+      mark.dataset.kind = quality;
+      mark.setAttribute("transform", `translate(${alarm ? 13 : -13} -18)`);
       mark.innerHTML = `<rect width="22" height="22" rx="3"/><text x="11" y="17" text-anchor="middle">${letter}</text>`;
       bound.marks.append(mark);
     }
+  }
+
+  /** A text that stands alone (not on the plate of a reading) gets a hatched ground and a letter while it is not good. */
+  private hatch(bound: Bound): void {
+    const { element } = bound;
+    const kind = element.dataset.quality ?? "good";
+    if (!this.placed || element.localName !== "text" || element.closest(".reading, .badge")) return;
+    bound.behind?.remove();
+    bound.behind = null;
+    if (kind === "good") return;
+    const box = (element as unknown as SVGGraphicsElement).getBBox();
+    const group = document.createElementNS(SVG, "g");
+    group.setAttribute("class", "behind");
+    group.setAttribute("aria-hidden", "true");
+    const letter = LETTERS[kind];
+    const ground = kind === "stale" || kind === "bad" ? `<rect x="${box.x - 4}" y="${box.y}" width="${box.width + 8}" height="${box.height}" rx="2"/>` : "";
+    group.innerHTML = `${ground}<g class="quality-mark" data-kind="${kind}" transform="translate(${box.x - 28} ${box.y + box.height / 2 - 11})"><rect width="22" height="22" rx="3"/><text x="11" y="17" text-anchor="middle">${letter}</text></g>`;
+    element.before(group);
+    bound.behind = group;
   }
 
   private addHatch(): void {

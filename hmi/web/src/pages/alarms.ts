@@ -41,7 +41,7 @@ export class AlarmsPage extends Panel {
     return html`<table class="list">
       <thead><tr><th scope="col">Priority</th><th scope="col">Since</th><th scope="col">Alarm</th><th scope="col">What to do</th><th scope="col">State</th><th scope="col"><span class="hidden">Acknowledge</span></th></tr></thead>
       <tbody>${alarms.map((alarm) => html`<tr data-ack=${alarm.bits & UNACKNOWLEDGED ? "no" : "yes"} data-active=${alarm.bits & ACTIVE ? "yes" : "no"} data-priority=${alarm.priority}>
-        <td class="p">${priorityMark(alarm.priority)} <span>${alarm.priority}</span></td>
+        <td class="p ${alarm.bits & UNACKNOWLEDGED ? "blink" : ""}">${priorityMark(alarm.priority)} <span>${alarm.priority}</span></td>
         <td class="since"><time>${momentText(alarm.since_ms, live.nowMs)}</time></td>
         <td class="what">${tagLink(alarm.tag, alarm.path)} <span class="message">${alarm.message}</span>
           ${typeof alarm.value === "number" ? html`<span class="value">${numberText(alarm.value, 2)}</span>` : nothing}

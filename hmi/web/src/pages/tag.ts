@@ -1,5 +1,5 @@
 // The panel of one tag: value, quality, age, who wrote last, trend, its block with modes and commands, writing.
-import { html, nothing, type PropertyValues } from "lit";
+import { html, nothing, svg, type PropertyValues } from "lit";
 import * as api from "../api";
 import { Panel } from "../element";
 import { ageText, dateTimeText, quality, qualityText, shortPath, unitText, valueText } from "../format";
@@ -118,36 +118,63 @@ export class TagPanel extends Panel {
     return html`<section class="faceplate" aria-label="Block ${block.path}">
       <h3>${shortPath(block.path)} <span class="hint">${block.type.replaceAll("_", " ")}</span></h3>
       ${block.type === "pid" ? this.bars(block) : nothing}
-      ${modeTag ? this.modes(modeTag) : nothing}
+      ${modeTag ? this.modes(modeTag, block) : nothing}
+      ${this.commands(block)}
       <table>${lines.filter(([, path]) => path !== undefined && this.tags.has(path)).map(([text, path]) => {
         const tag = this.tags.get(path as string) as Tag;
         return html`<tr><th scope="row"><a class="tag" href=${link({ tag: tag.path })} title=${tag.path}>${text}</a></th>
           <td class="n">${reading(tag, live.samples.get(tag.path))}</td>
-          <td>${tag.writable ? this.writeButton(tag, "Change…") : nothing}</td></tr>`;
+          <td>${tag.writable && who.session.user ? this.writeButton(tag, "Change…") : nothing}</td></tr>`;
       })}</table>
     </section>`;
   }
 
-  private modes(tag: Tag) {
+  /** Start and stop, open and close, reset: what an operator does by hand, by name. */
+  private commands(block: Block) {
+    const command = block.points.CMD ? this.tags.get(block.points.CMD) : undefined;
+    const reset = block.points.RESET ? this.tags.get(block.points.RESET) : undefined;
+    if (!who.session.user || (!command?.writable && !reset?.writable)) return nothing;
+    const button = (tag: Tag, text: string, value: boolean) => {
+      const why = live.link !== "live" ? "No live data" : who.refusal(tag);
+      return html`<button ?disabled=${why !== ""} title=${why || `${text}: ${tag.path}`} @click=${() => openWrite(tag, value)}>${text}</button>`;
+    };
+    const [on, off] = block.type === "motor" ? ["Start", "Stop"] : ["Open", "Close"];
+    return html`<div class="modes" role="group" aria-label="Commands of ${block.path}">
+      ${command?.writable ? html`${button(command, on as string, true)}${button(command, off as string, false)}` : nothing}
+      ${reset?.writable ? button(reset, "Reset", true) : nothing}
+    </div>`;
+  }
+
+  private modes(tag: Tag, block: Block) {
+    const cascade = block.links.setpoint_tag !== undefined;
     const now = live.samples.get(tag.path)?.value;
     const why = live.link !== "live" ? "No live data" : who.session.user ? who.refusal(tag) : "";
     return html`<div class="modes" role="group" aria-label="Mode of ${tag.path}">
-      ${Object.entries(tag.states).map(([number, text]) => html`<button aria-pressed=${now === Number(number)} ?disabled=${why !== "" || !tag.writable} title=${why}
+      ${Object.entries(tag.states).filter(([number]) => Number(number) < (cascade ? 4 : 3) || now === Number(number)).map(([number, text]) => html`<button aria-pressed=${now === Number(number)} ?disabled=${why !== "" || !tag.writable} title=${why}
         @click=${() => now !== Number(number) && openWrite(tag, Number(number))}>${text}</button>`)}
     </div>`;
   }
 
+  /** Value against its set point and limits, and the output: how it stands, at one glance. */
   private bars(block: Block) {
-    const bar = (text: string, path: string | undefined, range: [number, number] | null) => {
+    const { pv, out } = block.links;
+    const bar = (text: string, path: string | undefined, pointer?: string) => {
       const tag = path ? this.tags.get(path) : undefined;
-      const value = path ? live.samples.get(path)?.value : undefined;
-      const [low, high] = range ?? [0, 100];
-      if (!tag || typeof value !== "number") return nothing;
-      return html`<label><span>${text}</span><meter min=${low} max=${high} .value=${value}></meter><span class="n">${valueText(tag, value)}</span></label>`;
+      const sample = path ? live.samples.get(path) : undefined;
+      const value = sample?.value;
+      if (!tag || !sample || typeof value !== "number") return nothing;
+      const [low, high] = tag.range ?? [0, 100];
+      const x = (v: number) => 200 * Math.min(1, Math.max(0, (v - low) / (high - low)));
+      const aim = pointer ? live.samples.get(pointer)?.value : undefined;
+      const limits = this.detail && this.detail.path === path ? this.detail.limit_alarms : [];
+      return html`<div class="bar" data-quality=${quality(sample.status)}><span>${text}</span>
+        <svg viewBox="-8 0 216 22" role="img" aria-label="${text} ${valueText(tag, value)} of ${low} to ${high}">${svg`
+          <rect class="glass" x="0" y="2" width="200" height="12" /><rect class="fill" x="0" y="2" width=${x(value)} height="12" />
+          ${limits.map((limit) => svg`<path class="limit" d="M${x(limit.limit)} 0V16" />`)}
+          ${typeof aim === "number" ? svg`<path class="aim" d="M${x(aim)} 13l5 9h-10z" />` : nothing}`}</svg>
+        <span class="n">${valueText(tag, value)}</span></div>`;
     };
-    const range = (path: string | undefined) => (path ? (this.tags.get(path)?.range ?? null) : null);
-    const pv = range(block.links.pv);
-    return html`<div class="bars">${bar("PV", block.links.pv, pv)}${bar("SP", block.points.SP ?? block.links.setpoint_tag, pv)}${bar("OUT", block.links.out, range(block.links.out))}</div>`;
+    return html`<div class="bars">${bar("Value", pv, block.points.SP ?? block.links.setpoint_tag)}${bar("Output", out)}</div>`;
   }
 
   private async load(): Promise<void> {

@@ -52,7 +52,7 @@ export class Banner extends Panel {
   }
 
   private top(alarm: Alarm, count: number) {
-    return html`<span class="top">
+    return html`<span class="top ${alarm.bits & UNACKNOWLEDGED ? "blink" : ""}">
       ${priorityMark(alarm.priority)}
       <time>${momentText(alarm.since_ms, live.nowMs)}</time>
       ${tagLink(alarm.tag, alarm.path)}

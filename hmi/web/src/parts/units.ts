@@ -6,6 +6,8 @@ import { live } from "../live";
 import type { Block, Tag } from "../model";
 import { reading, stateMarks, tagLink } from "./marks";
 
+const NUMBERS = new Set(["Value", "Set point", "Output", "Hours"]);
+
 export class Units extends Panel {
   static override properties = { blocks: { attribute: false }, tags: { attribute: false } };
   declare blocks: Block[];
@@ -47,7 +49,7 @@ export class Units extends Panel {
   private table(title: string, heads: string[], rows: TemplateResult[]) {
     if (!rows.length) return nothing;
     return html`<table><caption>${title}</caption>
-      <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+      <thead><tr>${heads.map((head) => html`<th scope="col" class=${NUMBERS.has(head) ? "n" : ""}>${head}</th>`)}</tr></thead>
       <tbody>${rows}</tbody></table>`;
   }
 
@@ -85,7 +87,7 @@ export class Units extends Panel {
   private valve(block: Block) {
     const { points, links } = block;
     const wrong = points.DISCREPANCY && live.samples.get(points.DISCREPANCY)?.value === true;
-    return html`<tr>${this.head(block, points.STATE ?? links.pos)}<td class="n">${this.show(points.STATE ?? links.pos)}</td><td class="n">${this.show(links.out)}</td>
+    return html`<tr>${this.head(block, points.STATE ?? links.pos)}<td>${this.show(points.STATE ?? links.pos)}</td><td>${this.show(links.out)}</td>
       <td>${wrong ? html`<b class="abnormal">Discrepancy</b>` : nothing}</td></tr>`;
   }
 
