@@ -27,6 +27,7 @@ from tags.model import Site
 AGE_MAX_NS: Final = 400 * 86_400 * 1_000_000_000
 SIZE_MAX: Final = 10 << 30
 WAITING_MAX: Final = 400_000  # samples and events in memory while the disk is bad: about 10 MB
+_STEP_S: Final = 0.5  # slewing moves it far less in a second
 _PRUNE_EVERY_NS: Final = 3600 * 1_000_000_000
 
 Report = Callable[..., None]  # report(kind, **fields): an event of the service
@@ -56,6 +57,7 @@ class Keeper:
         self._waiting: list[Batch] = []
         self._problems: dict[str, str] = {}
         self._pruned_ns = 0
+        self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
         self._pruning = True
         self.rows = 0
         self.gaps = 0
@@ -83,6 +85,7 @@ class Keeper:
 
     def tick(self) -> None:
         """Collects and commits; call it about once a second."""
+        self._watch_clock()
         self._guard("journal", self._journal)
         self._guard("recording", self._record)
         self._guard("state", self._save_state)
@@ -107,6 +110,14 @@ class Keeper:
         else:
             if self._problems.pop(part, None) is not None:
                 self._report("service", name="historian", state="recovered", message=f"{part}: writing again")
+
+    def _watch_clock(self) -> None:
+        """A step of the wall clock is an event: later it explains times that overlap or are missing."""
+        offset = self._clock.utc_ns() - self._clock.monotonic_ns()
+        step_s = (offset - self._offset_ns) / 1e9
+        self._offset_ns = offset
+        if abs(step_s) > _STEP_S:
+            self._report("clock", step_s=step_s, message=f"the clock was set by {step_s:+.1f} s")
 
     def _journal(self) -> None:
         try:

@@ -355,7 +355,7 @@ class Client:
         """Once a second: are these still the files of a running plant?"""
         self._checked_ns = now_ns
         try:
-            same = self._look_at_site() == self._stamp
+            same = self._look_at_site() == self._stamp and not self.images.replaced()
         except OSError:
             raise NotRunningError(f"{self.data.root}: the plant was stopped") from None
         if not same:

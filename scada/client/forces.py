@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from tags.slots import SlotReader
 
 from scada.client.events import EventFollower
 from scada.client.images import Images
@@ -13,6 +12,8 @@ from scada.client.types import Force
 from scada.datadir import DataDir
 from tags import quality
 from tags.model import Site
+from tags.slots import SlotReader
+from tags.types import STRING, Value, from_bits
 
 
 class Forces:
@@ -35,11 +36,18 @@ class Forces:
         for path in sorted(paths):
             order = self._orders.get(path, {})
             expires = table[path][1] if path in table else order.get("expires_utc_ns")
-            value = images.value(images.index[path])
+            value = self._value(path, table, images)
             found.append(
                 Force(path, value, expires, str(order.get("user", "")), str(order.get("reason", "")))
             )
         return found
+
+    def _value(self, path: str, table: dict[str, Any], images: Images) -> Value:
+        """What it is held at, also before its writer has shown it."""
+        type_ = self._tags[path].type
+        if path in table and type_ != STRING:
+            return from_bits(type_, int(table[path][0]))
+        return images.value(images.index[path])
 
     def _note(self, event: dict[str, Any]) -> None:
         if (

@@ -1,6 +1,6 @@
 """All writers' images as one set of columns over all tags of the site.
 
-A tag's global index is its place in `Images.tags` (writers in `Site.writers()` order, then rows). The columns are ours:
+A tag's global index is its place in `Images.tags` (writers in order of name, then rows). The columns are ours:
 they change only in `refresh`.
 """
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from scada.client import staleness
 from scada.datadir import DataDir
-from tags.image import ImageReader
+from tags.image import ImageError, ImageReader
 from tags.model import Site
+from tags.publish import writers
 from tags.types import STRING, Value, from_bits
 
 
@@ -23,9 +24,12 @@ class Images:
     """
 
     def __init__(self, data: DataDir, site: Site) -> None:
-        self.writers = site.writers()
+        self.writers = writers(site)
         self.readers = [ImageReader(data.image(writer)) for writer in self.writers]
         groups = [site.of_writer(writer) for writer in self.writers]
+        for writer, reader, group in zip(self.writers, self.readers, groups, strict=True):
+            if reader.rows != len(group):
+                raise ImageError(f"{data.image(writer)} was made for another site")
         self.tags = tuple(tag for group in groups for tag in group)
         self.index = {tag.path: i for i, tag in enumerate(self.tags)}
         self._slices: list[slice] = []
@@ -91,6 +95,10 @@ class Images:
         """Since a writer last published anything, s; None for never."""
         published = int(self.publish_ns[self._slices[writer]].max(initial=0))
         return max(0, self.now_ns - published) / 1e9 if published else None
+
+    def replaced(self) -> bool:
+        """The plant was started again with new files."""
+        return any(reader.replaced() for reader in self.readers)
 
     def close(self) -> None:
         """Forgets the mappings."""

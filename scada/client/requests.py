@@ -119,7 +119,14 @@ class Requests:
                 self._detach()
 
     def close(self) -> None:
-        """Lets go of socket and ring; requests on their way stay on their way."""
+        """Lets go of socket and ring; what is still awaited ends as unknown."""
+        for pending in self._pending.values():
+            if not pending.outcome.final:
+                self._end(
+                    pending,
+                    "timed out",
+                    "the connection to the plant was closed before the outcome was known",
+                )
         self._detach()
         self._socket.close()
         if self._name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -113,7 +114,8 @@ class Responder:
                     "request", id=request["id"], request=request["kind"], items=items, **outcome
                 )
             if address and self.doorbell:
-                self._socket.sendto(b"", address)
+                with contextlib.suppress(OSError):  # it has seen the outcome and is gone
+                    self._socket.sendto(b"", address)
 
     def close(self) -> None:
         self._stop.set()

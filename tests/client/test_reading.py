@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scada.client import Client, NotRunning, SiteChanged
@@ -245,3 +246,33 @@ def test_a_follower_that_was_too_slow_is_told(plant: Plant, client: Client) -> N
     assert events[0]["kind"] == "gap"
     assert events[0]["lost"] + len(events) - 1 == 9
     assert follower.lost == events[0]["lost"]
+
+
+def test_new_image_files_are_found_even_before_a_new_site_is_written(plant: Plant, client: Client) -> None:
+    from tags.image import ImageWriter
+
+    plant.images["field"].close()
+    tags = plant.site.of_writer("field")
+    plant.images["field"] = ImageWriter.create(plant.data.image("field"), len(tags), (), 5)
+    plant.put("tank1/LT-101", 4.5)
+    plant.clock.advance(SECOND)
+    client.refresh()
+    assert client.read("tank1/LT-101").value == 4.5
+
+
+def test_history_is_read_by_path(plant: Plant, client: Client) -> None:
+    from historian.sqlite import SqliteStore
+    from historian.store import SAMPLE, Batch, StoreError
+
+    with pytest.raises(StoreError, match="there is no history yet"):
+        client.history("tank1/LT-101", 0, 100)
+    store = SqliteStore.writer(plant.data.history)
+    store.declare(plant.site.tags)
+    samples = np.array([(plant.tags["tank1/P-101/RUN"].id, 0, t, t % 2) for t in range(10)], SAMPLE)
+    store.append(Batch(samples, events=[{"kind": "login", "t": 5, "user": "anna"}]))
+    assert client.history("tank1/P-101/RUN", 8, 100).values == [False, True]
+    assert len(client.history("tank1/P-101/RUN", 8, 100, before=True)) == 3
+    assert client.events(0, 100)[0]["user"] == "anna"
+    with pytest.raises(KeyError, match="no/such"):
+        client.history("no/such", 0, 1)
+    store.close()

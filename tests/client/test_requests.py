@@ -142,3 +142,14 @@ def test_nothing_is_left_behind(plant: Plant, control: Responder) -> None:
     with Client(plant.data.root) as client:
         client.write("tank1/draining", value=True)
     assert list(plant.data.clients.iterdir()) == []
+
+
+async def test_what_is_awaited_ends_when_the_client_is_closed(plant: Plant) -> None:
+    responder = Responder(plant, answers("accepted"))
+    client = Client(plant.data.root)
+    waiting = asyncio.create_task(client.arequest("write", [("tank1/draining", True)]))
+    asyncio.get_running_loop().call_soon(client.close)
+    outcome = await waiting
+    responder.close()
+    assert outcome.status == "timed out"
+    assert "closed before" in outcome.reasons[0]

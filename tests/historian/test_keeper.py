@@ -233,6 +233,18 @@ def test_a_deleted_history_is_begun_anew(plant: Plant, kept: Kept) -> None:
     assert kept.good("tank1/LT-101") == [2.0]
 
 
+def test_a_clock_that_is_set_is_an_event_and_loses_nothing(plant: Plant, kept: Kept) -> None:
+    plant.put("tank1/LT-101", 1.0)
+    kept.tick()
+    plant.clock.step_utc(-3600 * SECOND)
+    plant.put("tank1/LT-101", 2.0)
+    kept.tick()
+    plant.put("tank1/LT-101", 3.0)
+    kept.tick()
+    assert [(kind, fields["step_s"]) for kind, fields in kept.reports] == [("clock", -3600.0)]
+    assert sorted(kept.good("tank1/LT-101")) == [1.0, 2.0, 3.0]
+
+
 def test_controls_state_is_saved_whole(plant: Plant, kept: Kept) -> None:
     slots = SlotWriter.open(plant.data.control_state, 1)
     kept.tick()
