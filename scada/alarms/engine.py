@@ -47,6 +47,7 @@ from scada.alarms.state import (
 from tags import model
 from tags.quality import BAD_WAITING_FOR_INITIAL_DATA, UNCERTAIN, UNCERTAIN_EU_EXCEEDED, is_bad
 
+UNLESS: Final = len(TABLE[RAISE])  # in `retained` only, above all state bits
 HIGH, LOW, STATE, QUALITY = range(4)
 _KINDS: Final = {"high": HIGH, "low": LOW, "state": STATE, "quality": QUALITY}
 
@@ -312,16 +313,16 @@ class Alarms:
         return shown(self._by_path[path].bits)
 
     def retained(self) -> dict[str, int]:
-        """States that are not normal, by path."""
-        return {alarm.model.path: alarm.bits for alarm in self._all if alarm.bits}
+        """States that are not normal, by path; + `UNLESS` while the alarm's `unless` is what suppresses it."""
+        return {a.model.path: a.bits + (UNLESS if a.unless_on else 0) for a in self._all if a.bits}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes back what `retained` gave, before the first step; nothing is announced again."""
         for path, bits in state.items():
             alarm = self._by_path.get(path)
-            if alarm is not None and isinstance(bits, int) and 0 <= bits < len(TABLE[RAISE]):
-                alarm.bits, alarm.active = int(bits), bool(bits & ACTIVE)
-                alarm.unless_on = bool(bits & SUPPRESSED) and alarm.unless is not None
+            if alarm is not None and isinstance(bits, int) and 0 <= bits < 2 * UNLESS:
+                alarm.bits, alarm.active = bits % UNLESS, bool(bits & ACTIVE)
+                alarm.unless_on = bool(bits & UNLESS) and alarm.unless is not None
 
 
 def _is_comms(alarm: model.Alarm) -> bool:
