@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -124,11 +125,19 @@ def bind(
     binder = Recorder(site, tags)
     blocks: list[FunctionBlock] = []
     needs: dict[int, set[int]] = {}
+    reads: list[set[int]] = []
+    touched: list[set[int]] = []
     for config in site.blocks:
         binder.reads, binder.rows = set(), set()
         blocks.append(registry.build(config, binder))
-        for row in binder.rows:
-            needs.setdefault(row, set()).update(binder.reads)
+        reads.append(binder.reads)
+        touched.append(binder.rows)
+    maker = {
+        binder.slot(path): number for number, one in enumerate(site.blocks) for path in one.points.values()
+    }
+    for number, rows in enumerate(touched):
+        for row in rows:
+            needs.setdefault(row, set()).update(_sources(number, reads, maker))
     by_path = {block.path: block for block in blocks}
     for block in blocks:
         block.link(by_path)
@@ -141,6 +150,21 @@ def bind(
             if f"system/{tag.device}/armed" in tags:
                 binder.slot(f"system/{tag.device}/armed")
     return binder, blocks, watch, needs
+
+
+def _sources(block: int, reads: Sequence[set[int]], maker: Mapping[int, int]) -> set[int]:
+    """All slots that a block depends on, also through the points of the blocks that it reads."""
+    found: set[int] = set()
+    seen = {block}
+    todo = [block]
+    while todo:
+        for slot in reads[todo.pop()]:
+            found.add(slot)
+            other = maker.get(slot, -1)
+            if other >= 0 and other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return found
 
 
 def build(site: Site) -> Program:
