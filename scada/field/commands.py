@@ -215,17 +215,22 @@ class Outputs:
         self._seen[rest] = version[rest]
         self._set(rest & commands.drive, version, OK)
 
-    def read_back(self, where: npt.NDArray[np.intp], bits: Bits, good: Flags) -> None:
+    def read_back(self, where: npt.NDArray[np.intp], bits: Bits, good: Flags) -> bool:
         """Values that were asked for and read after all earlier writes.
 
         Args:
             where: Positions of outputs, each once.
             bits: Value bits.
             good: False where the reading is not Good.
+
+        Returns:
+            False when all is as it was, so that `due` need not be asked before `next_ns`.
         """
+        same = bool(((self._back[where] == bits) & (self._fresh[where] == good)).all())
         self._back[where] = bits
         self._fresh[where] = good
         self._tries[where[good & (bits == self._written[where])]] = 0
+        return not same
 
     def due(self, now_ns: int) -> list[Order]:
         """Writes to do now, stops first. Ask again after each one: what is due may have changed.

@@ -276,8 +276,8 @@ class Poller:
         for n, position in enumerate(reading.members[mine]):
             if self._tags[position].type == types.STRING:
                 bits[n] = _digest(reading.texts.get(int(position), ""))
-        self._outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine]))
-        self._outputs.next_ns = 0
+        if self._outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine])):
+            self._outputs.next_ns = 0
 
     async def _write(self, order: Order) -> None:
         position = int(self._out[order.index])

@@ -69,7 +69,8 @@ class Field:
             self._samples.append(samples)
             self._pollers.append(poller)
             self._rows.append(np.array([by_path[path].row for path in poller.command_paths], np.intp))
-        self._seen = [np.zeros(0)] * len(self._pollers)
+        self._all_rows = np.concatenate([np.zeros(0, np.intp), *self._rows])
+        self._seen: tuple[np.ndarray[Any, Any], ...] = ()
         self._alive = False
         self._sequence = -1
         self._forces_version = -1
@@ -153,12 +154,17 @@ class Field:
         if not self._control.snapshot():
             return
         image, self._sequence = self._control, sequence
-        for i, (poller, rows) in enumerate(zip(self._pollers, self._rows, strict=True)):
-            # control publishes every scan; most scans change nothing for most devices
-            key = np.concatenate((image.version[rows], image.aux[rows], image.status[rows].astype(np.uint64)))
-            if alive != self._alive or not np.array_equal(key, self._seen[i]):
-                self._seen[i] = key
-                poller.observe(image, rows, alive)
+        rows = self._all_rows
+        seen = (image.version[rows], image.aux[rows], image.status[rows])
+        # control publishes every scan, and most scans change no command
+        if (
+            alive != self._alive
+            or not self._seen
+            or any((a != b).any() for a, b in zip(seen, self._seen, strict=True))
+        ):
+            self._seen = seen
+            for poller, mine in zip(self._pollers, self._rows, strict=True):
+                poller.observe(image, mine, alive)
         if alive != self._alive:
             self._service.log.info("control lives" if alive else "control does not answer")
         self._alive = alive
