@@ -1,7 +1,8 @@
 """Modbus: addresses and settings, the request plan, the link, decoding and encoding.
 
-What lives here: everything that knows Modbus. `config`, `address`, `plan`, `decode` and `encode` are pure;
-`link` owns a connection; `pdu` is the only module that imports pymodbus.
+What lives here: everything that knows Modbus. `config`, `address`, `checks`, `plan`, `wire`, `decode` and `encode` are
+pure; `link` owns a connection; `device` puts them together behind `scada.field.driver`; `pdu` is the only module
+that imports pymodbus.
 
 What may not: the process image, commands, time of its own. Importing this package imports no protocol library.
 """
