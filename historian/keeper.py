@@ -29,6 +29,8 @@ SIZE_MAX: Final = 10 << 30
 WAITING_MAX: Final = 400_000  # samples and events in memory while the disk is bad: about 10 MB
 _STEP_S: Final = 0.5  # slewing moves it far less in a second
 _PRUNE_EVERY_NS: Final = 3600 * 1_000_000_000
+_HOLD_NS: Final = 86_400 * 1_000_000_000
+_LONG_OFF_NS: Final = 30 * 86_400 * 1_000_000_000
 
 Report = Callable[..., None]  # report(kind, **fields): an event of the service
 
@@ -56,9 +58,9 @@ class Keeper:
         self._state: StateSaver | None = None
         self._waiting: list[Batch] = []
         self._problems: dict[str, str] = {}
-        self._pruned_ns = 0
+        self._prune_next_ns = 0
+        self._hold_until_ns = clock.monotonic_ns() + _PRUNE_EVERY_NS
         self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
-        self._pruning = True
         self.rows = 0
         self.gaps = 0
 
@@ -117,6 +119,8 @@ class Keeper:
         step_s = (offset - self._offset_ns) / 1e9
         self._offset_ns = offset
         if abs(step_s) > _STEP_S:
+            if step_s > 0:
+                self._hold_pruning()
             self._report("clock", step_s=step_s, message=f"the clock was set by {step_s:+.1f} s")
 
     def _journal(self) -> None:
@@ -128,7 +132,7 @@ class Keeper:
                 if store.append(batch):
                     self.rows += len(batch.samples)
                 del self._waiting[0]
-            store.fold()
+            self._fold(store)
             self._prune(store)
         except StoreDamagedError as error:
             self._begin_anew(error)
@@ -140,6 +144,8 @@ class Keeper:
         if self._store is None:
             self._store = SqliteStore.writer(self._data.history)
             self._store.declare(self._site.tags)
+            if self._clock.utc_ns() - self._store.last_commit_ns() > _LONG_OFF_NS:
+                self._hold_pruning()
         return self._store
 
     def _collect(self, store: SqliteStore) -> None:
@@ -154,6 +160,13 @@ class Keeper:
         self._collector.gaps.clear()
         self._waiting.append(batch)
 
+    def _fold(self, store: SqliteStore) -> None:
+        before = store.damaged
+        store.fold()
+        if store.damaged != before:
+            message = f"{store.path}: {store.damaged - before} damaged batches were put aside; their samples are missing"
+            self._report("service", name="historian", state="history damaged", message=message)
+
     def _begin_anew(self, error: StoreDamagedError) -> None:
         if self._store is not None:
             self._store.close()
@@ -162,12 +175,17 @@ class Keeper:
         message = f"{error}. It was moved to {aside}, a new history was begun"
         self._report("service", name="historian", state="history damaged", message=message)
 
+    def _hold_pruning(self) -> None:
+        """A clock that is wrong by years must not forget all history: a day for somebody to see it."""
+        self._hold_until_ns = self._clock.monotonic_ns() + _HOLD_NS
+
     def _prune(self, store: SqliteStore) -> None:
-        now = self._clock.utc_ns()
-        if not self._pruning and abs(now - self._pruned_ns) < _PRUNE_EVERY_NS:
+        now = self._clock.monotonic_ns()
+        if now < self._prune_next_ns:
             return
-        self._pruned_ns = now
-        self._pruning = store.prune(now - AGE_MAX_NS, SIZE_MAX) > 0
+        before = 0 if now < self._hold_until_ns else self._clock.utc_ns() - AGE_MAX_NS
+        if not store.prune(before, SIZE_MAX):
+            self._prune_next_ns = now + _PRUNE_EVERY_NS
 
     def _record(self) -> None:
         if self._recorder is None:

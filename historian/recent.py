@@ -8,9 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from historian import codec
-from historian.store import SAMPLE
+from historian.store import SAMPLE, StoreDamagedError
 
 Rows = npt.NDArray[np.void]
+
+
+def _whole(blob: bytes) -> Rows:
+    try:
+        return codec.unpack_batch(blob)
+    except StoreDamagedError:
+        return np.empty(0, SAMPLE)  # folding says so and puts it aside
 
 
 class Recent:
@@ -28,7 +35,7 @@ class Recent:
             folded += self._lengths.pop(0)[1]
         seen = self._lengths[-1][0] if self._lengths else 0
         fresh = db.execute("SELECT seq, samples FROM journal WHERE seq > ? ORDER BY seq", (seen,)).fetchall()
-        batches = [codec.unpack_batch(blob) for _, blob in fresh]
+        batches = [_whole(blob) for _, blob in fresh]
         if folded or fresh:
             self._rows = np.concatenate([self._rows[folded:], *batches])
             self._lengths += [(row[0], len(batch)) for row, batch in zip(fresh, batches, strict=True)]

@@ -20,7 +20,7 @@ import orjson
 
 from historian import codec, schema
 from historian.recent import Recent
-from historian.store import SAMPLE, Batch, Samples, StoreDamagedError, StoreError, TagEntry
+from historian.store import BAD_DATA_LOST, SAMPLE, Batch, Samples, StoreDamagedError, StoreError, TagEntry
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, STRING
@@ -38,7 +38,9 @@ _OLDEST_CHUNKS: Final = (
 _OLDEST_EVENTS: Final = (
     "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
 )
-_NEWEST_CHUNK: Final = "SELECT samples FROM chunk WHERE tag = ? AND t0 < ? ORDER BY t0 DESC, id DESC LIMIT 1"
+_NEWEST_CHUNK: Final = (
+    "SELECT samples, t0 FROM chunk WHERE tag = ? AND t0 < ? ORDER BY t0 DESC, id DESC LIMIT 1"
+)
 
 Rows = npt.NDArray[np.void]
 
@@ -51,6 +53,9 @@ class SqliteStore:
         connection: To it.
         identity: Device and inode of the file that it has open.
         reads: It only reads.
+
+    Attributes:
+        damaged: Batches that were found damaged since it was opened.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class SqliteStore:
         self._reads = reads
         self._connection = connection
         self._lock = threading.Lock()
+        self.damaged = 0
         self._recent = Recent()
         self._entries: dict[int, TagEntry] = {}
 
@@ -75,6 +81,7 @@ class SqliteStore:
         path = folder / FILE
         with _errors(path):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
         try:
             with _errors(path):
@@ -150,8 +157,8 @@ class SqliteStore:
             return 0
         with self._transaction() as db:
             last = db.execute("SELECT max(seq) FROM journal").fetchone()[0]
-            blobs = db.execute("SELECT samples FROM journal WHERE seq <= ? ORDER BY seq", (last,))
-            samples = np.concatenate([codec.unpack_batch(row[0]) for row in blobs])
+            blobs = db.execute("SELECT samples FROM journal WHERE seq <= ? ORDER BY seq", (last,)).fetchall()
+            samples = np.concatenate([np.empty(0, SAMPLE), *(self._whole(db, row[0]) for row in blobs)])
             samples = samples[np.lexsort((samples["t"], samples["tag"]))]
             db.executemany(
                 "INSERT INTO chunk (tag, t0, t1, n, samples) VALUES (?, ?, ?, ?, ?)",
@@ -168,6 +175,15 @@ class SqliteStore:
             )
             db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
         return int(count)
+
+    def _whole(self, db: sqlite3.Connection, blob: bytes) -> Rows:
+        """A batch of the journal; a damaged one is put aside, for whoever wants to repair it."""
+        try:
+            return codec.unpack_batch(blob)
+        except StoreDamagedError:
+            db.execute("INSERT INTO damaged (samples) VALUES (?)", (blob,))
+            self.damaged += 1
+            return np.empty(0, SAMPLE)
 
     def prune(self, before_ns: int, size_max: int) -> int:
         """See `Store`."""
@@ -226,7 +242,7 @@ class SqliteStore:
         """See `Store`."""
         with self._reading() as db:
             newest = [
-                codec.unpack_chunk(row[0], tag)[-1:]
+                _chunk(row[0], tag, row[1])[-1:]
                 for (tag,) in db.execute("SELECT id FROM tag").fetchall()
                 for row in db.execute(_NEWEST_CHUNK, (tag, _FOREVER))
             ]
@@ -368,6 +384,14 @@ def _by_tag(samples: Rows) -> Iterator[Rows]:
             yield part[at : at + CHUNK_MAX]
 
 
+def _chunk(blob: bytes, tag: int, t0: int) -> Rows:
+    """The samples of a chunk; of a damaged one a mark that they are missing, so that a trend shows the gap."""
+    try:
+        return codec.unpack_chunk(blob, tag)
+    except StoreDamagedError:
+        return np.array([(tag, BAD_DATA_LOST, t0, 0)], SAMPLE)
+
+
 def _from_chunks(
     db: sqlite3.Connection, tag_id: int, start_ns: int, end_ns: int, limit: int
 ) -> tuple[list[Rows], bool]:
@@ -381,7 +405,7 @@ def _from_chunks(
     for t0, blob in chunks:
         if count >= limit and t0 > newest:
             return found, False
-        part = codec.unpack_chunk(blob, tag_id)
+        part = _chunk(blob, tag_id, t0)
         part = part[(part["t"] >= start_ns) & (part["t"] < end_ns)]
         found.append(part)
         count += len(part)
@@ -394,7 +418,7 @@ def _last_before(db: sqlite3.Connection, tag_id: int, start_ns: int, recent: Row
     found = [recent[recent["t"] < start_ns]]
     row = db.execute(_NEWEST_CHUNK, (tag_id, start_ns)).fetchone()
     if row:
-        part = codec.unpack_chunk(row[0], tag_id)
+        part = _chunk(row[0], tag_id, row[1])
         found.insert(0, part[part["t"] < start_ns])
     return _in_order(found)[-1:]
 

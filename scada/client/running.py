@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 _LOCKS = Path("/proc/locks")
@@ -22,5 +21,9 @@ def is_locked(path: Path) -> bool | None:
         text = _LOCKS.read_text()
     except OSError:
         return None
-    wanted = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
-    return any(wanted in line.split() for line in text.splitlines() if "->" not in line)
+    # By inode alone: btrfs and overlay show another device number here than in stat.
+    return any(
+        "FLOCK" in words and any(word.endswith(f":{info.st_ino}") for word in words)
+        for words in map(str.split, text.splitlines())
+        if "->" not in words  # only waits for it
+    )

@@ -245,6 +245,41 @@ def test_a_clock_that_is_set_is_an_event_and_loses_nothing(plant: Plant, kept: K
     assert sorted(kept.good("tank1/LT-101")) == [1.0, 2.0, 3.0]
 
 
+def test_a_clock_that_is_wrong_by_years_does_not_forget_history(plant: Plant, kept: Kept) -> None:
+    plant.put("tank1/LT-101", 1.0)
+    kept.tick()
+    assert isinstance(kept.keeper._store, SqliteStore)
+    kept.keeper._store.fold(force=True)
+    plant.clock.step_utc(3 * 365 * 86_400 * SECOND)
+    kept.keeper._prune_next_ns = 0
+    kept.tick()
+    again = Kept(plant)
+    again.tick()
+    assert 1.0 in kept.good("tank1/LT-101")
+    plant.clock.advance(86_401 * SECOND)
+    kept.tick()
+    assert 1.0 not in kept.good("tank1/LT-101")
+
+
+def test_a_damaged_batch_is_put_aside_and_said(plant: Plant, kept: Kept) -> None:
+    plant.put("tank1/LT-101", 1.0)
+    kept.tick()
+    store = kept.keeper._store
+    assert isinstance(store, SqliteStore)
+    store._connection.execute("UPDATE journal SET samples = zeroblob(100)")
+    plant.put("tank1/LT-101", 2.0)
+    kept.tick()
+    assert kept.good("tank1/LT-101") == [2.0]
+    fold = store.fold
+    store.fold = lambda **_: fold(force=True)  # type: ignore[method-assign]
+    kept.tick()
+    assert kept.good("tank1/LT-101") == [2.0]
+    assert kept.reports[-1][1]["state"] == "history damaged"
+    store._connection.execute("UPDATE chunk SET samples = zeroblob(50)")
+    found = kept.raw("tank1/LT-101")
+    assert found.status.tolist()[0] == BAD_DATA_LOST
+
+
 def test_controls_state_is_saved_whole(plant: Plant, kept: Kept) -> None:
     slots = SlotWriter.open(plant.data.control_state, 1)
     kept.tick()
