@@ -188,3 +188,14 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, kills: int) -> None:
     assert [event["t"] for event in store.events(0, END, limit=10**6)] == found.t.tolist()
     assert store.position("field", "changes") == Position(1, len(found))
     store.close()
+
+
+def test_without_its_check_of_positions_a_batch_would_be_there_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore.writer(tmp_path)
+    monkeypatch.setattr("historian.sqlite._position", lambda *_: None)
+    for _ in range(2):
+        store.append(batch((LEVEL, 1, 1.0, 0), at=1))
+    assert len(store.raw(LEVEL, 0, END)) == 2
+    store.close()
