@@ -10,7 +10,7 @@ from tags.model import BLOCK, DEVICE, MEMORY, OWNER_PLC, Tag
 from tags.site import alarms
 from tags.site import control_models as cm
 from tags.site.block_points import MODE_NUMBERS
-from tags.site.building import Scope
+from tags.site.building import Scope, a
 from tags.site.schedules import Calendar
 from tags.site.sources import Loc
 from tags.site.validate import unknown_key
@@ -66,7 +66,7 @@ class _Job:
         is_bool = tag.type == BOOL
         if tag.type == STRING or (wanted == "number" and is_bool) or (wanted == "bool" and not is_bool):
             self.scope.report(
-                loc, f"{path} is a {tag.type}, and a {wanted or 'number'} is wanted here. Name another tag."
+                loc, f"{path} is {a(tag.type)}, and a {wanted or 'number'} is wanted here. Name another tag."
             )
             return None
         return tag

@@ -20,6 +20,16 @@ RESERVED_AREA: Final = "system"
 RESERVED_POINT: Final = "command"
 
 
+def sentence(text: object) -> str:
+    """With a full stop, if nothing ends it yet."""
+    return str(text) if str(text).endswith((".", "?")) else f"{text}."
+
+
+def a(type_: str) -> str:
+    """A type with its article: `an int16`, `a bool`."""
+    return f"{'an' if type_.startswith('int') else 'a'} {type_}"
+
+
 @dataclass(slots=True)
 class Building:
     """A site in the making.
@@ -203,7 +213,7 @@ class Scope:
         if data is None:
             return None
         if tag.type != BOOL and isinstance(data, bool):
-            self.report(loc, f"{str(data).lower()} is no value of {tag.path}, a {tag.type}. Write a number.")
+            self.report(loc, f"{str(data).lower()} is no value of {tag.path}, {a(tag.type)}. Write a number.")
             return None
         if tag.type == BOOL and not isinstance(data, bool) and data not in (0, 1):
             self.report(loc, f"{data!r} is no value of {tag.path}, a bool. Write true or false.")
@@ -220,7 +230,7 @@ class Scope:
         try:
             return coerce(tag.type, data)
         except ValueError as error:
-            self.report(loc, f"{error}. {tag.path} is a {tag.type}.")
+            self.report(loc, f"{error}. {tag.path} is {a(tag.type)}.")
             return None
 
     def expression(self, loc: Loc, text: str) -> expression.Expression | None:
@@ -228,7 +238,7 @@ class Scope:
         try:
             return expression.parse(text)
         except expression.ExpressionError as error:
-            self._in_text(loc, text, error.column, f"{error}.")
+            self._in_text(loc, text, error.column, sentence(error))
             return None
 
     def checked(self, loc: Loc, text: str | None, wanted: str = "bool") -> str | None:
@@ -244,7 +254,8 @@ class Scope:
             return None
         found = expression.problems(parsed, self.build.tags)
         for column, message in found:
-            self._in_text(loc, text, column, message + ("" if message.endswith("?") else "."))
+            lost = message.startswith("unknown tag") and not message.endswith("?")
+            self._in_text(loc, text, column, f"{message}. Correct the path." if lost else sentence(message))
         if not found and wanted and expression.type_of(parsed, self.build.tags) != wanted:
             kind = "a condition (true or false)" if wanted == "bool" else "a number"
             self.report(loc, f"{text!r} is not {kind}. Compare it with something, or correct it.")

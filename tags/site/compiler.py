@@ -13,7 +13,7 @@ from tags.model import Site
 from tags.site import alarms, control, devices, displays, folder, identity, models, points, schedules, system
 from tags.site.building import Building, Scope
 from tags.site.devices import DeviceBuild
-from tags.site.document import find
+from tags.site.document import Document, find
 from tags.site.problems import Place, Problems
 from tags.site.sources import NodeSource
 from tags.site.templates import Entry, Templates
@@ -116,7 +116,7 @@ class _Compiler:
         """What is said once; in one file, whichever."""
         data: dict[str, Any] = {}
         source: NodeSource | None = None
-        for document in self.folder.documents:
+        for document in sorted(self.folder.documents, key=_is_less_head):
             here = {key: document.data[key] for key in _HEAD if key in document.data}
             if source is None and here:
                 source = NodeSource(document, document.node)
@@ -136,51 +136,49 @@ class _Compiler:
                 )
             return models.Head(site="", timezone="UTC")
         head = validate(models.Head, data, source, "site", self.problems)
-        if head is None:
-            return models.Head(site="", timezone="UTC")
-        self._check_head(head, source)
-        return head
+        self._check_head(data, source)
+        return head or models.Head(site="", timezone="UTC")
 
-    def _check_head(self, head: models.Head, source: NodeSource) -> None:
+    def _check_head(self, data: dict[str, Any], source: NodeSource) -> None:
+        """What a model does not see; looks at the data itself, which may be wrong elsewhere."""
         scope = Scope(self.build, source, "site")
-        if not _NAME.fullmatch(head.site):
+        name, zone, opcua = data.get("site"), data.get("timezone"), data.get("opcua")
+        if isinstance(name, str) and not _NAME.fullmatch(name):
             scope.report(
-                ("site",), f"{head.site!r} is not a name. Use letters, digits, '-' and '_', a letter first."
+                ("site",), f"{name!r} is not a name. Use letters, digits, '-' and '_', a letter first."
             )
-        try:
-            zoneinfo.ZoneInfo(head.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            hint = (
-                did_you_mean(head.timezone, zoneinfo.available_timezones())
-                or ". Write for example Europe/Madrid."
-            )
-            scope.report(("timezone",), f"unknown time zone {head.timezone!r}{hint}")
-        if not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", head.opcua.endpoint):
-            scope.report(
-                ("opcua", "endpoint"),
-                f"{head.opcua.endpoint!r} is not an address. Write opc.tcp://127.0.0.1:4840.",
-            )
+        if isinstance(zone, str):
+            try:
+                zoneinfo.ZoneInfo(zone)
+            except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+                known = zoneinfo.available_timezones()
+                hint = did_you_mean(zone, known) or ". Write for example Europe/Madrid."
+                scope.report(("timezone",), f"unknown time zone {zone!r}{hint}")
+        endpoint = opcua.get("endpoint") if isinstance(opcua, dict) else None
+        if isinstance(endpoint, str) and not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", endpoint):
+            text = f"{endpoint!r} is not an address. Write opc.tcp://127.0.0.1:4840."
+            scope.report(("opcua", "endpoint"), text)
+        if isinstance(data.get("services"), list):
+            self._check_services(scope, data["services"])
 
     def _services(self, head: models.Head) -> tuple[str, ...]:
         if head.services is None:
             return SERVICES
-        document = next(d for d in self.folder.documents if "services" in d.data)
-        scope = Scope(self.build, NodeSource(document, document.node), "site")
-        for i, name in enumerate(head.services):
-            if name not in SERVICES and not re.fullmatch(r"field[A-Za-z0-9_]*", name):
-                hint = (
-                    did_you_mean(name, SERVICES)
-                    or f". Services are {', '.join(SERVICES)}, and more field services."
-                )
+        return tuple(sorted(dict.fromkeys(head.services), key=lambda name: (_start_order(name), name)))
+
+    def _check_services(self, scope: Scope, names: list[Any]) -> None:
+        for i, name in enumerate(names):
+            if name not in SERVICES and not re.fullmatch(r"field[A-Za-z0-9_]*", str(name)):
+                hint = did_you_mean(str(name), SERVICES)
+                hint = hint or f". Services are {', '.join(SERVICES)}, and more field services."
                 scope.report(("services", i), f"unknown service {name!r}{hint}")
         for needed in ("field", "control"):
-            if not any(name.startswith(needed) for name in head.services):
+            if not any(str(name).startswith(needed) for name in names):
                 scope.report(
                     ("services",), f"{needed} is missing. Add it: nothing runs without it.", key=True
                 )
-        if len(set(head.services)) < len(head.services):
+        if len({str(name) for name in names}) < len(names):
             scope.report(("services",), "a service is named twice. Name each once.", key=True)
-        return tuple(sorted(dict.fromkeys(head.services), key=lambda name: (_start_order(name), name)))
 
     def _split(self) -> None:
         """Top-level keys of all files to sections; a name may stand in one file only."""
@@ -214,7 +212,7 @@ class _Compiler:
             ):
                 self.problems.add(
                     own.place(),
-                    f"{section} {name} is there twice, first at {taken[name][1].place()}. Rename or remove one.",
+                    f"{name} is there twice under {section}:, first at {taken[name][1].place()}. Rename or remove one.",
                 )
             elif name not in taken:
                 taken[name] = (data.get(name), own)
@@ -256,6 +254,11 @@ class _Compiler:
                 )
         if not self.problems.found:
             alarms.of_devices(self.build, compiled)
+
+
+def _is_less_head(document: Document) -> tuple[bool, bool]:
+    """Sorts the file first that should hold the settings of the site."""
+    return "site" not in document.data, document.file != "site.yaml"
 
 
 def _start_order(name: str) -> int:

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from tags.model import OWNER_SCADA, Device, Tag
-from tags.site import models
-from tags.site.building import Building, Scope
+from tags.site import models, system
+from tags.site.building import Building, Scope, sentence
 from tags.site.sources import Source
 from tags.site.validate import keys_at, unknown_key, validate
 from tags.types import UINT16
@@ -78,6 +78,9 @@ def compile_device(
             (), "a device's name has letters, digits, '-' and '_' and begins with a letter. Rename it."
         )
         return None
+    if name in (*services, system.SUPERVISOR, "simulate"):
+        scope.report((), f"{name} is the name of a service. Rename the device.")
+        return None
     if model.service not in services or not model.service.startswith("field"):
         hint = (
             did_you_mean(model.service, services)
@@ -137,7 +140,7 @@ def _heartbeat(
     try:
         return {"address": driver.parse_address(model.address, UINT16, config), "every_ns": model.every}
     except ValueError as error:
-        scope.report(("heartbeat", "address"), _sentence(error))
+        scope.report(("heartbeat", "address"), sentence(error))
         return None
 
 
@@ -146,7 +149,7 @@ def parse_address(device: DeviceBuild, scope: Scope, text: str, type_: str) -> d
     try:
         return device.driver.parse_address(text, type_, device.config)
     except ValueError as error:
-        scope.report(("address",), _sentence(error))
+        scope.report(("address",), sentence(error))
         return None
 
 
@@ -168,14 +171,10 @@ def check_device(build: Building, device: DeviceBuild) -> None:
             )
         )
     for path, message in device.driver.check(device.config, tags):
-        text = _sentence(message)
+        text = sentence(message)
         if path == heartbeat:
             device.scope.report(("heartbeat", "address"), text)
         elif path in build.sources:
             Scope(build, build.sources[path], path).report(("address",), text)
         else:
             device.scope.report((), text)
-
-
-def _sentence(text: object) -> str:
-    return str(text) if str(text).endswith((".", "?")) else f"{text}."

@@ -35,7 +35,9 @@ def compile_display(
     file = next((str(path) for path in (beside, PurePosixPath(model.drawing)) if str(path) in files), None)
     if file is None:
         here = [Path(path).name for path in files]
-        hint = did_you_mean(model.drawing, here) or f". Put it into the folder {beside.parent}."
+        hint = (
+            did_you_mean(model.drawing, here) or f". Put it beside {PurePosixPath(source.place().file).name}."
+        )
         scope.report(("drawing",), f"there is no drawing {model.drawing!r} in the site{hint}")
         return None
 

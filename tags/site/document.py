@@ -19,6 +19,7 @@ from tags.site.problems import Place, Problems
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 DEPTH_MAX: Final = 20
+NUMBER_LENGTH_MAX: Final = 40
 
 _PLAIN, _QUOTED, _COLLECTION = "plain", "quoted", "collection"
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -129,6 +130,8 @@ def _character(text: bytes, mark: Any) -> str:
 def _explain(error: yaml.MarkedYAMLError, character: str) -> str:
     what = f"{error.problem or error.context}"
     where = f" {error.context}" if error.problem and error.context else ""
+    if where and error.context_mark:
+        where += f" that begins in line {error.context_mark.line + 1}"
     if "cannot start any token" in what and character == "\t":
         return "a tab. Indent with spaces."
     if "cannot start any token" in what and character:
@@ -175,14 +178,15 @@ class _Converter:
     def mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if type(key) is not yaml.ScalarNode:
                 self.report(key, "a key must be a text. Write 'name: value'.")
                 continue
             if key.value in data:
                 first = next(k for k, _ in node.value if k.value == key.value).start_mark.line + 1
                 self.report(key, f"{key.value} is written twice, first in line {first}. Keep one of them.")
                 continue
-            data[key.value] = self.convert(value, depth + 1)
+            plain = type(value) is yaml.ScalarNode and value.tag is _PLAIN  # most are: spare them a call
+            data[key.value] = scalar(value.value) if plain else self.convert(value, depth + 1)
         return data
 
 
@@ -191,14 +195,16 @@ def scalar(text: str) -> str | int | float | bool | None:
 
     A number with leading zeros stays a text: it is an address or a name, not a count.
     """
-    if text in _WORDS:
-        return _WORDS[text]  # type: ignore[no-any-return]
-    if text[0] in _NUMERIC_START and len(text) < 40:
+    if text[:1] in _NUMERIC_START and len(text) < NUMBER_LENGTH_MAX:
+        if text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0"):
+            return int(text)
         if _INTEGER.fullmatch(text):
             return int(text)
         if _FLOAT.fullmatch(text):
             return float(text)
-    return text
+        return text
+    word: str | bool | None = _WORDS.get(text, text)
+    return word
 
 
 def find(node: Any, loc: Sequence[str | int], *, key: bool = False) -> tuple[Any, int]:

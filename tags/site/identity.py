@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -24,9 +23,13 @@ def number(build: Building, ids: Mapping[str, int]) -> tuple[Tag, ...]:
     """
     given = _ids(build, ids)
     rows: dict[str, int] = defaultdict(int)
-    finished = []
-    for tag in sorted(build.tags.values(), key=_order):  # sorted is stable: as written within a group
-        finished.append(dataclasses.replace(tag, id=given[tag.path], row=rows[tag.writer]))
+    finished = sorted(build.tags.values(), key=_order)  # sorted is stable: as written within a group
+    put = (
+        object.__setattr__
+    )  # nobody else holds these tags yet, and copying 25,000 of them takes half a second
+    for tag in finished:
+        put(tag, "id", given[tag.path])
+        put(tag, "row", rows[tag.writer])
         rows[tag.writer] += 1
     return tuple(finished)
 
@@ -44,7 +47,7 @@ def _ids(build: Building, ids: Mapping[str, int]) -> dict[str, int]:
             other = claimed.get(tag.was, tag.was)
             Scope(build, build.sources[path], path).report(
                 ("was",),
-                f"{tag.was} is still there, as {other}. Only one tag can continue its history: correct was:.",
+                f"{tag.was} is {'still a tag' if other == tag.was else f'continued by {other} already'}. Only one tag can continue its history: correct was:.",
             )
         elif tag.was is not None:
             claimed[tag.was] = path

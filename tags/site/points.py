@@ -21,7 +21,7 @@ from tags.model import (
 )
 from tags.site import models
 from tags.site.alarms import compile_alarms
-from tags.site.building import Building, Scope
+from tags.site.building import Building, Scope, a
 from tags.site.devices import DeviceBuild, parse_address
 from tags.site.fields import Quantity
 from tags.site.templates import Entry
@@ -94,7 +94,7 @@ def find_selectors(build: Building) -> None:
             selector = scope.tag(("remote",), tag.remote)
             if selector is not None and selector.type != BOOL:
                 scope.report(
-                    ("remote",), f"{tag.remote} is a {selector.type}. A selector is a bool, true for Remote."
+                    ("remote",), f"{tag.remote} is {a(selector.type)}. A selector is a bool, true for Remote."
                 )
         else:
             sibling = build.tags.get(f"{path.rpartition('/')[0]}/REM")
@@ -126,7 +126,7 @@ def _tag(scope: Scope, model: models.Tag) -> Tag:
     if model.type in (BOOL, STRING):
         for key in ("unit", "raw", "range", "scale", "offset", "bad_outside", "limits", "rate"):
             if getattr(model, key) is not None:
-                scope.report((key,), f"a {model.type} has no {key}. Leave it out.", key=True)
+                scope.report((key,), f"{a(model.type)} has no {key}. Leave it out.", key=True)
     if model.display is not None and model.display not in scope.build.displays:
         hint = units.did_you_mean(model.display, scope.build.displays) or ". Write it under displays:."
         scope.report(("display",), f"unknown display {model.display!r}{hint}")
@@ -139,7 +139,7 @@ def _tag(scope: Scope, model: models.Tag) -> Tag:
         low, high = INTEGER_RANGE.get(type_, (0, 0))
         if type_ not in INTEGER_RANGE or not low <= int(number) <= high:
             scope.report(
-                ("states",), f"{number} is no value of a {type_}. Correct the states or the type.", key=True
+                ("states",), f"{number} is no value of {a(type_)}. Correct the states or the type.", key=True
             )
             break
     return Tag(
@@ -193,7 +193,7 @@ def _scaling(scope: Scope, model: models.Tag, range_: tuple[float, float] | None
         if model.type in INTEGER_RANGE:
             least, most = INTEGER_RANGE[model.type]
             if low < least or high > most:
-                scope.report(("raw",), f"a {model.type} holds {least} … {most}. Correct raw: or type:.")
+                scope.report(("raw",), f"{a(model.type)} holds {least} … {most}. Correct raw: or type:.")
     else:
         gain = 1.0 if model.scale is None else model.scale
         offset = model.offset or 0.0
@@ -318,7 +318,7 @@ def _write(scope: Scope, model: models.Tag, tag: Tag) -> Write:
         scope.report(("write",), "maintained has no time. Leave it out, or write pulse or refresh.")
     if given.mode == "pulse" and tag.type != BOOL:
         scope.report(
-            ("write",), f"a pulse is for a bool, and this is a {tag.type}. Write maintained or refresh."
+            ("write",), f"a pulse is for a bool, and this is {a(tag.type)}. Write maintained or refresh."
         )
     if given.mode == "pulse" and model.owner == OWNER_SCADA:
         scope.report(("owner",), "what is written by pulse is held by the PLC. Write owner: plc.")

@@ -34,7 +34,9 @@ class Health:
     decimals: int = 0
 
 
-MEMORY: Final = Health("memory", FLOAT64, "Memory of its own, MB (not what it shares with others)", None, 1.0, 1)
+MEMORY: Final = Health(
+    "memory", FLOAT64, "Memory of its own, MB (not what it shares with others)", None, 1.0, 1
+)
 
 SERVICES: Final[dict[str, tuple[Health, ...]]] = {
     "field": (),

@@ -116,7 +116,7 @@ class Templates:
             )
         unknown = [name for name in use.with_ if name not in known]
         for name in unknown:
-            text = unknown_key(name, known).replace("key", "parameter", 1)
+            text = unknown_key(name, known, "parameter")
             self.problems.add(source.place(("with", name), key=True), f"{path}: {text}")
         return None if missing or unknown else {**wanted, **use.with_}
 
@@ -129,7 +129,7 @@ class Templates:
                 text = unknown_key(key, sorted(_OF_A_UNIT))
                 self.problems.add(
                     build.own.place((key,), key=True),
-                    f"{build.path}: {text} (the template makes several tags; a key of one goes under tags: {{NAME: …}})",
+                    f"{build.path}: {text} A key of one of the template's tags goes under tags: {{NAME: …}}.",
                 )
         overrides = extra.get("tags") or {}
         if not isinstance(overrides, dict) or not all(isinstance(v, dict) for v in overrides.values()):

@@ -64,19 +64,23 @@ def _text(model: type[BaseModel], found: Any, loc: tuple[Any, ...]) -> str:
         "dict_type": "has no keys below it. Write key: value lines, indented.",
         "model_type": "has no keys below it. Write key: value lines, indented.",
     }
+    bounds = {"less_than_equal": ("above", "le"), "greater_than_equal": ("below", "ge")}
+    if kind in bounds:
+        side, key = bounds[kind]
+        return f"{name}: {value!r} is {side} {found['ctx'][key]}. Correct it."
     if kind in wants:
         return f"{name}: {value!r} {wants[kind]}"
     return f"{name}: {found['msg'][0].lower()}{found['msg'][1:]}."
 
 
-def unknown_key(key: str, known: list[str]) -> str:
-    """What to say about a key that there is not."""
+def unknown_key(key: str, known: list[str], what: str = "key") -> str:
+    """What to say about a key (or parameter …) that there is not."""
     hint = did_you_mean(key, known)
     if hint:
-        return f"unknown key {key!r}{hint}"
+        return f"unknown {what} {key!r}{hint}"
     if 0 < len(known) <= KEYS_SHOWN:
-        return f"unknown key {key!r}. Keys are {', '.join(known)}."
-    return f"unknown key {key!r}. Leave it out, or correct it."
+        return f"unknown {what} {key!r}. There are {', '.join(known)}."
+    return f"unknown {what} {key!r}. Leave it out, or correct it."
 
 
 def keys_at(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:

@@ -1,0 +1,417 @@
+"""What a correct site compiles to."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tags import model
+from tags.model import OnLoss, Site, Tag
+from tags.site import SiteError, apply_overrides, read_site
+from tests.site.helpers import DRIVERS, compile_case, make_folder
+
+DEMO = Path(__file__).parents[2] / "config" / "demo"
+SECOND = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def demo() -> Site:
+    return read_site(DEMO, drivers=DRIVERS)
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Compile:
+    return Compile(tmp_path)
+
+
+class Compile:
+    """Compiles the base site with something added."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, text: str, **files: str) -> dict[str, Tag]:
+        return self.site(text, **files).by_path()
+
+    def site(self, text: str, **files: str) -> Site:
+        return compile_case(self.folder / "site", text, **files)
+
+
+def test_the_demo_compiles_and_survives_its_file(demo: Site) -> None:
+    assert demo.name == "riverside"
+    assert model.load(model.dump(demo)) == demo
+    assert {device.name for device in demo.devices} == {"PLC1", "PLC2", "PLC3"}
+    assert all(device.simulate for device in demo.devices)
+    assert {block.type for block in demo.blocks} >= {
+        "pid", "motor", "valve", "on_off_valve", "duty_standby", "hysteresis", "ramp", "schedule", "interlock", "timer", "calc",
+    }  # fmt: skip
+
+
+def test_rows_ids_and_writers(demo: Site) -> None:
+    assert len({tag.id for tag in demo.tags}) == len(demo.tags)
+    assert len({tag.path.casefold() for tag in demo.tags}) == len(demo.tags)
+    assert demo.tags == tuple(sorted(demo.tags, key=lambda tag: (tag.writer, tag.row)))
+    for writer in demo.writers():
+        assert [tag.row for tag in demo.of_writer(writer)] == list(range(len(demo.of_writer(writer))))
+    assert set(demo.writers()) == {*demo.services, "supervisor"}
+    groups = [(tag.device, tag.scan_ns) for tag in demo.of_writer("field") if tag.kind == "device"]
+    assert len([g for i, g in enumerate(groups) if i == 0 or groups[i - 1] != g]) == len(set(groups))
+
+
+def test_every_reference_of_the_compiled_site_exists(demo: Site) -> None:
+    tags = demo.by_path()
+    for tag in demo.tags:
+        assert tag.command is None or tags[tag.command].command == tag.path
+        assert tag.remote is None or tags[tag.remote].type == "bool"
+        assert (tag.owner is None) == (tag.write is None)
+    for alarm in demo.alarms:
+        assert tags[alarm.path].kind == "alarm"
+        assert alarm.tag in tags
+    for block in demo.blocks:
+        assert all(tags[path].kind == "block" for path in block.points.values())
+    for display in demo.displays:
+        assert display.tags
+        assert set(display.tags) <= set(tags)
+
+
+def test_a_transmitter(compiled: Compile) -> None:
+    tag = compiled("")["a/LT-1"]
+    assert (tag.type, tag.unit, tag.range, tag.decimals) == ("float64", "m", (0.0, 5.0), 2)
+    assert tag.address == {"table": "input", "offset": 0, "bit": None, "count": 1, "type": "int16"}
+    assert tag.scaling.gain == pytest.approx(5 / 27648)
+    assert (tag.scaling.bad_below, tag.scaling.bad_above) == (-691.0, 29376.0)
+    assert tag.scan_ns == SECOND
+    assert tag.history.deadband == pytest.approx(0.005)
+    assert tag.history.max_gap_ns == 600 * SECOND
+    assert (tag.owner, tag.command, tag.write) == (None, None, None)
+    assert not tag.writable
+    assert tag.place == "tags.yaml:2:3"
+
+
+def test_an_output_and_its_command(compiled: Compile) -> None:
+    text = """
+tags:
+  a/LV-2:
+    use: valve
+    with: {device: PLC1, out: holding/10, pos: input/11, on_loss: {hold: 30 s, then: 20 %}}
+    tags:
+      OUT: {limits: [10, 90], rate: 30 %/min, write: {deadband: 1 %, min_interval: 2 s}}
+      REM: {device: PLC1, address: discrete/5, type: bool}
+"""
+    tags = compiled(text)
+    out, command = tags["a/LV-2/OUT"], tags["a/LV-2/OUT/command"]
+    assert out.on_loss == OnLoss(action="value", delay_ns=30 * SECOND, value=20.0)
+    assert (out.limits, out.rate, out.remote) == ((10.0, 90.0), 0.5, "a/LV-2/REM")
+    assert out.write is not None
+    assert (out.write.deadband, out.write.tolerance, out.write.min_interval_ns) == (1.0, 1.0, 2 * SECOND)
+    assert (out.writer, command.writer, command.kind) == ("field", "control", "command")
+    assert (command.command, out.command) == (out.path, command.path)
+    assert (command.unit, command.range, command.limits) == (out.unit, out.range, out.limits)
+    assert out.writable
+    assert not command.writable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hold", OnLoss(action="hold", delay_ns=10 * SECOND)),
+        ("release", OnLoss(action="release", delay_ns=10 * SECOND)),
+        ("{hold: 5 s, then: release}", OnLoss(action="release", delay_ns=5 * SECOND)),
+        ("{then: 0}", OnLoss(action="value", delay_ns=10 * SECOND, value=0.0)),
+    ],
+)
+def test_fail_actions(compiled: Compile, text: str, expected: OnLoss) -> None:
+    tags = compiled(
+        f"tags:\n  a/x: {{device: PLC1, address: holding/9, type: float64, owner: scada, on_loss: {text}}}\n"
+    )
+    assert tags["a/x"].on_loss == expected
+
+
+def test_a_pulse_is_short_of_interval_and_dead_band(compiled: Compile) -> None:
+    write = compiled("")["a/P-1/STOP"].write
+    assert write is not None
+    assert (write.mode, write.time_ns, write.min_interval_ns, write.stop) == ("pulse", SECOND // 2, 0, True)
+
+
+def test_memory_tags(compiled: Compile) -> None:
+    tags = compiled("""
+tags:
+  a/draining: {type: bool, initial: false, retain: true, write_role: engineer}
+  a/target: {type: float64, unit: m, range: [0, 5], initial: 250 cm}
+  a/phase: {type: int32, states: [Idle, Filling], initial: Filling}
+  a/note: {type: string, initial: hello}
+  a/fixed: {type: bool, initial: true, writable: false}
+""")
+    draining, target, phase = tags["a/draining"], tags["a/target"], tags["a/phase"]
+    assert (draining.kind, draining.writer, draining.initial, draining.retain) == (
+        "memory",
+        "control",
+        False,
+        True,
+    )
+    assert (draining.writable, draining.write_role) == (True, "engineer")
+    assert (target.initial, target.limits) == (2.5, (0.0, 5.0))
+    assert (phase.initial, phase.states) == (1, {"0": "Idle", "1": "Filling"})
+    assert tags["a/note"].initial == "hello"
+    assert not tags["a/fixed"].writable
+
+
+def test_alarms(compiled: Compile) -> None:
+    site = compiled.site("""
+tags:
+  a/TT-1:
+    device: PLC1
+    address: input/9
+    type: int16
+    scale: 0.1
+    range: [0, 100]
+    unit: degC
+    description: Oil
+    alarms:
+      HH: {above: 194 degF, priority: critical, response: Stop it, on_delay: 0 s}
+      L: {below: 10, unless: a/P-1/RUN, deadband: 2 K}
+  a/TS-1: {device: PLC1, address: discrete/9, type: bool, states: {0: Cold, 1: Fine}, alarms: {COLD: {when: false}, HOT: {when: true}}}
+""")
+    alarms = {alarm.path: alarm for alarm in site.alarms}
+    high, low = alarms["a/TT-1/HH"], alarms["a/TT-1/L"]
+    assert (high.kind, high.priority, high.response, high.on_delay_ns) == ("high", "critical", "Stop it", 0)
+    assert high.limit == pytest.approx(90)
+    assert high.deadband == pytest.approx(1)  # 1 % of the range, from the defaults
+    assert (high.message, high.device) == ("Oil: very high", "PLC1")
+    assert (low.kind, low.limit, low.unless) == ("low", 10.0, "a/P-1/RUN")
+    assert low.deadband == pytest.approx(2)
+    cold, hot = alarms["a/TS-1/COLD"], alarms["a/TS-1/HOT"]
+    assert (cold.kind, cold.limit, cold.message) == ("low", 0.5, "a/TS-1: Cold")
+    assert (hot.kind, hot.message) == ("state", "a/TS-1: Fine")
+
+
+def test_alarms_that_come_by_themselves(compiled: Compile) -> None:
+    site = compiled.site("")
+    alarms = {alarm.path: alarm for alarm in site.alarms}
+    assert alarms["system/PLC1/COMMS"].kind == "quality"
+    assert alarms["system/PLC1/COMMS"].tag == "system/PLC1/connected"
+    assert alarms["system/control/FORCED"].tag == "system/control/forces"
+    assert alarms["a/LV-1/DISCREPANCY/ALARM"].kind == "state"
+    assert alarms["a/LV-1/DISCREPANCY/ALARM"].device == "PLC1"
+    assert alarms["a/P-1/TRIP/ALARM"].priority == "high"
+
+
+def test_controller(compiled: Compile) -> None:
+    site = compiled.site("""
+control:
+  a/LIC-1:
+    block: pid
+    pv: a/LT-1
+    out: a/LV-1/OUT
+    action: reverse
+    every: 2 s
+    tuning: {gain: 2.0, ti: 3 min}
+    setpoint: {initial: 250 cm, limits: [1, 4], ramp: 6 m/min}
+    mode: {first: auto, restart: manual, on_bad_pv: {hold: 5 s, then: 40 %}}
+    out_limits: [10, 80]
+""")
+    block = next(b for b in site.blocks if b.path == "a/LIC-1")
+    assert block.config == {
+        "pv": "a/LT-1", "out": "a/LV-1/OUT", "action": "reverse", "gain": 2.0, "ti_ns": 180 * SECOND, "td_ns": 0,
+        "setpoint_tag": None, "sp_low": 1.0, "sp_high": 4.0, "sp_initial": 2.5, "ramp": 0.1, "out_low": 10.0,
+        "out_high": 80.0, "first_mode": 2, "restart": "manual", "on_bad_pv": {"hold_ns": 5 * SECOND, "then": 40.0},
+        "every_ns": 2 * SECOND,
+    }  # fmt: skip
+    tags = site.by_path()
+    sp = tags["a/LIC-1/SP"]
+    assert (sp.unit, sp.range, sp.limits, sp.initial, sp.retain, sp.writable) == (
+        "m",
+        (0.0, 5.0),
+        (1.0, 4.0),
+        2.5,
+        True,
+        True,
+    )
+    assert (tags["a/LIC-1/MODE"].initial, tags["a/LIC-1/MODE"].states["2"]) == (2, "Auto")
+    assert (tags["a/LIC-1/TI"].initial, tags["a/LIC-1/TI"].unit, tags["a/LIC-1/TI"].write_role) == (
+        180.0,
+        "s",
+        "engineer",
+    )
+
+
+def test_control_adds_to_what_a_template_supervises(compiled: Compile) -> None:
+    site = compiled.site("""
+control:
+  a/P-1: {start_permit: a/LT-1 > 0.8 m, trip: {when: a/LT-1 < 0.3 m, for: 2 s}}
+  a/pumps: {block: duty_standby, members: [a/P-1, a/P-2], demand: a/LT-1 < 2 m}
+""")
+    blocks = {block.path: block for block in site.blocks}
+    motor = blocks["a/P-1"].config
+    assert (motor["start"], motor["remote"], motor["start_time_ns"]) == ("a/P-1/START", None, 5 * SECOND)
+    assert motor["trip"] == {"when": "a/LT-1 < 0.3 m", "for_ns": 2 * SECOND, "reset": "manual"}
+    assert motor["group"] == "a/pumps"
+    assert blocks["a/P-1"].points["TRIP"] == "a/P-1/TRIP"
+    paths = [block.path for block in site.blocks]
+    assert paths.index("a/pumps") < paths.index("a/P-1")
+    assert site.by_path()["a/pumps/DUTY"].states == {"1": "P-1", "2": "P-2"}
+
+
+def test_blocks_run_after_what_they_read(compiled: Compile) -> None:
+    site = compiled.site("""
+control:
+  a/Z: {block: timer, kind: ton, input: a/Y, time: 5 s}
+  a/Y: {block: hysteresis, input: a/X, on_above: 2 m, off_below: 1 m}
+  a/X: {block: calc, expression: "if(a/W, a/LT-1, 0 m)"}
+  a/W: {block: calc, expression: a/LT-1 > 50 cm}
+""")
+    order = [block.path for block in site.blocks]
+    assert order.index("a/W") < order.index("a/X") < order.index("a/Y") < order.index("a/Z")
+    tags = site.by_path()
+    assert (tags["a/W"].type, tags["a/X"].type, tags["a/X"].unit) == ("bool", "float64", "m")
+    assert (tags["a/Z"].type, tags["a/Z/ET"].unit) == ("bool", "s")
+
+
+def test_cascade_writes_the_set_point_of_another_controller(compiled: Compile) -> None:
+    site = compiled.site("""
+tags:
+  a/FT-1: {device: PLC1, address: input/9, type: int16, raw: [0, 27648], range: [0, 50], unit: m3/h}
+control:
+  a/LIC-1: {block: pid, pv: a/LT-1, out: a/FIC-1/SP, action: reverse, tuning: {gain: 1}, setpoint: {initial: 2 m}}
+  a/FIC-1: {block: pid, pv: a/FT-1, out: a/LV-1/OUT, action: reverse, tuning: {gain: 1}, setpoint: {initial: 20 m3/h}}
+""")
+    blocks = {block.path: block for block in site.blocks}
+    assert blocks["a/LIC-1"].config["out"] == "a/FIC-1/SP"
+    assert blocks["a/LIC-1"].config["out_high"] == 50.0
+
+
+def test_schedule(compiled: Compile) -> None:
+    site = compiled.site("""
+schedules:
+  office:
+    weekdays: {"06:30": occupied, 18:00: unoccupied}
+    saturday: {"09:00": occupied, "12:00": unoccupied}
+    otherwise: unoccupied
+    holidays: [2026-12-25]
+tags:
+  a/SP: {device: PLC1, address: holding/30, type: int16, scale: 0.1, unit: degC, limits: [15, 26], owner: shared}
+control:
+  a/WEEK: {block: schedule, schedule: office, target: a/SP, occupied: 21.5 degC, unoccupied: 62.6 degF}
+""")
+    block = next(b for b in site.blocks if b.path == "a/WEEK")
+    calendar = block.config["calendar"]
+    assert calendar["periods"][:2] == [[0, 23400, "occupied"], [0, 64800, "unoccupied"]]
+    assert calendar["periods"][-1] == [5, 43200, "unoccupied"]
+    assert (calendar["otherwise"], calendar["holidays"]) == ("unoccupied", ["2026-12-25"])
+    assert block.config["values"]["occupied"] == 21.5
+    assert block.config["values"]["unoccupied"] == pytest.approx(17)
+    assert site.by_path()["a/WEEK/STATE"].states == {"0": "occupied", "1": "unoccupied"}
+    assert site.by_path()["a/SP"].on_loss is None
+
+
+def test_display_with_parameters(compiled: Compile) -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><text data-tag="$unit/LT-1">$title</text></svg>'
+    site = compiled.site(
+        "displays:\n  one: {title: One, drawing: pictures/one.svg, parameters: {unit: a, title: 5 > 4}}\n",
+        **{"pictures/one.svg": svg},
+    )
+    assert site.displays[0].tags == ("a/LT-1",)
+    assert 'data-tag="a/LT-1">5 &gt; 4<' in site.displays[0].svg
+
+
+def test_template_parameters(compiled: Compile) -> None:
+    tags = compiled("""
+templates:
+  drive:
+    parameters: {base: 0, top: 50}
+    tags:
+      SPEED: {address: holding/$base, type: int16, range: [0, $top], unit: Hz, description: $name speed}
+      AT: {address: "input/1$base", type: int16, range: [0, $top], unit: Hz, scan: 2 s}
+tags:
+  a/D-1: {use: drive, with: {device: PLC1, base: 4}, description: Drive 1, scan: 100 ms}
+  a/D-2: {use: drive, with: {device: PLC1, base: 5, top: 60}, tags: {AT: {unit: rpm, alarms: {H: {above: 55}}}}}
+""")
+    assert tags["a/D-1/SPEED"].range == (0.0, 50.0)
+    assert tags["a/D-1/SPEED"].description == "Drive 1: D-1 speed"
+    assert (tags["a/D-1/SPEED"].scan_ns, tags["a/D-1/AT"].scan_ns) == (SECOND // 10, 2 * SECOND)
+    assert tags["a/D-1/AT"].address is not None
+    assert tags["a/D-1/AT"].address["offset"] == 14
+    assert (tags["a/D-2/AT"].range, tags["a/D-2/AT"].unit) == ((0.0, 60.0), "rpm")
+    assert "a/D-2/AT/H" in tags
+
+
+def test_ids_stay_with_their_tags(tmp_path: Path) -> None:
+    first = compile_case(
+        tmp_path / "one", "tags:\n  a/x: {type: bool, initial: false}\n  a/y: {type: bool, initial: false}\n"
+    )
+    ids = {tag.path: tag.id for tag in first.tags} | {"gone/long/ago": 9000}
+    folder = make_folder(
+        tmp_path / "two",
+        {
+            "case.yaml": "tags:\n  a/new: {type: bool, initial: false}\n  a/z: {type: bool, initial: false, was: a/x}\n"
+        },
+    )
+    second = read_site(folder, ids, DRIVERS).by_path()
+    assert second["a/z"].id == ids["a/x"]
+    assert second["a/LT-1"].id == ids["a/LT-1"]
+    assert second["a/new"].id > 9000
+    assert "a/y" not in second
+
+
+def test_a_renamed_output_keeps_the_ids_of_command_and_alarms(tmp_path: Path) -> None:
+    output = "{device: PLC1, address: holding/9, type: int16, range: [0, 10], owner: scada, on_loss: hold, alarms: {H: {above: 5}}"
+    first = compile_case(tmp_path / "one", f"tags:\n  a/x: {output}}}\n").by_path()
+    ids = {path: tag.id for path, tag in first.items()}
+    folder = make_folder(tmp_path / "two", {"case.yaml": f"tags:\n  b/x: {output}, was: a/x}}\n"})
+    second = read_site(folder, ids, DRIVERS).by_path()
+    assert [second[f"b/x{end}"].id for end in ("", "/command", "/H")] == [
+        ids[f"a/x{end}"] for end in ("", "/command", "/H")
+    ]
+
+
+def test_the_digest_changes_with_any_file(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, {})
+    first = read_site(folder, drivers=DRIVERS)
+    assert read_site(folder, drivers=DRIVERS) == first
+    (folder / "notes.yaml").write_text("# nothing\n")
+    assert read_site(folder, drivers=DRIVERS).digest != first.digest
+
+
+def test_a_second_field_service(tmp_path: Path) -> None:
+    site = compile_case(
+        tmp_path,
+        "",
+        **{
+            "site.yaml": "site: two\ntimezone: UTC\nservices: [hmi, field, control, field2]\n",
+            "more.yaml": 'devices:\n  PLC2: {driver: modbus, endpoint: "tcp://127.0.0.1:5021", service: field2}\n'
+            "tags:\n  b/x: {device: PLC2, address: coil/0, type: bool}\n",
+        },
+    )
+    assert site.services == ("field", "field2", "control", "hmi")
+    tags = site.by_path()
+    assert (tags["b/x"].writer, tags["system/PLC2/armed"].writer) == ("field2", "field2")
+    assert {"system/field2/memory", "system/supervisor/field2"} <= set(tags)
+    assert "system/historian/ok" not in tags
+
+
+def test_overrides_move_ports(demo: Site) -> None:
+    moved = apply_overrides(demo, 14840, 18080, 15020)
+    assert moved.opcua_endpoint == "opc.tcp://127.0.0.1:14840"
+    assert moved.hmi_port == 18080
+    endpoints = {device.name: device.config["endpoint"] for device in moved.devices}
+    assert endpoints == {f"PLC{i}": f"tcp://127.0.0.1:{15019 + i}" for i in (1, 2, 3)}
+    assert apply_overrides(demo, None, None, None) == demo
+    real = dataclasses.replace(
+        demo, devices=tuple(dataclasses.replace(d, simulate=None) for d in demo.devices)
+    )
+    assert apply_overrides(real, plc_port=15020).devices == real.devices
+    with pytest.raises(ValueError, match="not in 1"):
+        apply_overrides(demo, 70000)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SiteError, match="there is no such folder"):
+        read_site(tmp_path / "nothing", drivers=DRIVERS)
+    with pytest.raises(SiteError, match="no YAML file"):
+        read_site(tmp_path, drivers=DRIVERS)
+
+
+def test_installed_drivers_are_found() -> None:
+    assert len(read_site(DEMO).devices) == 3
