@@ -1,6 +1,7 @@
 """PID controller in the ISA ideal (standard) form, on percent of range.
 
-Equation, once per new sample of the PV (`fresh`), dt = time since the last execution, at most four sample periods::
+Equation, once per new sample of the PV (`fresh`) but not more often than `every_ns` (0: each sample), dt = time since
+the last execution, at most four sample periods::
 
     e = ±100 (sp - pv) / span(pv)                            %; + for reverse action, - for direct
     u = P + I - D                                            % of span(out)
@@ -55,7 +56,8 @@ class Pid(FunctionBlock):
     """See the module. Points: SP (unless the set point is a tag), MODE, GAIN, TI (s), TD (s)."""
 
     __slots__ = (
-        "_bad_ns", "_cascade", "_changed", "_configured", "_d", "_e", "_elapsed_cap_ns", "_elapsed_ns", "_gain",
+        "_bad_ns", "_cascade", "_changed", "_configured", "_d", "_e", "_elapsed_cap_ns", "_elapsed_ns", "_every_ns",
+        "_gain",
         "_hold_ns", "_i", "_last", "_manual", "_mode", "_out", "_out_high", "_out_low", "_out_scale", "_out_zero",
         "_point_gain", "_point_mode", "_point_sp", "_point_td", "_point_ti", "_pv", "_pv_last", "_pv_scale", "_ramp",
         "_reset", "_restart_last", "_sign", "_sp", "_sp_high", "_sp_low", "_sp_now", "_sp_slot", "_td", "_then",
@@ -82,7 +84,8 @@ class Pid(FunctionBlock):
         self._out_low = low if given[0] is None else given[0]
         self._out_high = high if given[1] is None else given[1]
         self._sign = -1.0 if c.get("action") == "direct" else 1.0
-        sample_ns = max(binder.period_ns, pv.scan_ns)
+        self._every_ns = int(c.get("every_ns") or 0)
+        sample_ns = max(binder.period_ns, pv.scan_ns, self._every_ns)
         self._elapsed_cap_ns = ELAPSED_SAMPLES_MAX * sample_ns
 
         self._gain, self._ti, self._td = float(c["gain"]), c["ti_ns"] * 1e-9, c.get("td_ns", 0) * 1e-9
@@ -135,7 +138,7 @@ class Pid(FunctionBlock):
             self._elapsed_ns += ctx.dt_ns
             if self._reset:
                 self._initialise(pv, sp, applied)
-            elif signals.fresh[self._pv]:
+            elif signals.fresh[self._pv] and self._elapsed_ns >= self._every_ns:
                 self._execute(pv, sp, applied if tracking & (LIMITED | RATE_LIMITED) else None)
             ctx.drive(out, self._last)
 

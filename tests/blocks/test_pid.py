@@ -109,6 +109,12 @@ def test_runs_once_per_sample_and_accounts_for_the_time_between() -> None:
     assert rig.applied("t/OUT") == pytest.approx(30.0 + 10.0 + 1.0)
 
 
+def test_every_lets_samples_pass() -> None:
+    rig = started(pv=50.0, out=30.0, gain=1.0, ti_ns=10 * SECOND, every_ns=3 * SECOND)
+    outputs = [sample(rig, 45.0) for _ in range(6)]
+    assert outputs == pytest.approx([30.0, 30.0, 36.5, 36.5, 36.5, 38.0])
+
+
 def test_missed_scans_count_but_a_long_gap_is_capped() -> None:
     rig = started(pv=50.0, out=30.0, gain=1.0, ti_ns=100 * SECOND)
     rig.write("t/LIC/SP", 60.0)
