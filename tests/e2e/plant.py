@@ -63,7 +63,11 @@ class DemoPlant:
             )
             return "is running" in self.output and "sign in" in self.output
 
-        wait_for(running, timeout_s, f"the demo is running:\n{self.output}")
+        try:
+            wait_for(running, timeout_s, f"the demo is running:\n{self.output}")
+        except AssertionError:
+            self.close()  # nobody else can: a constructor that fails has no __exit__
+            raise
         found = re.search(r"operator / (\S+)", self.output)
         assert found is not None
         self.password = found[1]
@@ -141,6 +145,10 @@ class DemoPlant:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it whatever state it is in, and clears its files in memory."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGCONT)
             try:
