@@ -54,6 +54,10 @@ class Air(Plant):
     """
 
     pulses = (0, 1, 2)
+    kept = (
+        "zone", "supply", "outdoor", "flow", "_time_s", "fan.on", "fan.run", "fan.closing_s", "fan.local", "fan.fault", "valve.position",
+        "valve.local", "valve.hand", "damper.position", "damper.local", "damper.hand",
+    )  # fmt: skip
 
     def __init__(self, seed: int = 2) -> None:
         super().__init__(seed, Registers(coils=4, discretes=9, holding=101, inputs=4))

@@ -57,6 +57,7 @@ class Starter:
         trouble: The cause of a fault is present.
         fault: Latched; cleared by a reset when the cause is gone.
         no_run: A fault that the PLC does not see: the contactor does not close.
+        closing_s: How long the contactor has been pulling in.
         start: Button on the panel (taken at the next step).
         stop: Button on the panel.
         reset: Button on the panel.
@@ -74,7 +75,7 @@ class Starter:
         self.start = False
         self.stop = False
         self.reset = False
-        self._closing_s = 0.0
+        self.closing_s = 0.0
 
     def step(self, dt_s: float, start: bool, stop: bool, reset: bool, permit: bool) -> None:
         """One PLC scan.
@@ -98,13 +99,13 @@ class Starter:
             self.on = True
         if stop or self.fault or not permit:
             self.on = False
-        self._closing_s = min(self.PULL_IN_S, self._closing_s + dt_s) if self.on and not self.no_run else 0.0
-        self.run = self._closing_s >= self.PULL_IN_S
+        self.closing_s = min(self.PULL_IN_S, self.closing_s + dt_s) if self.on and not self.no_run else 0.0
+        self.run = self.closing_s >= self.PULL_IN_S
 
     def power_cycle(self) -> None:
         """The PLC starts again: off, feedback gone; a fault whose cause is present latches again."""
         self.on = self.run = self.fault = self.start = self.stop = self.reset = False
-        self._closing_s = 0.0
+        self.closing_s = 0.0
 
 
 class Watchdog:

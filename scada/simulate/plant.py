@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import random
 from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 from scada.simulate.parts import Starter, Watchdog
 from scada.simulate.registers import BROKEN, Registers, counts
@@ -26,9 +27,11 @@ class Plant(ABC):
         registers: What the network sees.
         watchdog: Of the heartbeat in holding register 100.
         pulses: Coils that the PLC clears by itself after 2 s.
+        kept: Attributes (with dots, list positions as numbers) that make up the state of plant and PLC.
     """
 
-    pulses: tuple[int, ...] = ()
+    pulses: ClassVar[tuple[int, ...]] = ()
+    kept: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, seed: int, registers: Registers) -> None:
         self.dice = random.Random(seed)  # noqa: S311 - a disturbance, not a secret
@@ -82,6 +85,44 @@ class Plant(ABC):
         self.registers.pressed.clear()
         self.registers.holding[HEARTBEAT] = 0
         self.watchdog = Watchdog()
+
+    def save(self) -> dict[str, object]:
+        """The state, as JSON: a PLC lives on while its simulator starts again."""
+        registers = self.registers
+        parts = {path: getattr(*self._find(path)) for path in self.kept}
+        return {"holding": list(registers.holding), "coils": list(registers.coils), "parts": parts}
+
+    def load(self, saved: dict[str, object]) -> None:
+        """Takes up what `save` gave, all or nothing.
+
+        Raises:
+            ValueError: It is not of this plant.
+        """
+        holding, coils, parts = saved.get("holding"), saved.get("coils"), saved.get("parts")
+        registers = self.registers
+        if not (
+            isinstance(holding, list)
+            and isinstance(coils, list)
+            and isinstance(parts, dict)
+            and (len(holding), len(coils)) == (len(registers.holding), len(registers.coils))
+            and all(type(word) is int and 0 <= word <= 0xFFFF for word in holding)
+            and set(parts) == set(self.kept)
+            and all(type(value) is type(getattr(*self._find(path))) for path, value in parts.items())
+        ):
+            raise ValueError("saved by another version")
+        for path in self.kept:
+            setattr(*self._find(path), parts[path])
+        registers.holding[:] = holding
+        registers.coils[:] = [coil is True for coil in coils]
+        self.measure()
+
+    def _find(self, path: str) -> tuple[object, str]:
+        """The object that has the last attribute of a path, and its name."""
+        owner: Any = self
+        *steps, last = path.split(".")
+        for step in steps:
+            owner = owner[int(step)] if step.isdigit() else getattr(owner, step)
+        return owner, last
 
     # -- the panel -----------------------------------------------------------------------------------------------
 

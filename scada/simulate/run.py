@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import signal
 import sys
@@ -18,6 +19,7 @@ from scada.simulate.simulation import PERIOD_S, InjectSocket, SimulateError, Sim
 from tags.model import Site
 
 HEALTH_EVERY = 50  # steps
+SAVE_EVERY = 10
 
 
 async def play(
@@ -41,14 +43,20 @@ async def play(
         SimulateError: A port is taken.
     """
     faults = InjectSocket(socket_path(data), simulation)
+    saved = data.run / "simulate.state"  # on tmpfs: it survives the process, not the machine
+    simulation.load(saved)
     try:
         await simulation.start()
         ready()
         loop = asyncio.get_running_loop()
         deadline = loop.time()
-        while not stop.is_set():
+        for step in itertools.count():
+            if stop.is_set():
+                break
             simulation.step()
             each_step()
+            if step % SAVE_EVERY == 0:
+                simulation.save(saved)
             deadline = max(deadline + PERIOD_S, loop.time())
             try:
                 async with asyncio.timeout_at(deadline):

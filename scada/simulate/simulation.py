@@ -94,6 +94,25 @@ class Simulation:
             for plant in self.plants.values():
                 plant.step(dt_s)
 
+    def save(self, path: Path) -> None:
+        """Writes the state of all plants, so that PLCs live on while their simulator starts again."""
+        state = {name: plant.save() for name, plant in self.plants.items()}
+        draft = path.with_suffix(".new")
+        draft.write_bytes(orjson.dumps(state))
+        draft.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Takes up what `save` wrote; what is missing or of another version starts anew."""
+        try:
+            state = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return
+        for name, plant in self.plants.items():
+            saved = state.get(name) if isinstance(state, dict) else None
+            if isinstance(saved, dict):
+                with contextlib.suppress(ValueError):
+                    plant.load(saved)
+
     async def handle(self, data: bytes) -> dict[str, object]:
         """Carries out one message (see `scada.simulate.inject`).
 

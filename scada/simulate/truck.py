@@ -58,46 +58,49 @@ class Round:
         latitude: Degrees.
         longitude: Degrees.
         speed: km/h.
-        delivering: The driver has the door open.
+        leg: Point of the route that was passed last.
+        step_by: 1 on the way south, -1 on the way north.
+        along_km: Driven since that point.
+        stopped_s: Time since it stopped there.
     """
 
     def __init__(self) -> None:
         self.latitude, self.longitude = ROUTE[1]
         self.speed = 0.0
-        self._leg = 1
-        self._step = 1
-        self._along_km = 0.0
-        self._stopped_s = DOOR_TO_S
+        self.leg = 1
+        self.step_by = 1
+        self.along_km = 0.0
+        self.stopped_s = DOOR_TO_S
 
     @property
     def delivering(self) -> bool:
         """True in the middle of a stop."""
-        return self.speed == 0.0 and DOOR_FROM_S <= self._stopped_s < DOOR_TO_S
+        return self.speed == 0.0 and DOOR_FROM_S <= self.stopped_s < DOOR_TO_S
 
     def step(self, dt_s: float, held: bool) -> None:
         """Drives or stands for `dt_s` seconds; `held`: a door is open, nobody drives."""
-        here, there = ROUTE[self._leg], ROUTE[self._leg + self._step]
+        here, there = ROUTE[self.leg], ROUTE[self.leg + self.step_by]
         length = (
             math.hypot(there[0] - here[0], (there[1] - here[1]) * math.cos(math.radians(41.65)))
             * KM_PER_DEGREE
         )
-        if self._stopped_s < STOP_S or (held and self.speed == 0.0):
-            self._stopped_s += dt_s
+        if self.stopped_s < STOP_S or (held and self.speed == 0.0):
+            self.stopped_s += dt_s
             return
         if held:  # the driver sees the lamp and pulls over
             self.speed = max(0.0, self.speed - 3.6 * BRAKE_MS2 * dt_s)
         else:
-            brake = 3.6 * math.sqrt(max(0.0, 2.0 * BRAKE_MS2 * (length - self._along_km) * 1000.0))
+            brake = 3.6 * math.sqrt(max(0.0, 2.0 * BRAKE_MS2 * (length - self.along_km) * 1000.0))
             self.speed = max(2.0, min(self.speed + 3.6 * PULL_MS2 * dt_s, CRUISE_KMH, brake))
-        self._along_km += self.speed * dt_s / 3600.0
-        share = min(1.0, self._along_km / length)
+        self.along_km += self.speed * dt_s / 3600.0
+        share = min(1.0, self.along_km / length)
         self.latitude = here[0] + (there[0] - here[0]) * share
         self.longitude = here[1] + (there[1] - here[1]) * share
         if share >= 1.0:
-            self.speed, self._along_km, self._stopped_s = 0.0, 0.0, 0.0
-            self._leg += self._step
-            if not 0 < self._leg < len(ROUTE) - 1:
-                self._step = -self._step
+            self.speed, self.along_km, self.stopped_s = 0.0, 0.0, 0.0
+            self.leg += self.step_by
+            if not 0 < self.leg < len(ROUTE) - 1:
+                self.step_by = -self.step_by
 
 
 class Truck(Plant):
@@ -115,6 +118,11 @@ class Truck(Plant):
     """
 
     pulses = (0, 1, 2)
+    kept = (
+        "front", "back", "goods", "ambient", "cooling", "hand", "_time_s", "compressor.on", "compressor.run", "compressor.closing_s",
+        "compressor.local", "compressor.fault", "round.latitude", "round.longitude", "round.speed", "round.leg",
+        "round.step_by", "round.along_km", "round.stopped_s",
+    )  # fmt: skip
 
     def __init__(self, seed: int = 3) -> None:
         super().__init__(seed, Registers(coils=3, discretes=5, holding=101, inputs=8))

@@ -80,6 +80,14 @@ class Water(Plant):
     """
 
     pulses = (0, 1, 2, 3, 4)
+    kept = (
+        "level", "stored", "volume_in", "volume_out", "spilled", "_litres", "_time_s", "inlet.position", "inlet.local",
+        "inlet.hand",
+        "pumps.0.drive.position", "pumps.0.hand", "pumps.0.starter.on", "pumps.0.starter.run", "pumps.0.starter.closing_s",
+        "pumps.0.starter.local", "pumps.0.starter.fault",
+        "pumps.1.drive.position", "pumps.1.hand", "pumps.1.starter.on", "pumps.1.starter.run", "pumps.1.starter.closing_s",
+        "pumps.1.starter.local", "pumps.1.starter.fault",
+    )  # fmt: skip
 
     def __init__(self, seed: int = 1) -> None:
         super().__init__(seed, Registers(coils=5, discretes=10, holding=101, inputs=10))

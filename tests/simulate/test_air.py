@@ -129,3 +129,13 @@ def test_the_same_seed_gives_the_same_day() -> None:
     run(one, 60)
     run(other, 60)
     assert one.registers.inputs == other.registers.inputs
+
+
+def test_it_goes_on_from_where_it_was() -> None:
+    plant = running(60)
+    plant.turn({"TIC-201.panel": 23.0, "FD-201.local": True})
+    run(plant, 100)
+    again = Air(99)
+    again.load(plant.save())
+    assert again.save() == plant.save()
+    assert again.panel == 23.0

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
 import pytest
+from pymodbus.client import ModbusTcpClient
 
 from scada.datadir import DataDir
 from scada.simulate import inject
@@ -97,6 +99,26 @@ def test_alone_it_listens_takes_faults_and_stops_on_ctrl_c(data: DataDir, port: 
         running.send_signal(signal.SIGINT)
         assert running.wait(5) == 0
     assert "no simulators" in str(inject(data, {"device": "PLC1", "do": "plug"})["error"])
+
+
+def test_killed_and_started_again_its_plc_lives_on(data: DataDir, port: int) -> None:
+    data.site_json.write_bytes(model.dump(site_at(port)))
+    with process("-W", "error", "-c", ALONE, str(data.root)) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        inject(data, {"device": "PLC1", "set": {"P-101.local": True, "P-101.start": True}})
+        wait_for(lambda: kept(data, "pumps.0.starter.run"), what="the pump to run and be kept")
+        running.kill()
+    with process("-W", "error", "-c", ALONE, str(data.root)) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        with ModbusTcpClient("127.0.0.1", port=port, retries=0) as client:
+            assert client.read_discrete_inputs(1, count=1, device_id=1).bits[0]
+
+
+def kept(data: DataDir, part: str) -> object:
+    state = data.run / "simulate.state"
+    return orjson.loads(state.read_bytes())["PLC1"]["parts"][part] if state.exists() else None
 
 
 def test_a_port_in_use_is_one_clear_line(data: DataDir, port: int) -> None:

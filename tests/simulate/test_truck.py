@@ -135,3 +135,11 @@ def test_in_local_the_panel_gives_the_capacity() -> None:
     run(plant, 1)
     assert plant.registers.holding[0] == signed(0.3 * FULL_SCALE)
     assert plant.registers.discretes[:2] == [True, False]
+
+
+def test_it_goes_on_from_where_it_was() -> None:
+    plant = cooling(70)
+    run(plant, 500)
+    again = Truck(99)
+    again.load(plant.save())
+    assert again.save() == plant.save()

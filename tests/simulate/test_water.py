@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -254,3 +255,28 @@ def test_a_broken_wire_shows_as_one() -> None:
     plant.turn({"LT-101.broken": True})
     run(plant, 0.1)
     assert plant.registers.inputs[0] == 0x8000
+
+
+def test_it_lives_on_after_its_simulator_starts_again() -> None:
+    plant = started()
+    plant.turn({"P-102.local": True, "LV-101.local": True, "LV-101.hand": 70})
+    run(plant, 60)
+    again = Water(99)
+    again.load(orjson.loads(orjson.dumps(plant.save())))
+    assert again.save() == plant.save()
+    run(again, 0.2)
+    assert on(again, 1)
+    assert not on(again, 0)
+    assert again.level == pytest.approx(plant.level, abs=0.01)
+    assert again.pumps[0].drive.position == pytest.approx(90, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"parts": {}}, {"holding": [1], "coils": [], "parts": {}}, {"level": 3.0}]
+)
+def test_a_state_of_another_version_is_not_taken_up_by_halves(wrong: dict[str, object]) -> None:
+    plant = Water()
+    before = plant.save()
+    with pytest.raises(ValueError, match="another version"):
+        plant.load({**before, **wrong} if "parts" in wrong else wrong)
+    assert plant.save() == before
