@@ -55,7 +55,10 @@ def create(path: Path, kind: bytes, size: int, contents: Iterable[tuple[int, byt
         fresh.unlink()
     descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         os.pwrite(descriptor, kind + size.to_bytes(8, "little"), 0)
         for offset, piece in contents:
             os.pwrite(descriptor, piece, offset)

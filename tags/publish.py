@@ -54,6 +54,7 @@ class Publisher:
         *,
         utc_ns: int = 0,
         now_ns: int = 0,
+        announce: bool = True,
     ) -> None:
         """Takes over a writer's files and appends all its tags, as the image has them, to the ring.
 
@@ -64,6 +65,7 @@ class Publisher:
             epoch: Larger than that of any earlier writer of these files.
             utc_ns: Now, ns UTC; stamps rows that have no time yet.
             now_ns: Now, ns monotonic; likewise.
+            announce: Append all tags to the ring now; False if all are put right after this.
 
         Raises:
             ImageError: The files are absent, or of another number of tags.
@@ -81,7 +83,8 @@ class Publisher:
         self._ids: Statuses = np.array([tag.id for tag in self.tags], np.uint32)
         of_epoch = self.image.version[self.image.version >> 32 == epoch]
         self._count = int(of_epoch.max()) & _COUNT if len(of_epoch) else 0
-        self._announce(utc_ns, now_ns)
+        if announce:
+            self._announce(utc_ns, now_ns)
 
     def put(
         self,
@@ -253,9 +256,10 @@ def mark_dead(run: Path, writer: str, tags: Sequence[Tag], epoch: int, *, utc_ns
         utc_ns: Now, ns UTC.
         now_ns: Now, ns monotonic.
     """
-    with contextlib.closing(Publisher(run, writer, tags, epoch, utc_ns=utc_ns, now_ns=now_ns)) as publisher:
-        if tags:
-            publisher.put_status(slice(None), quality.BAD_NO_COMMUNICATION, utc_ns, now_ns)
+    with contextlib.closing(Publisher(run, writer, tags, epoch, announce=False)) as publisher:
+        values = publisher.image.value.copy()
+        # Renewed: rows of a writer that died inside a publish are Bad already, and the ring does not know.
+        publisher.put(slice(None), values, quality.BAD_NO_COMMUNICATION, utc_ns, now_ns, renew=True)
 
 
 def create_files(run: Path, site: Site, epoch: int = 0) -> None:

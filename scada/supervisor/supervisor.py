@@ -25,8 +25,11 @@ from tags.publish import SUPERVISOR, Publisher, mark_dead
 STOPPED, STARTING, RUNNING, RESTARTING, FAILED = range(5)
 STATES: Final = ("stopped", "starting", "running", "restarting", "failed")
 
-START_NS: Final = 30 * SECOND  # a service that shows no life this long after its start is killed
+START_NS: Final = 60 * SECOND  # a service that shows no life this long after its start is killed
 MEMORY_TICKS: Final = 100
+PATIENCE_NS: Final = (
+    2 * SECOND
+)  # without news for so long, whoever waits for the plant is told what it waits for
 # The phases of a planned stop: who is told, and how long it may take. All in all less than 5 s.
 LAST: Final[tuple[tuple[str, float], ...]] = (("field", 1.0), ("historian", 1.6), ("simulate", 0.3))
 FIRST_S: Final = 1.4
@@ -132,11 +135,18 @@ class Supervisor:
             self._publisher.image.ready()
             for service in self._services.values():
                 self._start(service)
+            news = self._clock.monotonic_ns() + PATIENCE_NS
             while not self._stop_signals and not self._fatal:
                 self._turn()
-                if not self._ready and all(s.state == RUNNING for s in self._services.values()):
+                if self._ready:
+                    continue
+                waiting = [name for name, s in self._services.items() if s.state != RUNNING]
+                if not waiting:
                     self._ready = True
                     ready()
+                elif self._clock.monotonic_ns() > news:
+                    news += 2 * PATIENCE_NS
+                    self._say(f"Starting {', '.join(waiting)} …")
             self._stop_all()
         finally:
             self._kill_all()

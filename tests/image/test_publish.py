@@ -12,7 +12,7 @@ import pytest
 
 from tags import quality
 from tags.events import EventReader
-from tags.image import ImageError, ImageReader
+from tags.image import BEGIN, ImageError, ImageReader
 from tags.model import Site, Tag
 from tags.publish import Publisher, create_files, mark_dead, ring_capacity, writers
 from tags.ring import RingReader
@@ -151,8 +151,21 @@ def test_a_dead_writer_s_tags_are_bad_and_keep_their_values(tmp_path: Path, site
     bad = ring.read()[0]
     assert int(bad["bits"][0]) == 9
     assert set(bad["source_ns"][-len(image.value) :].tolist()) == {700}
+    assert len(bad) == 1 + len(image.value)
     mark_dead(tmp_path, "control", site.of_writer("control"), 9, utc_ns=800, now_ns=80)
     assert (snapshot(tmp_path).source_ns == 800).all()
+
+
+def test_the_ring_knows_of_rows_that_a_death_inside_a_publish_made_bad(tmp_path: Path, site: Site) -> None:
+    publisher = control(tmp_path, site)
+    publisher.put(slice(None), 1, 0, 100, 10)
+    ring = RingReader(tmp_path / "control.ring")
+    ring.to_end()
+    publisher.image._words[BEGIN] += 1
+    mark_dead(tmp_path, "control", site.of_writer("control"), 9, utc_ns=700, now_ns=70)
+    records = ring.read()[0]
+    assert (records["status"][1:] == quality.BAD_NO_COMMUNICATION).all()
+    assert records["tag"][1:].tolist() == [tag.id for tag in publisher.tags]
 
 
 def test_versions_rise_also_in_one_epoch_taken_twice(tmp_path: Path, site: Site) -> None:

@@ -43,6 +43,10 @@ class Plant:
         found = [orjson.loads(payload) for _, payload in reader.read(10_000)[0]]
         return [event for event in found if fields.items() <= event.items()]
 
+    def lines(self) -> list[str]:
+        """What it said on stderr, without its progress on a busy machine."""
+        return [line for line in self.err.read_text().splitlines() if not line.startswith("Starting ")]
+
     def process_of(self, service: str) -> int:
         """Process id of a service's newest start."""
         return int(self.events(name=service, state="starting")[-1]["process"])
