@@ -12,7 +12,7 @@ from scada.control.gather import Gather
 from scada.control.mailbox import Mailbox
 from scada.control.publish import Output
 from scada.requests import Request
-from scada.scan import Inputs, build, record, start, step
+from scada.scan import Inputs, Writes, build, record, start, step
 from scada.scan.program import Program
 from scada.service import Service
 from scada.service.service import private_memory
@@ -24,6 +24,7 @@ HEALTH_NS: Final = 1_000_000_000
 COLLECT_NS: Final = 30_000_000_000
 COLLECT_SLACK_NS: Final = 20_000_000
 COMPLAIN_NS: Final = 60_000_000_000
+CLOCK_STEP_NS: Final = 500_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +61,7 @@ class Loop:
         self._health = Health(self._program)
         self._versions: list[tuple[int, int]] = []
         self._complained_ns = -COMPLAIN_NS
+        self._utc_offset_ns = utc_ns - clock.monotonic_ns()
         if manual:
             service.log.warning("control starts in Manual: it crashed again and again")
 
@@ -108,6 +110,7 @@ class Loop:
             self._output.tell([_fault(error.id, str(error), utc_ns)])
             self._mailbox.bell(address)
         self._mailbox.ring(events)
+        self._watch_clock(utc_ns - now_ns, utc_ns)
         for writer, silent in self._gather.changed:
             service.log.warning(
                 f"{writer} is silent: its tags are not believed" if silent else f"{writer} is back"
@@ -120,6 +123,12 @@ class Loop:
                 self._complained_ns = now_ns
                 service.log.warning("the state that survives a restart is not kept", error=str(error))
 
+    def _watch_clock(self, offset_ns: int, utc_ns: int) -> None:
+        stepped_ns = offset_ns - self._utc_offset_ns
+        self._utc_offset_ns = offset_ns
+        if abs(stepped_ns) > CLOCK_STEP_NS:
+            self._output.tell([{"kind": "clock", "t": utc_ns, "stepped_ns": stepped_ns}])
+
     def _note(self, inputs: Inputs, requests: list[Request], tick: Any) -> None:
         check = record.checksum(self._state) if self._state.scans % record.CHECK_EVERY == 0 else None
         for part in record.scan_records(inputs, requests, tick, check):
@@ -127,8 +136,6 @@ class Loop:
 
     def close(self) -> None:
         """A planned stop: outputs hold, the state is kept."""
-        from scada.scan.state import Writes  # noqa: PLC0415
-
         clock = self._service.clock
         last = Writes([], [], [], urgent=True)
         self._keeper.keep(self._program, self._state, last, clock.utc_ns(), clock.monotonic_ns())

@@ -194,7 +194,8 @@ def _apply_block(
         undo.append(partial(block.write_output, row, state.outputs[row].last))
         return None
     mode = state.mode_of(program, position)
-    return f"{tag.path} is driven by {block.path}{f' in {mode}' if mode else ''}: {refusal}"
+    driven = f"{tag.path} is driven by {block.path}{f' in {mode}' if mode else ''}"
+    return f"{driven}: {refusal.removeprefix(f'{block.path} is in {mode}: ')}"
 
 
 def _supersede(state: State, by: Entry, path: str) -> None:

@@ -50,7 +50,7 @@ def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check:
     samples = inputs.samples
     parts = []
     while len(samples) > _SAMPLES_MAX:
-        parts.append(b"P" + orjson.dumps(samples[:_SAMPLES_MAX]))
+        parts.append(b"P" + orjson.dumps(_packed(samples[:_SAMPLES_MAX], tick.utc_ns)))
         samples = samples[_SAMPLES_MAX:]
     body: list[Any] = [
         [
@@ -62,7 +62,7 @@ def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check:
             tick.date,
             tick.tz_version,
         ],
-        samples,
+        _packed(samples, tick.utc_ns),
         inputs.acted,
         inputs.versions,
         [request.to_json() for request in requests],
@@ -70,6 +70,26 @@ def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check:
     ]
     parts.append(b"T" + orjson.dumps(body))
     return parts
+
+
+def _packed(samples: Sequence[tuple[int, Any, int, int]], utc_ns: int) -> list[list[Any]]:
+    """Samples by status and age: `[age ns, status, slot, value, slot, value, …]`; a poll gives many of one time."""
+    groups: dict[tuple[int, int], list[Any]] = {}
+    for slot, value, status, time_ns in samples:
+        key = (utc_ns - time_ns, status)
+        group = groups.get(key)
+        if group is None:
+            groups[key] = group = [*key]
+        group += (slot, value)
+    return list(groups.values())
+
+
+def _unpacked(groups: list[list[Any]], utc_ns: int) -> list[tuple[int, Any, int, int]]:
+    return [
+        (group[n], group[n + 1], group[1], utc_ns - group[0])
+        for group in groups
+        for n in range(2, len(group), 2)
+    ]
 
 
 def checksum(state: State) -> int:
@@ -135,7 +155,7 @@ class Replay:
         assert self.state is not None
         number, periods, utc_ns, weekday, second, date, tz_version = body[0]
         tick = Tick(number, periods, self.program.site.scan_ns, utc_ns, weekday, second, date, tz_version)
-        inputs = Inputs(parts + body[1], body[2], body[3])
+        inputs = Inputs(_unpacked(parts + body[1], utc_ns), body[2], body[3])
         self.state, _, events = step(
             self.program, self.state, inputs, [from_json(one) for one in body[4]], tick
         )

@@ -106,7 +106,12 @@ def _take_requests(program: Program, state: State, requests: Sequence[Request], 
                 state, request, f"too many requests of {request.source} are waiting; try again", ctx
             )
     for request in state.inbox.take():
-        orders.admit(program, state, request, ctx)
+        try:
+            orders.admit(program, state, request, ctx)
+        except Exception as error:  # noqa: BLE001 - nothing that is sent may stop the plant
+            orders.refuse(
+                state, request, f"internal error, please report it: {type(error).__name__}: {error}", ctx
+            )
 
 
 def _expire_forces(program: Program, state: State, ctx: Context) -> None:

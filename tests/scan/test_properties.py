@@ -9,7 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.requests import FINAL, Request
-from tests.scan.plant import ARMED, DAMPER, LEVEL, LOCK, MODE, PANEL, PUMP, REMOTE, SP, SPEED, VALVE, Plant
+from tests.scan.plant import (
+    ARMED,
+    DAMPER,
+    LEVEL,
+    LOCK,
+    MODE,
+    PANEL,
+    PROGRAM,
+    PUMP,
+    REMOTE,
+    SP,
+    SPEED,
+    VALVE,
+    Plant,
+)
 
 PATHS = (VALVE, SPEED, PANEL, DAMPER, PUMP, SP, MODE, f"{LOCK}/ACTIVE", "tank1/draining")
 LIMITS = {VALVE: (0.0, 100.0), SPEED: (20.0, 80.0), PANEL: (15.0, 26.0)}
@@ -39,6 +53,31 @@ _change = st.sampled_from(
 _moves = st.lists(
     st.tuples(st.lists(_request, max_size=2), st.lists(_change, max_size=2), st.integers(1, 8)), max_size=25
 )
+
+
+_any = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers(-(2**63), 2**64) | st.text("aä\0/", max_size=5),
+    lambda inner: st.lists(inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(("write", "force", "unforce", "acknowledge")),
+    st.lists(
+        st.tuples(st.sampled_from([*PROGRAM.tags, "x"]), _any),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda i: i[0],
+    ),
+)
+def test_nothing_that_is_sent_stops_the_scan(kind: str, items: list[tuple[str, Any]]) -> None:
+    plant = Plant()
+    plant.scan(scans=3)
+    told = plant.ask(kind, *items, role="admin", for_ns=10**9, scans=3)
+    assert told
+    assert not any("internal error" in reason for _, reasons in told for reason in reasons)
 
 
 @settings(max_examples=150, deadline=None)

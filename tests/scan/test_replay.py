@@ -60,7 +60,7 @@ def test_a_changed_sample_is_noticed() -> None:
     records = recorded(60)[:-1]
     at = next(n for n, one in enumerate(records) if one[:1] == b"T" and orjson.loads(one[1:])[5] is not None)
     body = orjson.loads(records[at][1:])
-    body[1][0][3] += 1  # one nanosecond
+    body[1][0][0] += 1  # one nanosecond
     records[at] = b"T" + orjson.dumps(body)
     with pytest.raises(ReplayError, match="came out otherwise"):
         list(Replay(PROGRAM).run(records))
