@@ -25,9 +25,9 @@ from tags.types import UINT16, Value
 
 CONTROL: Final = "control"
 TICK_NS: Final = 50_000_000
+STOP_S: Final = 1.0
 TIDY_TICKS: Final = 5
 SLOW_TICKS: Final = 20
-_BUILT_IN: Final = {"modbus": "scada.field.modbus:Modbus"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,11 +88,11 @@ class Field:
         service.on_stop(lambda: loop.call_soon_threadsafe(self._sleeper.wake))
         try:
             async with asyncio.TaskGroup() as group:
-                for poller in self._pollers:
-                    group.create_task(poller.run())
+                tasks = [group.create_task(poller.run()) for poller in self._pollers]
                 await self._ticks()
-                for poller in self._pollers:
+                for poller, task in zip(self._pollers, tasks, strict=True):
                     poller.stop()
+                    loop.call_later(STOP_S, task.cancel)  # a silent device must not hold the end up
         except ExceptionGroup as errors:  # the supervisor starts the service again
             service.log.exception("a device's loop ended")
             service.fail(f"{type(errors.exceptions[0]).__name__}: {errors.exceptions[0]}")
@@ -225,10 +225,6 @@ def load_driver(name: str) -> Any:
     """
     for entry in entry_points(group="scada.drivers", name=name):
         return entry.load()
-    if name in _BUILT_IN:  # run from a source tree that is not installed
-        from scada.field.modbus import Modbus  # noqa: PLC0415 - only then
-
-        return Modbus
     raise LookupError(f"no driver {name!r} is installed")
 
 

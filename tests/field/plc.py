@@ -51,6 +51,7 @@ class Memory(SimCore):
         }
         self.refuse: set[tuple[str, int]] = set()
         self.refuse_writes = 0
+        self.slow_s = 0.0
         self.writes: list[tuple[int, int, list[int]]] = []
         self.reads = 0
 
@@ -60,6 +61,8 @@ class Memory(SimCore):
         """Reads a table."""
         del device_id
         self.reads += 1
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)  # the device takes its time
         name = _TABLES[func_code]
         table = self.tables[name]
         if address + count > len(table) or any((name, address + i) in self.refuse for i in range(count)):

@@ -116,6 +116,10 @@ class Plant:
         self._image.snapshot()
         return int(self._image.status[self.tags[path].row])
 
+    def beats(self) -> int:
+        """Field's heartbeat."""
+        return self._image.heartbeat
+
     def acted(self, path: str) -> tuple[int, int]:
         """(version, result) that field acted on."""
         self._image.snapshot()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,6 +119,20 @@ def test_the_plc_is_killed_and_comes_back_and_is_read_before_it_is_written(water
     assert states[-2:] == ["not connected", "connected"]
 
 
+def test_a_silent_plc_makes_its_tags_bad_and_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, never answers
+        plant = Plant(tmp_path / "data", at_port(make_site(), silent.getsockname()[1]))
+        try:
+            plant.until_status(LEVEL, quality.BAD_NO_COMMUNICATION)
+        finally:
+            assert plant.close() == 0
+        waiting = Plant(tmp_path / "other", at_port(make_site(), silent.getsockname()[1], timeout="60 s"))
+        wait_for(
+            lambda: waiting.status(LEVEL) == quality.BAD_WAITING_FOR_INITIAL_DATA and waiting.beats() > 20
+        )
+        assert waiting.close() == 0
+
+
 def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start: Start) -> None:
     loss = OnLoss(action="value", delay_ns=1_000_000_000, value=7.0)
     site = with_heartbeat(with_tags(make_site(), tank1_LV_101_OUT={"on_loss": loss}))
@@ -203,6 +218,21 @@ def test_a_hole_costs_only_the_tags_in_it(water: Plc, start: Start) -> None:
     plant.until(LEVEL, 2.5)
     plant.until_status("tank1/LV-101/POS", quality.BAD_CONFIGURATION_ERROR)
     assert plant.status("tank1/LV-101/REM") == quality.GOOD
+
+
+def test_a_period_that_is_not_held_is_visible(water: Plc, start: Start) -> None:
+    plant = start(make_site(), water.port)
+    plant.until(LEVEL, 2.5)
+    water.memory.slow_s = 0.2
+    wait_for(lambda: plant.value("system/PLC1/period_achieved") > 0.5, what="the period that is achieved")
+    assert plant.value("system/PLC1/period_asked") == 0.1
+    wait_for(
+        lambda: plant.value("system/PLC1/latency_p50") > 0 and plant.value("system/PLC1/latency_p99") > 150
+    )
+    plant.until_status(LEVEL, quality.UNCERTAIN_LAST_USABLE)
+    assert plant.value("system/PLC1/connected") is True
+    water.memory.slow_s = 0.0
+    plant.until(LEVEL, 2.5)
 
 
 def test_a_refused_write_is_told(water: Plc, start: Start) -> None:
