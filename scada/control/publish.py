@@ -50,7 +50,8 @@ class Output:
         publisher = self._publisher
         texts = [row for row in rows if types[row] == STRING]
         for row in texts:
-            publisher.put_value(row, value[row], status[row], time_ns[row], now_ns)
+            flag = DRIVE if drive.get(row) else 0
+            publisher.put_value(row, value[row], status[row], time_ns[row], now_ns, flag)
         if texts:
             rows = [row for row in rows if types[row] != STRING]
             if not rows:
