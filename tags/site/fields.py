@@ -20,7 +20,7 @@ from tags import units
 class Model(BaseModel):
     """Base of everything that is written in YAML: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class Quantity(NamedTuple):
