@@ -30,8 +30,8 @@ def alarms(loop: Loop) -> set[str]:
 
 
 def test_it_closes_its_loops_by_itself_and_stays_quiet(loop: Loop) -> None:
-    loop.run(420)
-    for _ in range(900):
+    loop.run(360)
+    for _ in range(540):
         loop.run(1)
         assert loop.value("tank1/LT-101") == pytest.approx(2.5, abs=0.35)
         assert loop.value("ahu1/TT-201") == pytest.approx(21.5, abs=0.5)
