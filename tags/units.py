@@ -257,6 +257,10 @@ def quantity(text: str | float) -> tuple[float, str | None]:
     Raises:
         UnitError: Not a number, not finite, or the unit is unknown.
     """
+    if type(text) is int or type(text) is float:
+        if text - text != 0:
+            raise UnitError(f"{text!r} is not a finite number")
+        return float(text), None
     if isinstance(text, bool):
         raise UnitError(f"{text!r} is not a number")
     match = _QUANTITY.fullmatch(str(text)) if isinstance(text, str | int | float) else None
