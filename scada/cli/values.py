@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -26,9 +26,10 @@ from scada.cli.render import (
     value_text,
 )
 from scada.client import Client, Outcome
-from tags.model import SYSTEM
+from tags.model import ALARM, COMMAND, SYSTEM
 
-WATCH_PERIOD_S = 0.2
+WATCH_PERIOD_S: Final = 0.2
+_UNUSUAL: Final = frozenset({SYSTEM, ALARM, COMMAND})
 
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
@@ -115,7 +116,8 @@ def _devices(plant: Client) -> list[dict[str, Any]]:
 
 def read(
     tags: Annotated[
-        list[str] | None, typer.Argument(metavar="TAG…", help="Tag paths; none for all but system tags.")
+        list[str] | None,
+        typer.Argument(metavar="TAG…", help="Tag paths; none for all but alarms, commands and health."),
     ] = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -123,9 +125,8 @@ def read(
     """The present values of tags."""
     plant = connect(data, role="viewer")
     plant.refresh()
-    chosen = (
-        [known(plant, path) for path in tags] if tags else [t for t in plant.site.tags if t.kind != SYSTEM]
-    )
+    usual = sorted((t for t in plant.site.tags if t.kind not in _UNUSUAL), key=lambda t: t.path)
+    chosen = [known(plant, path) for path in tags] if tags else usual
     samples = [plant.read(tag.path) for tag in chosen]
     if as_json:
         show_json([sample_json(tag, sample) for tag, sample in zip(chosen, samples, strict=True)])
@@ -223,5 +224,9 @@ def _tell(what: str, outcome: Outcome) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Registers the verbs."""
-    for verb in (status, read, watch, write, force):
-        app.command()(verb)
+    app.command()(status)
+    app.command()(read)
+    app.command()(watch)
+    signed = {"ignore_unknown_options": True}  # `-5` is a value, not an option
+    app.command(context_settings=signed)(write)
+    app.command(context_settings=signed)(force)

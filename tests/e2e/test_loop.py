@@ -57,7 +57,7 @@ async def test_the_same_value_everywhere(shared_plant: DemoPlant) -> None:
     path = "tank1/LIC-101/SP"
     shared_plant.scada("write", path, "2.25", "--reason", "compare")
     assert shared_plant.json("read", path)[0]["value"] == 2.25
-    assert http(shared_plant, f"/api/tags/{path}")["value"] == 2.25
+    assert http(shared_plant, f"/api/tags/{path}")["reading"]["value"] == 2.25
     async with OpcuaClient(shared_plant.opcua) as client:
         value = await client.get_node(f"ns=2;s={path}").read_data_value()
         assert value.Value.Value == 2.25

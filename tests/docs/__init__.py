@@ -1,0 +1,1 @@
+"""The manual says what is true: the tutorial runs, every verb, option and site key is described."""
