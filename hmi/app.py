@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import FastAPI, HTTPException, Query, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
 from hmi import models
@@ -67,6 +69,8 @@ def make_app(parts: Parts) -> FastAPI:
         redoc_url=None,
         lifespan=life,
         max_body_size=BODY_MAX,
+        responses={422: {"model": models.Problem}},
+        exception_handlers={RequestValidationError: _not_acceptable},
     )
     app.add_middleware(Guard, hosts=parts.hosts)
     _add_reads(app, parts)
@@ -75,6 +79,13 @@ def make_app(parts: Parts) -> FastAPI:
     _add_socket(app, parts)
     _add_pages(app, parts)
     return app
+
+
+async def _not_acceptable(_: Request, error: Exception) -> JSONResponse:
+    """Says what is wrong in words, and never repeats what was sent: it may be a password."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()[:5]]
+    return JSONResponse({"detail": "; ".join(wrong)}, 422)
 
 
 def _add_reads(app: FastAPI, parts: Parts) -> None:

@@ -10,6 +10,12 @@ Value = bool | int | float | str | None
 Plain = Annotated[bool, Field(strict=True)] | Annotated[int, Field(strict=True)] | float | str | None
 
 
+class Problem(BaseModel):
+    """Why something was refused, in words."""
+
+    detail: str
+
+
 class Reading(BaseModel):
     """A tag's value now.
 

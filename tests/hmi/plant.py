@@ -44,9 +44,9 @@ DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 400" role=
   </g>
   <g id="pump" class="symbol" transform="translate(520 250)" data-symbol="pump" data-tag="tank1/P-101/RUN" data-show="state"><circle class="body" r="26"/><path class="mark" d="M-9 -14 L16 0 L-9 14 Z"/></g>
   <g id="level-reading" class="reading" transform="translate(400 110)"><rect class="plate" width="120" height="52" rx="4"/><text class="t-label" x="8" y="18">Level</text>
-    <text class="t-value" x="112" y="42" text-anchor="end" data-tag="tank1/LT-101">–</text></g>
+    <text class="t-value" x="112" y="42" text-anchor="end" data-tag="tank1/LT-101">-</text></g>
   <g id="sp-reading" class="reading" transform="translate(540 110)"><rect class="plate" width="120" height="52" rx="4"/><text class="t-label" x="8" y="18">Set point</text>
-    <text class="t-value" x="112" y="42" text-anchor="end" data-tag="tank1/LIC-101/SP">–</text></g>
+    <text class="t-value" x="112" y="42" text-anchor="end" data-tag="tank1/LIC-101/SP">-</text></g>
   <script>document.title = "owned"</script><a href="https://example.com/"><text x="28" y="380" onclick="alert(1)">Drawn by hand</text></a>
 </svg>"""
 
@@ -102,9 +102,7 @@ class Plant:
     def put(self, path: str, value: Value, status: int = 0) -> None:
         tag = self.tags[path]
         with self._lock:
-            self.publishers[tag.writer].put_value(
-                tag.row, value, status, time.time_ns(), time.monotonic_ns()
-            )
+            self.publishers[tag.writer].put_value(tag.row, value, status, time.time_ns(), time.monotonic_ns())
 
     def event(self, kind: str, writer: str = "control", **fields: Any) -> None:
         with self._lock:
@@ -113,7 +111,8 @@ class Plant:
     def alarm(self, path: str, bits: int) -> None:
         before = self.value(path)
         self.put(path, bits)
-        self.event("alarm", path=path, **{"from": before, "to": bits})
+        fields: dict[str, Any] = {"path": path, "from": before, "to": bits}
+        self.event("alarm", **fields)
 
     def value(self, path: str) -> int:
         tag = self.tags[path]
@@ -129,7 +128,11 @@ class Plant:
                     if name == "field":
                         image, all_rows = publisher.image, slice(None)
                         publisher.put(
-                            all_rows, image.value.copy(), image.status.copy(), time.time_ns(), time.monotonic_ns()
+                            all_rows,
+                            image.value.copy(),
+                            image.status.copy(),
+                            time.time_ns(),
+                            time.monotonic_ns(),
                         )
 
     def close(self) -> None:
@@ -193,7 +196,17 @@ class Hmi:
         self.plant = plant
         self._log = (plant.data.root / f"hmi-{epoch}.log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hmi", "--data", str(plant.data.root), "--name", "hmi", "--epoch", str(epoch)],
+            [
+                sys.executable,
+                "-m",
+                "hmi",
+                "--data",
+                str(plant.data.root),
+                "--name",
+                "hmi",
+                "--epoch",
+                str(epoch),
+            ],
             stderr=self._log,
             env={**os.environ, "PYTHONWARNINGS": "default"},
         )
@@ -204,7 +217,7 @@ class Hmi:
             lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
             return next((line["url"] for line in lines if "url" in line), None)
 
-        found = wait_for(listening, 20, "the hmi listens")
+        found = wait_for(listening, 40, "the hmi listens")
         assert found
         return found
 
