@@ -159,14 +159,18 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Waits for the next tick, a death or a signal, and handles it."""
-        now = self._clock.monotonic_ns()
-        wait = max(0, self._tick_due - now) / SECOND
+        waiting = [] if self._stopping else [s for s in self._services.values() if s.state == RESTARTING]
+        due = min([self._tick_due, *(service.due_ns for service in waiting)])
+        wait = max(0, due - self._clock.monotonic_ns()) / SECOND
         for key, _ in self._selector.select(wait):
             if isinstance(key.data, _Service):
                 self._ended(key.data)
             else:
                 os.read(key.fd, 512)
         now = self._clock.monotonic_ns()
+        for service in waiting:
+            if now >= service.due_ns and not self._stopping:
+                self._start(service)
         if now >= self._tick_due:
             self._tick_due = max(self._tick_due + TICK_NS, now)
             self._tick(now)
@@ -177,8 +181,6 @@ class Supervisor:
         for service in self._services.values():
             if service.process is not None:
                 self._look_at(service, on_time)
-            elif service.state == RESTARTING and now >= service.due_ns and not self._stopping:
-                self._start(service)
         if self._ticks % MEMORY_TICKS == 0:
             self._put("memory", private_memory())
         self._ticks += 1
@@ -208,11 +210,19 @@ class Supervisor:
         manual = service.plan.manual_after_crashes and service.crashes.too_many(now)
         if manual:
             command.append("--manual")
-        log = self._logs.open(name)
         try:
-            service.process = Process(command, self._lock, log, now)
-        finally:
-            os.close(log)
+            log = self._logs.open(name)
+            try:
+                service.process = Process(command, self._lock, log, now)
+            finally:
+                os.close(log)
+        except OSError as error:  # out of processes, memory or tmpfs: the others must not suffer from it
+            service.due_ns = now + service.backoff.after(0)
+            self._say(
+                f"{name}: cannot be started: {error.strerror}; next try in {(service.due_ns - now) / SECOND:.1f} s"
+            )
+            self._become(service, RESTARTING, reason=f"cannot be started: {error.strerror}")
+            return
         self._selector.register(service.process.descriptor, selectors.EVENT_READ, service)
         self._become(service, STARTING, reason="three crashes in five minutes: Manual" if manual else "")
 
