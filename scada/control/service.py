@@ -57,7 +57,8 @@ class Loop:
         self._output = Output(self._program, service.publisher)
         self._keeper = keeper.Keeper(data, service.epoch)
         self._record = EventWriter.open(data.record_ring, service.epoch)
-        self._record.append(record.start_record(self._program, retained, utc_ns, manual=manual))
+        for part in record.start_records(self._program, retained, utc_ns, manual=manual):
+            self._record.append(part)
         self._health = Health(self._program)
         self._versions: list[tuple[int, int]] = []
         self._complained_ns = -COMPLAIN_NS

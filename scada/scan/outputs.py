@@ -21,6 +21,7 @@ from scada.blocks.base import (
     RATE_LIMITED,
     Context,
     Signals,
+    usable,
 )
 from scada.requests.machine import VERSION_MASK
 from scada.scan.program import ASK, HOLD, PULSE, Plan
@@ -178,7 +179,7 @@ class Stage:
         signals, outs, row = ctx.signals, ctx.outputs, plan.row
         wanted = outs.wanted[row]
         lock = output.lock = outs.override[row]
-        back, back_good = signals.value[plan.slot], signals.status[plan.slot] < UNCERTAIN
+        back, back_good = signals.value[plan.slot], usable(signals.status[plan.slot])
         why = gate(output, signals)
         if not back_good:
             why |= NOT_INITIALISED
@@ -225,7 +226,7 @@ class Stage:
         signals, outs, row = ctx.signals, ctx.outputs, plan.row
         wanted = outs.wanted[row]
         lock = output.lock = outs.override[row]
-        back, back_good = signals.value[plan.slot], signals.status[plan.slot] < UNCERTAIN
+        back, back_good = signals.value[plan.slot], usable(signals.status[plan.slot])
         why = gate(output, signals) | (0 if back_good else NOT_INITIALISED)
         if wanted is not None:
             output.begin_ask(wanted)

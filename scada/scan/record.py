@@ -21,6 +21,7 @@ from scada.scan.state import Inputs, State, start
 from scada.scan.step import step
 
 CHECK_EVERY: Final = 100  # scans between two checksums
+_PART_BYTES: Final = 50_000
 _SAMPLES_MAX: Final = 500  # of one record: an event ring takes 60 KB
 
 
@@ -28,14 +29,11 @@ class ReplayError(Exception):
     """A recording that does not continue, or that this program does not repeat."""
 
 
-def start_record(program: Program, retained: Any, utc_ns: int, *, manual: bool) -> bytes:
-    """The record of a start; the retained state is stored with it only when it is small enough for one record."""
-    kept = retained
-    if len(orjson.dumps(retained)) > 50_000:
-        kept = "too large"
-    return b"S" + orjson.dumps(
-        {"digest": program.site.digest, "retained": kept, "utc_ns": utc_ns, "manual": manual}
-    )
+def start_records(program: Program, retained: Any, utc_ns: int, *, manual: bool) -> list[bytes]:
+    """The records of a start: the retained state in parts `R`, then the start `S`."""
+    kept = orjson.dumps(retained)
+    parts = [b"R" + kept[at : at + _PART_BYTES] for at in range(0, len(kept), _PART_BYTES)]
+    return [*parts, b"S" + orjson.dumps({"digest": program.site.digest, "utc_ns": utc_ns, "manual": manual})]
 
 
 def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check: int | None) -> list[bytes]:
@@ -131,11 +129,16 @@ class Replay:
             ReplayError: It begins in the middle, belongs to another site, or a checksum differs.
         """
         parts: list[Any] = []
+        kept = b""
         for record in records:
-            kind, body = record[:1], orjson.loads(record[1:])
+            kind = record[:1]
+            if kind == b"R":
+                kept += record[1:]
+                continue
+            body = orjson.loads(record[1:])
             if kind == b"S":
-                self._start(body)
-                parts = []
+                self._start(body, kept)
+                parts, kept = [], b""
             elif self.state is None:
                 raise ReplayError("the recording does not begin with a start of control")
             elif kind == b"P":
@@ -144,12 +147,12 @@ class Replay:
                 yield self._scan(parts, body)
                 parts = []
 
-    def _start(self, body: dict[str, Any]) -> None:
+    def _start(self, body: dict[str, Any], kept: bytes) -> None:
         if body["digest"] != self.program.site.digest:
             raise ReplayError(f"the recording is of another version of the site ({body['digest'][:12]}…)")
-        if body["retained"] == "too large":
-            raise ReplayError("the retained state of this start was too large to be recorded")
-        self.state = start(self.program, body["retained"], utc_ns=body["utc_ns"], manual=body["manual"])
+        if not kept:
+            raise ReplayError("the recording does not begin with the whole start of control")
+        self.state = start(self.program, orjson.loads(kept), utc_ns=body["utc_ns"], manual=body["manual"])
 
     def _scan(self, parts: list[Any], body: list[Any]) -> tuple[Tick, list[dict[str, Any]]]:
         assert self.state is not None

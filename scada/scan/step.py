@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any, Final
 
-from scada.blocks.base import Context, Tick
+from scada.blocks.base import INTERLOCKED, Context, Tick
 from scada.requests import Request
-from scada.scan import orders
-from scada.scan.outputs import Stage
+from scada.scan import forcing, orders, outcomes
+from scada.scan.outputs import Stage, cast
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
-from tags.model import COMMAND, DEVICE
-from tags.quality import BAD_INTERNAL_ERROR, GOOD_LOCAL_OVERRIDE
+from tags.quality import BAD_INTERNAL_ERROR
 
 _RETRY_SCANS: Final = 100  # a block that raised gets another chance after so many scans
 
@@ -48,24 +47,24 @@ def step(
     state.scans += 1
 
     _take_inputs(state, inputs)
-    orders.versions_known(state)
+    outcomes.versions_known(state)
     if first:
         times = signals.time_ns
         times[: program.own] = [time_ns or tick.utc_ns for time_ns in times[: program.own]]
         _announce_lost(state, tick.utc_ns)
-    _expire_forces(program, state, ctx)
+    forcing.expire(program, state, ctx)
     _take_requests(program, state, requests, ctx)
-    _apply_forces(program, state, ctx)
+    forcing.apply(program, state, ctx)
     _run_blocks(program, state, ctx)
-    orders.own_outputs(state, ctx)
+    _drive_own(state, ctx)
     stage = Stage(ctx, state.drive, state.flags, state.renew)
     for output in state.outputs:
         if output.plan.way != OWN:
             stage.run(output)
-    _apply_forces(program, state, ctx)
+    forcing.apply(program, state, ctx)
     _summarise(program, state, ctx)
     state.alarms.step(ctx)
-    orders.follow(program, state, ctx)
+    outcomes.follow(program, state, ctx)
 
     own = program.own
     slots = list(range(own)) if first else list(compress(range(own), fresh))
@@ -114,30 +113,6 @@ def _take_requests(program: Program, state: State, requests: Sequence[Request], 
             )
 
 
-def _expire_forces(program: Program, state: State, ctx: Context) -> None:
-    for force in state.forces.expire(ctx.tick.utc_ns):
-        orders.release(program, state, force, ctx)
-        ctx.emit("force", **{**force.to_json(), "action": "expired", "by": ""})
-        state.urgent = True
-
-
-def _apply_forces(program: Program, state: State, ctx: Context) -> None:
-    """Own tags take their forced values; commands get theirs in the output stage."""
-    for output in state.outputs if state.forces.changed or state.urgent or state.scans == 1 else ():
-        command = output.plan.tag.command
-        force = state.forces.table.get(command) if command is not None else None
-        output.forced = None if force is None else force.value
-    for path, force in state.forces.table.items():
-        kind = force.tag.kind
-        if kind in (DEVICE, COMMAND):
-            continue
-        slot = program.index[path]
-        if path in program.points and state.signals.value[slot] != force.value:
-            position, point = program.points[path]
-            state.blocks[position].write(point, force.value)
-        ctx.put(slot, force.value, GOOD_LOCAL_OVERRIDE)
-
-
 def _run_blocks(program: Program, state: State, ctx: Context) -> None:
     failed = state.failed
     for position, block in enumerate(state.blocks):
@@ -164,6 +139,25 @@ def _block_failed(program: Program, state: State, position: int, message: str, c
     for plan in program.outputs:
         if plan.driver == position:
             ctx.outputs.wanted[plan.row] = None
+
+
+def _drive_own(state: State, ctx: Context) -> None:
+    """Blocks that write memory tags and points of other blocks (a schedule, a duty group)."""
+    outs = ctx.outputs
+    for output in state.outputs:
+        plan = output.plan
+        if plan.way != OWN:
+            continue
+        row = plan.row
+        lock = output.lock = outs.override[row]
+        wanted = outs.wanted[row] if lock is None else lock[0]
+        if wanted is not None and plan.tag.path not in state.forces.table:
+            if plan.point is not None:
+                state.blocks[plan.point[0]].write(plan.point[1], wanted)
+            else:
+                ctx.put(plan.slot, cast(plan, wanted))
+        outs.applied[row] = wanted if wanted is not None else state.signals.value[plan.slot]
+        outs.tracking[row] = output.why = INTERLOCKED if lock is not None else 0
 
 
 def _summarise(program: Program, state: State, ctx: Context) -> None:

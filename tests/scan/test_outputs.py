@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD
+from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_EU_EXCEEDED
 from tests.scan.plant import (
     ARMED,
     DAMPER,
@@ -168,3 +168,10 @@ def test_set_point_moves_the_valve(plant: Plant) -> None:
     plant.scan(scans=5)
     assert plant.command(VALVE) > 30.0
     assert plant.quality(f"{VALVE}/command") == GOOD
+
+
+def test_a_read_back_just_outside_its_range_is_a_read_back() -> None:
+    plant = Plant(registers={VALVE: 100.2})
+    plant.status[VALVE] = UNCERTAIN_EU_EXCEEDED
+    plant.scan(scans=5)
+    assert plant.command(VALVE) == 100.0

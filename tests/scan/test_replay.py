@@ -22,7 +22,7 @@ def recorded(scans: int = 400, seed: int = SEED) -> list[bytes]:
     """A lively stretch of plant, as the control service records it."""
     chance = random.Random(seed)
     plant = Plant()
-    records = [record.start_record(PROGRAM, None, START_NS, manual=False)]
+    records = record.start_records(PROGRAM, None, START_NS, manual=False)
     for n in range(scans):
         plant.registers[LEVEL] += (plant.registers[VALVE] - 40.0) * 1e-3 + chance.gauss(0.0, 0.01)
         if chance.random() < 0.02:
@@ -69,8 +69,10 @@ def test_a_changed_sample_is_noticed() -> None:
 def test_a_recording_that_cannot_be_repeated_says_why() -> None:
     records = recorded(20)[:-1]
     with pytest.raises(ReplayError, match="does not begin with a start"):
+        list(Replay(PROGRAM).run(records[2:]))
+    with pytest.raises(ReplayError, match="the whole start"):
         list(Replay(PROGRAM).run(records[1:]))
-    other = b"S" + orjson.dumps({"digest": "f" * 64, "retained": None, "utc_ns": 0, "manual": False})
+    other = b"S" + orjson.dumps({"digest": "f" * 64, "utc_ns": 0, "manual": False})
     with pytest.raises(ReplayError, match="another version of the site"):
         list(Replay(PROGRAM).run([other]))
 
