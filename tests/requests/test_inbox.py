@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.requests.inbox import PER_SCAN, PER_SOURCE_PER_SCAN, WAITING_PER_SOURCE, Inbox
@@ -36,6 +36,7 @@ def test_a_flood_takes_its_quota_and_no_more() -> None:
     assert sum(taken.source == "opcua" for taken in first) <= PER_SOURCE_PER_SCAN
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(("hmi", "opcua", "cli", "gateway", "else")), st.booleans()), max_size=120

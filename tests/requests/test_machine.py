@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.requests import machine
@@ -66,6 +66,7 @@ def test_at_the_deadline_it_is_mismatched_or_unknown() -> None:
     assert at_deadline(sent(), seen(aux=(254 << 56) | 7, within=False))[0] == "expire"
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(HAPPENINGS), max_size=6), min_size=1, max_size=4))
 def test_a_request_ends_once_and_by_its_worst_item(steps: list[list[str]]) -> None:
     entry = Entry(Request("a", "write", ()), [Item(str(number), 1) for number in range(len(steps))])

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.requests import Request, RequestError, parse
@@ -45,6 +45,7 @@ def test_a_deadline_is_kept_within_bounds() -> None:
     assert parse(orjson.dumps({**GOOD, "deadline_ns": 1e18})).deadline_ns == 600_000_000_000
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_are_a_request_or_an_error(data: bytes) -> None:
     with pytest.raises(RequestError):
@@ -59,6 +60,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(Request.__dataclass_fields__, _json)))
 def test_any_object_is_a_request_or_an_error(found: dict[str, Any]) -> None:
     try:
