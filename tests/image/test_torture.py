@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.image.planted import PLANTED
+from tests.image.torture import ENOUGH
 
 ROOT = Path(__file__).parents[2]
 SECONDS = float(os.environ.get("TORTURE_SECONDS", "3"))
@@ -44,8 +45,8 @@ def torture(kind: str, seconds: float, folder: Path, planted: str = "") -> dict[
 def test_kills_at_random_leave_nothing_torn_lost_or_unreported(kind: str, folder: Path) -> None:
     report = torture(kind, SECONDS, folder)
     assert report["problems"] == [], report
-    assert report["kills"] >= 20 * SECONDS / 3, report
-    assert min(report["seen"].values()) >= 100, report
+    assert report["kills"] >= 20, report
+    assert min(report["seen"].values()) >= ENOUGH, report
 
 
 @pytest.mark.parametrize("planted", PLANTED)

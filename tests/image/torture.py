@@ -35,6 +35,8 @@ ROWS = 30_000  # so many that a good part of all kills hits inside a publish
 RING = 2048
 EVENT_BYTES = 1 << 17
 SLOT = 20_000
+ENOUGH = 100  # new records for each reader
+PATIENCE_S = 40
 EPOCHS_A_FILE = 12  # then the file is lost, as by a reboot
 
 
@@ -288,8 +290,13 @@ def torture(kind: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
     readers: dict[str, int] = {}
     kills = epoch = 0
     failures: list[str] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not failures:
+    start = time.monotonic()
+    known = {name: Knowledge() for name in names}
+    # On a busy machine readers come late: go on until they have seen something.
+    while not failures and (
+        time.monotonic() < start + seconds
+        or (min(know.seen for know in known.values()) < ENOUGH and time.monotonic() < start + PATIENCE_S)
+    ):
         if epoch % EPOCHS_A_FILE == 0:
             renew(folder / file, create, epoch + 1, lost=chance.random() < 0.7)
         epoch += 1
@@ -307,7 +314,8 @@ def torture(kind: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
             if not kill(readers.pop("killed")):
                 failures.append("a reader ended by itself")
         for name in names:
-            failures += [f"{name}: {text}" for text in Knowledge.load(folder / f"{name}.json").problems]
+            known[name] = Knowledge.load(folder / f"{name}.json")
+            failures += [f"{name}: {text}" for text in known[name].problems]
     for process in readers.values():
         kill(process)
     ends = {name: drain(kind, folder, name) for name in names}
