@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from tags.model import Site
-from tags.site import alarms, control, devices, displays, folder, identity, models, points, schedules, system
+from tags.site import (
+    alarms,
+    control,
+    devices,
+    displays,
+    folder,
+    identity,
+    models,
+    outputs,
+    points,
+    schedules,
+    system,
+)
 from tags.site.building import Building, Scope
 from tags.site.devices import DeviceBuild
 from tags.site.document import Document, find
@@ -72,7 +84,7 @@ class _Compiler:
         tags, supervised = self._entries()
         for entry in tags:
             points.compile_tag(self.build, entry, self.devices, self.sections["devices"])
-        points.find_selectors(self.build)
+        outputs.find_selectors(self.build)
         calendars = {}
         for name, (data, source) in self.sections["schedules"].items():
             calendar = schedules.compile_schedule(self.build, name, data, source)

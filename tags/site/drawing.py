@@ -1,7 +1,9 @@
 """SVG drawings: parsed for their places, checked for tags that do not exist and for anything that could act.
 
-A drawing is shown inside the operator's page. It may hold shapes, texts and `data-` attributes; scripts, event
-handlers, links to elsewhere, foreign content and document types are refused.
+A drawing is shown inside the operator's page, so only shapes, texts and `data-` attributes pass: scripts, event
+handlers, links to elsewhere, foreign content and document types are refused, and what an editor added for itself
+(elements and attributes of other namespaces, comments, metadata) is left out. The drawing is then written anew from
+what was read: a browser's HTML parser must not see anything else in it than the XML parser here did.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from xml.parsers import expat
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from tags.site.problems import Place, Report
 
@@ -19,13 +21,17 @@ DEPTH_MAX: Final = 100
 TAG_ATTRIBUTES: Final = ("data-tag", "data-mode", "data-remote", "data-trip")
 _DISPLAY_ATTRIBUTE: Final = "data-display"
 _NAMESPACE: Final = "http://www.w3.org/2000/svg"
-_FORBIDDEN: Final = frozenset({
-    "script", "foreignobject", "iframe", "object", "embed", "image", "feimage", "handler", "listener", "audio",
-    "video", "link", "meta", "base", "form", "input", "animate", "animatemotion", "animatetransform", "set",
-    "discard", "style",
+_ELEMENTS: Final = frozenset({
+    "svg", "g", "defs", "symbol", "use", "title", "desc", "a", "switch", "path", "rect", "circle", "ellipse", "line",
+    "polyline", "polygon", "text", "tspan", "textPath", "marker", "clipPath", "mask", "pattern", "linearGradient",
+    "radialGradient", "stop",
 })  # fmt: skip
-_LINKS: Final = frozenset({"href", "xlink:href", "src", "action", "formaction", "data"})
+_LEFT_OUT: Final = frozenset({"metadata"})
+_LINKS: Final = frozenset({"href", "xlink:href"})
+_KEPT_PREFIXED: Final = frozenset({"xlink:href", "xml:space", "xml:lang", "xmlns:xlink"})
 _PARAMETER: Final = re.compile(r"\$([A-Za-z_]\w*)")
+_HIDING: Final = re.compile(r"[\s\x00-\x1f\\]|/\*.*?\*/")  # what CSS and URLs skip
+_OUTWARD_URL: Final = re.compile(r"url\((?![\"']?#)")
 
 
 def check(
@@ -55,33 +61,16 @@ def check(
     reader = _Reader(file, parameters, report, tag_problem, display_problem)
     try:
         reader.parser.Parse(svg, True)
-        text = svg.decode("utf-8-sig")
     except expat.ExpatError as error:
         what = expat.errors.messages[error.code]
-        report(
-            Place(file, error.lineno, error.offset + 1),
-            f"not SVG: {what}. Correct it, or save it again as plain SVG.",
-        )
+        text = f"not SVG: {what}. Correct it, or save it again as plain SVG in UTF-8."
+        report(Place(file, error.lineno, error.offset + 1), text)
         return "", ()
-    except UnicodeDecodeError:
-        report(Place(file), "not UTF-8. Save the drawing as UTF-8.")
-        return "", ()
-    return fill(text, parameters), tuple(reader.tags)
-
-
-def fill(text: str, parameters: Mapping[str, Any]) -> str:
-    """Replaces `$name` by the parameter's text, escaped for attributes and texts."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in parameters:
-            return match[0]
-        return escape(str(parameters[match[1]]), {'"': "&quot;", "'": "&apos;"})
-
-    return _PARAMETER.sub(value, text) if parameters else text
+    return "".join(reader.written), tuple(reader.tags)
 
 
 class _Reader:
-    """Looks at each element."""
+    """Looks at each element and writes it anew."""
 
     def __init__(
         self,
@@ -94,11 +83,15 @@ class _Reader:
         self.file, self.parameters, self.report = file, parameters, report
         self.tag_problem, self.display_problem = tag_problem, display_problem
         self.tags: dict[str, None] = {}
+        self.written: list[str] = []
         self.depth = 0
-        self.parser = expat.ParserCreate()
+        self.left_out = 0  # depth of the element that is left out with all below it; 0 for none
+        self.parser = expat.ParserCreate("utf-8")
         self.parser.ordered_attributes = True
+        self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
+        self.parser.CharacterDataHandler = self.text
         self.parser.StartDoctypeDeclHandler = self.doctype
         self.parser.ProcessingInstructionHandler = self.instruction
 
@@ -106,43 +99,69 @@ class _Reader:
     def here(self) -> Place:
         return Place(self.file, self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1)
 
+    def fill(self, text: str) -> str:
+        """Replaces `$name` by the parameter."""
+        return _PARAMETER.sub(lambda match: str(self.parameters.get(match[1], match[0])), text)
+
     def doctype(self, *_: Any) -> None:
         self.report(self.here, "a document type (<!DOCTYPE …>) is not allowed in a drawing. Leave it out.")
 
     def instruction(self, target: str, _data: str) -> None:
         self.report(self.here, f"an instruction (<?{target} …?>) is not allowed in a drawing. Leave it out.")
 
-    def end(self, _name: str) -> None:
+    def text(self, data: str) -> None:
+        if not self.left_out:
+            self.written.append(escape(self.fill(data)))
+
+    def end(self, name: str) -> None:
+        if not self.left_out:
+            self.written.append(f"</{name}>")
+        elif self.left_out == self.depth:
+            self.left_out = 0
         self.depth -= 1
 
     def start(self, name: str, attributes: list[str]) -> None:
         self.depth += 1
-        local = name.rpartition(":")[2].lower()
-        if self.depth == 1 and local != "svg":
-            self.report(self.here, f"a drawing begins with <svg>, not with <{name}>. Save it as plain SVG.")
+        if self.left_out:
+            return
+        if self.depth == 1:
+            self.root(name, attributes)
         if self.depth == DEPTH_MAX:
             self.report(self.here, f"nested more than {DEPTH_MAX} deep. Ungroup the drawing.")
-        if local in _FORBIDDEN:
-            self.report(self.here, f"<{name}> is not allowed in a drawing: only shapes and texts. Remove it.")
+        if name not in _ELEMENTS:
+            self.left_out = self.depth
+            if ":" not in name and name not in _LEFT_OUT:
+                self.report(
+                    self.here, f"<{name}> is not allowed in a drawing: only shapes and texts. Remove it."
+                )
+            return
+        self.written.append(f"<{name}")
         for attribute, value in zip(attributes[::2], attributes[1::2], strict=True):
-            self.attribute(attribute, fill(value, self.parameters))
+            if ":" not in attribute or attribute in _KEPT_PREFIXED:
+                filled = self.fill(value)
+                self.attribute(attribute, filled)
+                self.written.append(f" {attribute}={quoteattr(filled)}")
+        self.written.append(">")
 
-    def attribute(self, name: str, value: str) -> None:
-        lower = name.lower()
-        squeezed = re.sub(r"[\s\x00-\x1f\\]|/\*.*?\*/", "", value).lower()
-        if lower.startswith("on"):
-            self.report(self.here, f"{name}= is an event handler. A drawing cannot act: remove it.")
-        elif lower in _LINKS and not squeezed.startswith("#"):
+    def root(self, name: str, attributes: list[str]) -> None:
+        given = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        if name != "svg" or given.get("xmlns") != _NAMESPACE:
             self.report(
                 self.here,
-                f"{name}={value!r} leads elsewhere. Only links to parts of the drawing (#…) are allowed.",
+                f'a drawing begins with <svg xmlns="{_NAMESPACE}">, not with <{name}>. Save it as plain SVG.',
             )
-        elif (
-            ("url(" in squeezed and re.search(r"url\((?![\"']?#)", squeezed))
-            or "javascript:" in squeezed
-            or "@import" in squeezed
-        ):
+
+    def attribute(self, name: str, value: str) -> None:
+        squeezed = _HIDING.sub("", value).lower()
+        if name.lower().startswith("on"):
+            self.report(self.here, f"{name}= is an event handler. A drawing cannot act: remove it.")
+        elif name in _LINKS and not squeezed.startswith("#"):
+            text = f"{name}={value!r} leads elsewhere. Only links to parts of the drawing (#…) are allowed."
+            self.report(self.here, text)
+        elif "javascript:" in squeezed or "@import" in squeezed or _OUTWARD_URL.search(squeezed):
             self.report(self.here, f"{name}= loads something from elsewhere. Only url(#…) is allowed.")
+        elif name == "xmlns" and value != _NAMESPACE:
+            self.report(self.here, f"xmlns={value!r} is another language than SVG. Remove the element.")
         elif name in TAG_ATTRIBUTES:
             problem = self.tag_problem(value)
             if problem:

@@ -313,7 +313,7 @@ def test_display_with_parameters(compiled: Compile) -> None:
         **{"pictures/one.svg": svg},
     )
     assert site.displays[0].tags == ("a/LT-1",)
-    assert 'data-tag="a/LT-1">5 &gt; 4<' in site.displays[0].svg
+    assert 'data-tag="a/LT-1">5 &gt; 4</text>' in site.displays[0].svg
 
 
 def test_template_parameters(compiled: Compile) -> None:

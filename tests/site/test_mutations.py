@@ -179,7 +179,7 @@ def test_plain_scalars(whole: int, fraction: float) -> None:
         st.lists(
             st.sampled_from(
                 [
-                    "<svg>",
+                    "<svg xmlns='http://www.w3.org/2000/svg'>",
                     "</svg>",
                     "<g ",
                     "data-tag='a'",
@@ -209,5 +209,5 @@ def test_any_bytes_are_a_drawing_or_have_a_problem(data: bytes) -> None:
         attributes: set[str] = set()
         parser.StartElementHandler = lambda _name, given: attributes.update(given)
         parser.Parse(svg, True)
-        assert attributes <= {"data-tag"}
+        assert attributes <= {"data-tag", "xmlns"}
         assert set(tags) <= {"a"}
