@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
@@ -170,6 +171,11 @@ class _Compiler:
         if isinstance(endpoint, str) and not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", endpoint):
             text = f"{endpoint!r} is not an address. Write opc.tcp://127.0.0.1:4840."
             scope.report(("opcua", "endpoint"), text)
+        hmi = data.get("hmi")
+        host = hmi.get("host") if isinstance(hmi, dict) else None
+        if isinstance(host, str) and not _is_loopback(host):
+            text = f"{host!r} is not this machine. Write 127.0.0.1, and put a web server with TLS in front for others."
+            scope.report(("hmi", "host"), text)
         if isinstance(data.get("services"), list):
             self._check_services(scope, data["services"])
 
@@ -271,6 +277,14 @@ class _Compiler:
 def _is_less_head(document: Document) -> tuple[bool, bool]:
     """Sorts the file first that should hold the settings of the site."""
     return "site" not in document.data, document.file != "site.yaml"
+
+
+def _is_loopback(host: str) -> bool:
+    """Passwords travel to the web pages, which speak plain HTTP: they stay on this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _start_order(name: str) -> int:

@@ -17,6 +17,7 @@ from tags.site.fields import (
     Plain,
     Rate,
     States,
+    UnitName,
     Whole,
 )
 from tags.site.models import Priority, TypeName
@@ -207,7 +208,7 @@ class Calc(Block):
 
     block: Literal["calc"]
     expression: Condition
-    unit: str | None = None
+    unit: UnitName | None = None
     type: TypeName | None = None
     states: States | None = None
     range: Limits | None = None

@@ -192,5 +192,6 @@ States = Annotated[
         }
     ),
 ]
+UnitName = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(units.UNITS)})]
 Flag = StrictBool
 Whole = StrictInt

@@ -18,6 +18,7 @@ from tags.site.fields import (
     Plain,
     Rate,
     States,
+    UnitName,
     Whole,
 )
 
@@ -124,7 +125,7 @@ class Tag(Model):
     bad_outside: Limits | None = Field(
         default=None, description="Raw values outside are a sensor failure (NAMUR NE 43)."
     )
-    unit: str | None = None
+    unit: UnitName | None = None
     description: str = ""
     display: str | None = None
     decimals: Annotated[Whole, Field(ge=0, le=9)] | None = None
