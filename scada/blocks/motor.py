@@ -66,7 +66,7 @@ class Motor(Inhibitable):
         "_asked", "_auto", "_auto_text", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_fault", "_fault_on",
         "_grouped", "_hours_ns", "_hours_put", "_inhibits", "_local", "_min_off_ns", "_mode", "_off_ns", "_passive",
         "_per_hour", "_permit", "_points", "_remote", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
-        "_starts", "_state", "_stay_off", "_stepped", "_stop", "_stop_held_ns", "_timer_ns", "_times", "_trip",
+        "_starts", "_state", "_stay_off", "_stepped", "_stop", "_stop_held_ns", "_stop_high", "_stop_low", "_timer_ns", "_times", "_trip",
         "_trip_auto", "_trip_for_ns", "_trip_known", "_trip_ns", "_trip_on", "_trip_when", "_watched", "_wish",
     )  # fmt: skip
     type = "motor"
@@ -96,6 +96,8 @@ class Motor(Inhibitable):
         self._state, self._timer_ns, self._stop_held_ns = STOPPED, 0, 0
         self._run: bool | None = None  # last usable feedback
         self._run_ok = self._local = False
+        self._stop_high = False  # STOP as it was driven last
+        self._stop_low = False  # STOP is low for this scan, so that the next one makes a new pulse
         self._watched = False  # the start under way was pulsed before a restart or a gap: no second pulse
         self._blind = self._passive = True
         self._trip = self._trip_on = self._fault_on = False
@@ -220,8 +222,7 @@ class Motor(Inhibitable):
             and self._mode != OUT_OF_SERVICE
             and (self._run is True or self._state == STARTING)
         )
-        ctx.drive(self._start, False)
-        ctx.drive(self._stop, stop and (not want or self._trip or bool(self._inhibits)))
+        self._drive(ctx, start=False, stop=stop and (not want or self._trip or bool(self._inhibits)))
 
     def _follow(self, ctx: Context) -> None:
         """Local or not armed: nothing is asked of the starter."""
@@ -229,8 +230,7 @@ class Motor(Inhibitable):
         self._cmd = bool(self._run)
         self._timer_ns = self._stop_held_ns = self._trip_ns = 0
         self._blocked = "in Local" if self._local else "its device is not armed or not read yet"
-        ctx.drive(self._start, False)
-        ctx.drive(self._stop, False)
+        self._drive(ctx, start=False, stop=False)
 
     def _watch_trips(self, ctx: Context, dt_ns: int) -> None:
         value, status = ctx.signals.value, ctx.signals.status
@@ -267,15 +267,18 @@ class Motor(Inhibitable):
         if self._mode == OUT_OF_SERVICE:
             self._state, self._cmd = (RUNNING if run else STOPPED), run
             self._blocked, self._stop_held_ns = "out of service", 0
-            ctx.drive(self._start, False)
-            ctx.drive(self._stop, False)
+            self._drive(ctx, start=False, stop=False)
             return
         if self._mode == AUTO and self._auto is not None:
             self._cmd = self._auto
         elif state == STOPPED and run and self._mode == MANUAL and self._stop_held_ns == 0:
             self._cmd = True  # the PLC started it: adopted
         self._stop_held_ns = max(self._stop_held_ns - dt_ns, 0)
-        held = self._trip or bool(self._inhibits)
+        may_repeat = self._stop_high
+        if dt_ns:
+            self._stop_low = False
+        barred = state == STARTING and ctx.outputs.tracking[self._start] & (INTERLOCKED | FORCED)
+        held = self._trip or bool(self._inhibits) or bool(barred)
         if held and self._mode == MANUAL:
             self._cmd = False  # nothing starts by itself when it is let go
         want = self._cmd and not held
@@ -283,7 +286,7 @@ class Motor(Inhibitable):
             self._timer_ns += dt_ns
 
         if run:
-            state = self._while_running(ctx, state, want)
+            state = self._while_running(ctx, state, want, may_repeat=may_repeat)
         elif state == RUNNING and want:
             self._latch(ctx, "stopped by itself")
             state, want = TRIPPED, False
@@ -304,22 +307,24 @@ class Motor(Inhibitable):
             elif self._mode == MANUAL:
                 self._cmd = False  # what cannot start now must not start later by surprise
         self._state = state
-        again = (
-            state == STOPPING and self._timer_ns == 0 and self._cause == "did not stop"
-        )  # low for one scan
-        stop = (state == STOPPING and not again) or self._stop_held_ns > 0
-        ctx.drive(self._stop, stop)
-        ctx.drive(self._start, state == STARTING and not stop and not self._watched)
+        stop = (state == STOPPING and not self._stop_low) or self._stop_held_ns > 0
+        self._drive(ctx, start=state == STARTING and not stop and not self._watched, stop=stop)
 
-    def _while_running(self, ctx: Context, state: int, want: bool) -> int:
+    def _drive(self, ctx: Context, *, start: bool, stop: bool) -> None:
+        self._stop_high = stop
+        ctx.drive(self._start, start)
+        ctx.drive(self._stop, stop)
+
+    def _while_running(self, ctx: Context, state: int, want: bool, *, may_repeat: bool) -> int:
         self._blocked = ""
         if want:
             return RUNNING
         if state != STOPPING:
             self._timer_ns, self._stop_held_ns = 0, STOP_HELD_NS
-        elif self._timer_ns >= self._start_time_ns:
+        elif self._timer_ns >= self._start_time_ns and may_repeat:
             self._latch(ctx, "did not stop")
-            self._cause, self._timer_ns, self._stop_held_ns = "did not stop", 0, 0
+            self._cause, self._stop_low = "did not stop", True
+            self._timer_ns = self._stop_held_ns = 0
         return STOPPING
 
     def _why_not(self, ctx: Context) -> str:
@@ -372,6 +377,9 @@ class Motor(Inhibitable):
                 self._cmd = self._state in (STARTING, RUNNING) or (
                     self._state == IN_LOCAL and self._run is True
                 )
+            if wanted == OUT_OF_SERVICE and self._state in (STARTING, STOPPING):
+                self._state = RUNNING if self._run else STOPPED  # nothing is under way any more
+                self._cmd = self._run is True
             self._mode = int(wanted)
             return None
         if point == "RESET":

@@ -188,6 +188,15 @@ def test_restart_announces_nothing_again() -> None:
     assert (again.bits(pressure), again.bits(L)) == (1, 5)
 
 
+def test_dead_band_and_delay_hold_over_a_restart() -> None:
+    rig = Rig([limit(HH, 4.5, deadband=0.25)])
+    walk(rig, HH, [5.0])
+    rig.acknowledge(HH)
+    again = Rig([limit(HH, 4.5, deadband=0.25)])
+    again.alarms.restore(rig.alarms.retained())
+    assert walk(again, HH, [4.4, 4.2]) == [1, 0]
+
+
 def test_alarms_without_anything_and_of_unknown_kind() -> None:
     assert Rig([]).scan() == []
     with pytest.raises(ValueError, match="t/X/H: the kinds are high, low, state, quality"):

@@ -297,6 +297,16 @@ def test_a_stop_that_does_not_work_is_repeated_and_alarmed() -> None:
     assert (rig.get("t/P/TRIP"), state(rig)) == (True, STOPPING)
 
 
+def test_a_stop_is_repeated_also_when_scans_are_long() -> None:
+    rig = manual(make(run=True))
+    rig.write("t/P/CMD", False)
+    seen = []
+    for _ in range(8):
+        rig.scan(periods=5)
+        seen.append(rig.applied("t/P/STOP"))
+    assert seen == [True, False] * 4
+
+
 def test_restart_while_starting_does_not_pulse_again() -> None:
     rig = make(auto="t/WANT")
     rig.set("t/WANT", True)
