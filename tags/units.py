@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -166,6 +167,7 @@ TIME_NS: Final[dict[str, int]] = {
 NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({NUMBER})\s*(\S.*?)?\s*")
 _LONGEST_NS: Final = 2**62
+_COMPARED_MAX: Final = 2000
 
 
 class UnitError(ValueError):
@@ -184,16 +186,22 @@ def find(symbol: str) -> Unit:
     return unit
 
 
-def did_you_mean(word: str, known: object, limit: int = 1) -> str:
-    """`: did you mean 'x'?` for the nearest known word, else an empty text.
+def did_you_mean(word: str, known: Iterable[object], limit: int = 1) -> str:
+    """`; did you mean 'x'?` for the nearest known word, else an empty text.
 
     Args:
         word: What was written.
-        known: An iterable of texts.
+        known: What there is. Of very many paths only those with the same parent or the same last part are compared.
         limit: Offer at most this many.
     """
-    by_fold = {str(item).casefold(): str(item) for item in known}  # type: ignore[attr-defined]
-    close = difflib.get_close_matches(word.casefold(), by_fold, limit, 0.6)
+    by_fold = {str(item).casefold(): str(item) for item in known}
+    wanted = word.casefold()
+    near: Iterable[str] = by_fold
+    if len(by_fold) > _COMPARED_MAX:
+        parent, _, last = wanted.rpartition("/")
+        near = [fold for fold in by_fold if fold.startswith(f"{parent}/") or fold.endswith(f"/{last}")]
+        near = near[:_COMPARED_MAX]
+    close = difflib.get_close_matches(wanted, near, limit, 0.6)
     return "; did you mean " + " or ".join(repr(by_fold[match]) for match in close) + "?" if close else ""
 
 

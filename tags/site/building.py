@@ -249,7 +249,7 @@ class Scope:
             text: The expression.
             wanted: `bool`, `number` or "" for either.
         """
-        parsed = None if text is None else self.expression(loc, text)
+        parsed = None if text is None or self.build.problems.full else self.expression(loc, text)
         if parsed is None or text is None:
             return None
         found = expression.problems(parsed, self.build.tags)

@@ -30,7 +30,7 @@ def compile_tag(
     build: Building, entry: Entry, devices: Mapping[str, DeviceBuild], known_devices: Mapping[str, object]
 ) -> None:
     """Compiles one entry into the building: the tag, its command if it is writable at a device, its alarms."""
-    if not build.check_path(entry.path, entry.source.place()):
+    if build.problems.full or not build.check_path(entry.path, entry.source.place()):
         return
     scope = Scope(build, entry.source, entry.path)
     model = validate(models.Tag, entry.data, entry.source, entry.path, build.problems)

@@ -71,10 +71,15 @@ class Problems:
     def __init__(self) -> None:
         self.found: dict[Problem, None] = {}
 
+    @property
+    def full(self) -> bool:
+        """No more are kept: looking for them is wasted time."""
+        return len(self.found) >= PROBLEMS_MAX
+
     def add(self, place: Place, message: str) -> None:
         """Records a problem; `message` says what is wrong and what to do."""
         text = " ".join(message.split())
-        if len(self.found) < PROBLEMS_MAX:
+        if not self.full:
             self.found[Problem(place.file, place.line, place.column, text)] = None
 
     def raise_if_any(self) -> None:

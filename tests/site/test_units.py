@@ -123,3 +123,10 @@ def test_rates() -> None:
     for text in ("5 %", "5 m/kg", "fast", "5 foo/s"):
         with pytest.raises(units.UnitError):
             units.rate(text)
+
+
+def test_the_nearest_of_very_many_paths() -> None:
+    known = [f"area{i}/TT-{i}" for i in range(10_000)]
+    assert units.did_you_mean("area7/TTX-7", known) == "; did you mean 'area7/TT-7'?"
+    assert units.did_you_mean("aera4711/TT-4711", known) == "; did you mean 'area4711/TT-4711'?"
+    assert units.did_you_mean("x", known) == ""
