@@ -78,7 +78,7 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
     Raises:
         OSError: The certificate cannot be written.
     """
-    server = SiteEndpoints(iserver=SiteServer(users))
+    server = SiteEndpoints(iserver=SiteServer(users, data.run))
     uri = f"urn:closedloop:{site.name}:server"
     server.name = f"Closedloop {site.name}"
     server.manufacturer_name = "Closedloop"

@@ -23,19 +23,16 @@ TICK_S: Final = 0.05
 _HEALTH_TICKS: Final = 20
 
 
-def main(argv: list[str]) -> int:
-    """Entry point; returns the exit code."""
-    with Service.start(argv) as service:
-        logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # client mistakes are no news of ours
-        try:
-            asyncio.run(_serve(service))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            service.fail(
-                f"{service.site.opcua_endpoint}: the port is in use. Choose another with --opcua-port."
-            )
-            return 1
+def run(service: Service) -> int:
+    """Serves until the service is asked to stop; returns the exit code."""
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # client mistakes are no news of ours
+    try:
+        asyncio.run(_serve(service))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        service.fail(f"{service.site.opcua_endpoint}: the port is in use. Choose another with --opcua-port.")
+        return 1
     return 0
 
 
@@ -54,7 +51,7 @@ async def _serve(service: Service) -> None:
     mirror = Mirror(client, values, service.clock)
     building.cancel()
     await server.start()
-    gc.collect()
+    gc.enable()
     gc.freeze()
     service.ready()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from asyncua import ua
@@ -101,10 +102,16 @@ class Session(InternalSession):
 
 
 class SiteServer(InternalServer):
-    """asyncua's internal server with our sessions, users and limits."""
+    """asyncua's internal server with our sessions, users and limits.
 
-    def __init__(self, user_manager: SiteUsers) -> None:
+    Args:
+        user_manager: Who may sign in.
+        run: Where the copy of the standard nodes lies.
+    """
+
+    def __init__(self, user_manager: SiteUsers, run: Path) -> None:
         super().__init__(user_manager=user_manager)
+        self._run = run
         self.allow_remote_admin = False
         self.supported_tokens = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken)
         self.max_connections = 100

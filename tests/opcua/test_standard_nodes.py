@@ -1,0 +1,39 @@
+"""A restart reads the standard nodes back; a useless copy is made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from asyncua import ua
+from asyncua.server.address_space import AddressSpace, NodeManagementService
+
+from scada.opcua.standard_nodes import copy_of, fill
+
+SERVER_STATUS = ua.NodeId(ua.ObjectIds.Server_ServerStatus)
+
+
+async def filled(run: Path) -> AddressSpace:
+    aspace = AddressSpace()
+    await fill(aspace, NodeManagementService(aspace), run)
+    return aspace
+
+
+async def test_the_copy_holds_the_same_nodes(tmp_path: Path) -> None:
+    made = await filled(tmp_path)
+    assert copy_of(tmp_path).exists()
+    stamp = copy_of(tmp_path).stat().st_mtime_ns
+    read = await filled(tmp_path)
+    assert copy_of(tmp_path).stat().st_mtime_ns == stamp
+    assert set(read.keys()) == set(made.keys())
+    assert len(read[SERVER_STATUS].references) == len(made[SERVER_STATUS].references)
+    copy_of(tmp_path).write_bytes(copy_of(tmp_path).read_bytes()[:1000])
+    again = await filled(tmp_path)
+    assert set(again.keys()) == set(made.keys())
+    assert copy_of(tmp_path).stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("damage", [b"", b"no pickle"])
+async def test_a_useless_copy_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+    copy_of(tmp_path).write_bytes(damage)
+    assert SERVER_STATUS in await filled(tmp_path)
