@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,12 @@ def test_the_nearest_of_very_many_paths() -> None:
     assert units.did_you_mean("area7/TTX-7", known) == "; did you mean 'area7/TT-7'?"
     assert units.did_you_mean("aera4711/TT-4711", known) == "; did you mean 'area4711/TT-4711'?"
     assert units.did_you_mean("x", known) == ""
+
+
+def test_the_manual_lists_every_unit() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "units.md").read_text()
+    for unit in units._TABLE:
+        names = ", ".join(f"`{alias}`" for alias in unit.aliases)
+        assert (
+            f"| `{unit.symbol}` | {names} | {unit.description} | {unit.dimension} | {unit.code} |" in manual
+        )
