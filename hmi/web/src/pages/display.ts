@@ -37,6 +37,7 @@ export class DisplayPage extends Panel {
   override render() {
     return html`<div class="display-page">
       <section class="picture" aria-label=${this.display?.title ?? "Display"}>
+        <h2 class="hidden">${this.display?.title ?? "Display"}</h2>
         ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
         <div class="drawing" @click=${this.clicked} @keydown=${this.keyed}></div>
       </section>
@@ -76,8 +77,9 @@ export class DisplayPage extends Panel {
     for (const element of root.querySelectorAll<SVGElement>("[data-display], [data-open], [data-symbol][data-tag]")) {
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", element.dataset.display ? "link" : "button");
-      const label = element.dataset.display ? `Open display ${element.dataset.display}` : `Details of ${element.dataset.open ?? element.dataset.tag}`;
-      element.setAttribute("aria-label", label);
+      // A reading is called by what stands in it: its label and its value.
+      const symbol = element.dataset.symbol ? `${element.dataset.symbol} ${element.textContent?.trim() ?? ""} ${element.dataset.tag}` : null;
+      if (symbol && !element.dataset.open) element.setAttribute("aria-label", symbol.replace(/\s+/g, " "));
     }
     root.setAttribute("role", "group");
     root.removeAttribute("aria-labelledby");

@@ -37,7 +37,7 @@ export class SystemPage extends Panel {
   override render() {
     const status = this.status;
     return html`<section class="page system" aria-labelledby="system-title">
-      <header><h1 id="system-title">System</h1>
+      <header><h2 id="system-title">System</h2>
         ${status ? html`<span>Site ${status.site} · Closedloop ${status.version} · ${status.tags} tags · ${status.clients} open ${status.clients === 1 ? "page" : "pages"}</span>` : nothing}</header>
       ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
       ${status ? this.content(status) : nothing}
@@ -56,7 +56,7 @@ export class SystemPage extends Panel {
       <table class="list"><caption>Devices</caption>
         <thead><tr><th scope="col">Device</th><th scope="col">Connection</th><th scope="col">Outputs</th><th scope="col">Polling</th></tr></thead>
         <tbody>${status.devices.map((device) => this.device(device))}</tbody></table>
-      <h2>Forced values</h2>
+      <h3>Forced values</h3>
       ${status.forces.length
         ? html`<table class="list"><thead><tr><th scope="col">Tag</th><th scope="col" class="n">Value</th><th scope="col">Until</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
           <tbody>${status.forces.map((force) => html`<tr><th scope="row">${tagLink(force.path)}</th><td class="n">${String(force.value)}</td>

@@ -98,8 +98,9 @@ export class TagPanel extends Panel {
 
   private writeButton(tag: Tag, text: string) {
     const why = live.link !== "live" ? "No live data" : who.session.user ? who.refusal(tag) : "";
-    return html`<button class="write-button" ?disabled=${why !== ""} title=${why || `Change ${tag.path}`} aria-label="${text} ${tag.path}"
-      @click=${() => openWrite(tag)}>${who.session.user ? text : "Sign in to change"}</button>`;
+    const label = who.session.user ? text : "Sign in to change";
+    return html`<button class="write-button" ?disabled=${why !== ""} title=${why || `Change ${tag.path}`} aria-label="${label} ${tag.path}"
+      @click=${() => openWrite(tag)}>${label}</button>`;
   }
 
   /** A block's faceplate: what goes in, what it wants, what comes out, its modes and commands. */

@@ -34,7 +34,7 @@ export class TagsPage extends Panel {
 
   override render() {
     return html`<section class="page tags" aria-labelledby="tags-title">
-      <header><h1 id="tags-title">Tags</h1>
+      <header><h2 id="tags-title">Tags</h2>
         <label class="search"><span class="hidden">Search in paths and descriptions</span>
           <input type="search" placeholder="Search path or description" .value=${this.search} @input=${this.typed} autocomplete="off" spellcheck="false" /></label>
         <div class="filters" role="group" aria-label="Kind of tag">

@@ -32,23 +32,17 @@ export class Banner extends Panel {
     this.first = this.first && live.heartbeat === null;
     this.heard = new Set(shown.filter((alarm) => alarm.bits & UNACKNOWLEDGED).map((alarm) => alarm.path));
     return html`<section class="banner" aria-label="Alarm banner" data-worst=${top && top.bits & UNACKNOWLEDGED ? top.priority : "none"}>
-      <a class="counts" href=${link({ page: "alarms", name: "", tag: "" })} aria-label=${this.countsText()}>
+      <a class="counts" href=${link({ page: "alarms", name: "", tag: "" })}><span class="hidden">Alarm list: </span>
         ${PRIORITIES.map((priority) => {
           const open = live.counts.unacknowledged[priority];
           const active = live.counts.active[priority];
           return html`<span class="count ${open ? "open" : active ? "" : "none"}" title="${priority}: ${active} active, ${open} unacknowledged">
-            ${priorityMark(priority)}<b>${Math.max(active, open)}</b></span>`;
+            ${priorityMark(priority)}<b>${Math.max(active, open)}</b><span class="hidden">, ${open} unacknowledged; </span></span>`;
         })}
       </a>
       ${top ? this.top(top, shown.length) : html`<span class="quiet">No active alarms</span>`}
       <span class="hidden" role="alert">${this.said}</span>
     </section>`;
-  }
-
-  private countsText(): string {
-    const { active, unacknowledged } = live.counts;
-    const parts = PRIORITIES.filter((p) => active[p] || unacknowledged[p]).map((p) => `${active[p]} ${p} active, ${unacknowledged[p]} unacknowledged`);
-    return parts.length ? `Alarm list: ${parts.join("; ")}` : "Alarm list: no alarms";
   }
 
   private top(alarm: Alarm, count: number) {

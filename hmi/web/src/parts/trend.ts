@@ -139,6 +139,7 @@ export class Trend extends Panel {
       }
     }
     this.draw();
+    this.requestUpdate();
   }
 
   private data(): uPlot.AlignedData {
