@@ -118,7 +118,7 @@ class Outputs:
 
     Attributes:
         aux: Shape (n,), what field acted on: command version in the low 56 bits, result above.
-        next_ns: Monotonic time at which `due` must be asked again though nothing new came, ns.
+        next_ns: `due` need not be asked before this monotonic time, ns; 0 whenever something new came.
     """
 
     def __init__(self, outputs: Sequence[Output]) -> None:
@@ -126,7 +126,7 @@ class Outputs:
         self.outputs = tuple(outputs)
         self.armed = False
         self.linked = False
-        self.next_ns = _NEVER
+        self.next_ns = 0
         self._float = np.array([o.type in types.FLOATS for o in outputs], np.bool_)
         self._pulse = np.array([o.mode == PULSE for o in outputs], np.bool_)
         self._shared = np.array([o.mode == SHARED for o in outputs], np.bool_)
@@ -175,10 +175,12 @@ class Outputs:
     def arm(self, armed: bool) -> None:
         """The device was armed or disarmed."""
         self.armed = armed
+        self.next_ns = 0
 
     def link(self, linked: bool) -> None:
         """The link came up or went down; everything is read back first."""
         self.linked = linked
+        self.next_ns = 0
         self._fresh.fill(False)
 
     def observe(self, commands: Commands, alive: bool, now_ns: int) -> None:
@@ -186,6 +188,7 @@ class Outputs:
 
         Call it at least whenever either changed, and once when field starts.
         """
+        self.next_ns = 0
         live = commands.usable & alive
         newly_lost = ~live & (self._lost_ns < 0)
         self._lost_ns[newly_lost] = now_ns
@@ -215,22 +218,19 @@ class Outputs:
         self._seen[rest] = version[rest]
         self._set(rest & commands.drive, version, OK)
 
-    def read_back(self, where: npt.NDArray[np.intp], bits: Bits, good: Flags) -> bool:
+    def read_back(self, where: npt.NDArray[np.intp], bits: Bits, good: Flags) -> None:
         """Values that were asked for and read after all earlier writes.
 
         Args:
             where: Positions of outputs, each once.
             bits: Value bits.
             good: False where the reading is not Good.
-
-        Returns:
-            False when all is as it was, so that `due` need not be asked before `next_ns`.
         """
-        same = bool(((self._back[where] == bits) & (self._fresh[where] == good)).all())
+        if not ((self._back[where] == bits) & (self._fresh[where] == good)).all():
+            self.next_ns = 0
         self._back[where] = bits
         self._fresh[where] = good
         self._tries[where[good & (bits == self._written[where])]] = 0
-        return not same
 
     def due(self, now_ns: int) -> list[Order]:
         """Writes to do now, stops first. Ask again after each one: what is due may have changed.
@@ -290,6 +290,7 @@ class Outputs:
             now_ns: When it was over, ns monotonic.
         """
         i = order.index
+        self.next_ns = 0
         repeated = self._written[i] == order.bits and self._tries[i] > 0
         self._tries[i] = (self._tries[i] + 1 if repeated else 1) if self._level[i] else 0
         self._fresh[i] = False

@@ -151,7 +151,6 @@ class Poller:
         )
         now = self._clock.monotonic_ns()
         self._outputs.observe(seen, alive, now)
-        self._outputs.next_ns = 0  # look at once
         self._samples.acted(self._out, self._outputs.aux, now)
         self._sleeper.wake()
 
@@ -235,7 +234,6 @@ class Poller:
             self._samples.acted(self._out, self._outputs.aux, now)
             if orders:
                 self._writes += 1
-                self._outputs.next_ns = 0
                 await self._write(orders[0])
                 return
         self._writes = 0
@@ -277,8 +275,7 @@ class Poller:
         for n, position in enumerate(reading.members[mine]):
             if self._tags[position].type == types.STRING:
                 bits[n] = _digest(reading.texts.get(int(position), ""))
-        if self._outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine])):
-            self._outputs.next_ns = 0
+        self._outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine]))
 
     async def _write(self, order: Order) -> None:
         position = int(self._out[order.index])

@@ -535,9 +535,15 @@ class Anything(RuleBasedStateMachine):
         self.bench.read(good=good)
         self.fresh[:] = good
 
+    @rule()
+    def field_looks(self) -> None:
+        self.bench.machine.due(self.bench.now)
+
     @rule(outcome=st.sampled_from(["ok", "refused", "lost before", "lost after"]))
     def field_writes(self, outcome: str) -> None:
+        early = self.bench.now < self.bench.machine.next_ns
         orders = self.bench.machine.due(self.bench.now)
+        assert not (early and orders), "nobody would have asked for this write"
         if not orders:
             return
         self.judge(orders)
