@@ -7,7 +7,7 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import uvicorn
@@ -32,29 +32,21 @@ LAST_WRITES_NS: Final = 30 * 86_400 * 1_000_000_000
 LAST_WRITES_MAX: Final = 5000
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the service until SIGTERM.
-
-    Args:
-        argv: Arguments without the program; None for those of the process.
-
-    Returns:
-        Exit code: 0 stopped as asked, 1 could not run.
-    """
-    with Service.start(argv) as service:
-        try:
-            client = Client(service.data.root, "hmi", clock=service.clock)
-        except NotRunningError as error:
-            service.fail(str(error))
-            return 1
-        service.site = client.site  # one copy of it is enough
-        try:
-            listener = _bind(client.site.hmi_host, client.site.hmi_port)
-        except OSError as error:
-            service.fail(_why_not(error, client.site.hmi_host, client.site.hmi_port))
-            return 1
-        with listener, client:
-            uvloop.run(_serve(service, client, listener))
+def run(service: Service) -> int:
+    """Serves until the service is asked to stop; returns the exit code."""
+    try:
+        client = Client(service.data.root, "hmi", clock=service.clock)
+    except NotRunningError as error:
+        service.fail(str(error))
+        return 1
+    service.site = client.site  # one copy of it is enough
+    try:
+        listener = _bind(client.site.hmi_host, client.site.hmi_port)
+    except OSError as error:
+        service.fail(_why_not(error, client.site.hmi_host, client.site.hmi_port))
+        return 1
+    with listener, client:
+        uvloop.run(_serve(service, client, listener))
     return 1 if service.failed else 0
 
 

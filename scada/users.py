@@ -5,6 +5,7 @@ The file is JSON, mode 0600, replaced as a whole. There is no default user and n
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from dataclasses import dataclass
@@ -20,8 +21,19 @@ from scada.clock import Clock
 
 PASSWORD_LENGTH_MIN: Final = 10
 _NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,31}")
-# A hash of nothing that anybody knows: an unknown name costs as much time as a wrong password.
-_NOBODY: Final = PasswordHasher().hash(os.urandom(16).hex())
+
+
+def _nobodys_hash(hasher: PasswordHasher) -> str:
+    """A hash that no password has: an unknown name costs as much time as a wrong password.
+
+    Put together, not computed: computing one would cost every process that imports this 0.2 s.
+    """
+
+    def text(size: int) -> str:
+        return base64.b64encode(os.urandom(size)).decode().rstrip("=")
+
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${text(hasher.salt_len)}${text(hasher.hash_len)}"
 
 
 class Users:
@@ -34,6 +46,7 @@ class Users:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._hasher = PasswordHasher()
+        self._nobody = {"hash": _nobodys_hash(self._hasher), "role": ""}
 
     def add(self, name: str, password: str, role: str) -> None:
         """Adds a user, or gives an existing one a new password and role.
@@ -67,7 +80,7 @@ class Users:
 
     def verify(self, name: str, password: str) -> str | None:
         """The role of a user whose password is right, else None. Takes the time of one argon2id hash always."""
-        entry = self._read().get(name, {"hash": _NOBODY, "role": ""})
+        entry = self._read().get(name, self._nobody)
         try:
             self._hasher.verify(entry["hash"], password)
         except (VerificationError, InvalidHashError):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from scada.clock import SimulatedClock
 from scada.users import PASSWORD_LENGTH_MIN, Throttle, Users
@@ -18,6 +21,27 @@ def test_a_user_signs_in_with_the_right_password_only(tmp_path: Path) -> None:
     assert users.verify("otto", "correct horse") is None
     assert users.verify("admin", "") is None
     assert users.roles() == {"anna": "operator"}
+
+
+def test_an_unknown_name_costs_a_whole_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash that it is checked against is well formed and of the same cost as a real one."""
+    users = Users(tmp_path / "users")
+    users.add("anna", "correct horse", "operator")
+    checked: list[str] = []
+
+    class Hasher(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - its name
+            checked.append(str(hash))
+            with pytest.raises(VerifyMismatchError):  # not InvalidHashError: that one is instant
+                super().verify(hash, password)
+            raise VerifyMismatchError
+
+    monkeypatch.setattr(users, "_hasher", Hasher())
+    assert users.verify("anna", "wrong") is None
+    assert users.verify("otto", "wrong") is None
+    known, unknown = (text.split("$") for text in checked)
+    assert known[:4] == unknown[:4]
+    assert [len(part) for part in known] == [len(part) for part in unknown]
 
 
 def test_no_password_stands_in_the_file_and_nobody_else_reads_it(tmp_path: Path) -> None:
