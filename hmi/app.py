@@ -106,6 +106,7 @@ def _add_reads(app: FastAPI, parts: Parts) -> None:
         """One tag: what it is, its value, who wrote it last, the blocks that it belongs to."""
         client.refresh()
         _known(client, path)
+        parts.pusher.take_requests()
         return view.detail(path)
 
     @app.get("/api/history/{path:path}")
@@ -254,9 +255,13 @@ def _add_socket(app: FastAPI, parts: Parts) -> None:
             for task in (sender, receiver):
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
-        if receiver in done and not receiver.cancelled() and isinstance(receiver.exception(), ValueError):
-            with contextlib.suppress(Exception):
-                await websocket.close(1007, str(receiver.exception())[:120])
+        wrong = receiver.exception() if receiver in done else None
+        if isinstance(wrong, ValueError):
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await websocket.close(1007, str(wrong)[:120])
+        failed = sender.exception() if sender in done else None
+        if failed and not isinstance(failed, TimeoutError | WebSocketDisconnect | RuntimeError):
+            raise failed
 
 
 async def _receive(websocket: WebSocket, socket: Socket, index: dict[str, int]) -> None:

@@ -69,6 +69,19 @@ def hold(t: Times, v: Values, after: int, lead: int) -> tuple[Times, Values]:
     return np.insert(t, at, t[at] - lead), np.insert(v, at, v[at - 1])
 
 
+def close_runs(t: Times, v: Values, lead: int) -> tuple[Times, Values]:
+    """Carries each value on to where it went bad: there, not at its last change, the line ends.
+
+    Args:
+        t: Times, rising, shape (n,).
+        v: Values; NaN for bad, shape (n,).
+        lead: How long before the bad sample the point stands, in the unit of `t`.
+    """
+    nan = np.isnan(v)
+    at = np.flatnonzero(~nan[:-1] & nan[1:]) + 1
+    return np.insert(t, at, np.maximum(t[at] - lead, t[at - 1])), np.insert(v, at, v[at - 1])
+
+
 def cut(t: Times, v: Values, longest: int) -> tuple[Times, Values]:
     """Puts a gap where samples are further apart than they may be.
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from hmi.decimate import cut, hold, keep, merge_gaps
+from hmi.decimate import close_runs, cut, hold, keep, merge_gaps
 from hmi.models import History
 from scada.client import Client
 from tags.model import Tag
@@ -107,6 +107,7 @@ def trend(client: Client, tag: Tag, start_ms: int, end_ms: int, points: int) -> 
         t, v = cut(t, v, longest)
         if not stepped:
             t, v = hold(t, v, 3 * scan, scan)
+        t, v = close_runs(t, v, _MS)
         t = np.maximum(t, start)
         index = keep(t, v, start, end, points)
         kept += len(t) - len(index)

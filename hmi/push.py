@@ -161,7 +161,7 @@ class Pusher:
         Args:
             now_s: Monotonic, s.
         """
-        self._take_requests()
+        self.take_requests()
         if not self.sockets:
             if now_s >= self._beat_due:
                 self._beat_due = now_s + BEAT_S
@@ -192,7 +192,8 @@ class Pusher:
         age = -1 if sample.age_s is None else round(sample.age_s * 1000)
         return sample.value, sample.status, sample.source_ns // 1_000_000, age
 
-    def _take_requests(self) -> None:
+    def take_requests(self) -> None:
+        """Follows the outcomes of requests: who wrote last, and word of them to every page."""
         for event in self._follower.poll():
             if event["kind"] != "request":
                 continue

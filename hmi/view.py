@@ -59,6 +59,7 @@ class View:
                     self._mode.setdefault(path, block.points["MODE"])
                     if command := client.tags[path].command:
                         self._mode.setdefault(command, block.points["MODE"])
+        self._with_outputs = sorted({tag.device for tag in client.site.tags if tag.owner and tag.device})
         self.last_writes: dict[str, LastWrite] = {}
 
     def blocks(self) -> list[BlockInfo]:
@@ -183,17 +184,12 @@ class View:
         return AlarmList(alarms=[alarm_info(state) for state in states], counts=counts(states))
 
     def down(self) -> list[str]:
-        """Services that do not run."""
-        return [service.name for service in self.client.services() if service.state != "running"]
+        """Services that do not run and are not just starting."""
+        return [s.name for s in self.client.services() if s.state not in {"running", "starting"}]
 
     def unarmed(self) -> list[str]:
         """Devices with outputs that field may not write to."""
-        owned = {tag.device for tag in self.client.site.tags if tag.owner}
-        return [
-            device.name
-            for device in self.client.site.devices
-            if device.name in owned and self._health(device.name, "armed") is False
-        ]
+        return [name for name in self._with_outputs if self._health(name, "armed") is False]
 
     def status(self, epoch: int, utc_ns: int, clients: int) -> Status:
         """The system itself.

@@ -126,7 +126,7 @@ def test_an_operator_writes_and_hears_the_outcome(anna: httpx.Client, plant: Pla
     request = plant.control.requests[-1]
     assert (request["user"], request["role"], request["source"]) == ("anna", "operator", "hmi")
     assert request["items"] == [["tank1/LIC-101/SP", 2.8]]
-    last = wait_for(lambda: anna.get("/api/tags/tank1/LIC-101/SP").json()["last_write"])
+    last = anna.get("/api/tags/tank1/LIC-101/SP").json()["last_write"]
     assert (last["user"], last["source"], last["value"], last["reason"]) == ("anna", "hmi", 2.8, "trial")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmi.decimate import cut, hold, keep, merge_gaps
+from hmi.decimate import close_runs, cut, hold, keep, merge_gaps
 
 SPAN = 10_000
 
@@ -102,3 +102,17 @@ def test_no_longest_silence_no_gap(data: tuple[np.ndarray, np.ndarray]) -> None:
     t, v = cut(*data, 0)
     assert np.array_equal(t, data[0])
     assert np.array_equal(v, data[1], equal_nan=True)
+
+
+def test_a_value_reaches_as_far_as_it_was_good() -> None:
+    t, v = close_runs(np.array([0, 100, 200]), np.array([1.0, np.nan, 3.0]), 1)
+    assert t.tolist() == [0, 99, 100, 200]
+    assert v[:2].tolist() == [1.0, 1.0]
+
+
+@given(series(), st.integers(0, 100))
+def test_closing_runs_keeps_order_and_values(data: tuple[np.ndarray, np.ndarray], lead: int) -> None:
+    t, v = close_runs(*data, lead)
+    assert np.all(np.diff(t) >= 0)
+    assert set(v[~np.isnan(v)]) == set(data[1][~np.isnan(data[1])])
+    assert np.isnan(v).sum() == np.isnan(data[1]).sum()

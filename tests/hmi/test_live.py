@@ -226,3 +226,11 @@ def test_outcomes_for_a_slow_page_are_bounded_the_newest_stay() -> None:
         socket.note_request({"id": str(n)})
     assert len(socket.requests) == REQUESTS_MAX
     assert socket.requests[-1] == {"id": str(3 * REQUESTS_MAX - 1)}
+
+
+async def test_a_page_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hmi.push.SEND_S", 0.02)
+    socket = make_socket()
+    socket.ask(INDEX, [], INDEX)
+    with pytest.raises(TimeoutError):
+        await socket.run(row)

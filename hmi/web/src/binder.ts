@@ -216,8 +216,8 @@ export class Binder {
   private addHatch(): void {
     const defs = document.createElementNS(SVG, "defs");
     defs.innerHTML =
-      '<pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
-      '<rect class="hatch-ground" width="8" height="8"/><rect class="hatch-line" width="3" height="8"/></pattern>';
+      '<pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
+      '<rect class="hatch-ground" width="7" height="7"/><rect class="hatch-line" width="2.5" height="7"/></pattern>';
     this.root.prepend(defs);
   }
 }

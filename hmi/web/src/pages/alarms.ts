@@ -26,12 +26,15 @@ export class AlarmsPage extends Panel {
     return html`<section class="page alarms" aria-labelledby="alarms-title">
       <header><h2 id="alarms-title">Alarms</h2>
         <div class="filters" role="group" aria-label="Priorities shown">
-          ${PRIORITIES.map((priority) => html`<button aria-pressed=${!this.left.has(priority)} @click=${() => this.toggle(priority)}>
-            ${priorityMark(priority)} ${priority} <b>${all.filter((alarm) => alarm.priority === priority).length}</b></button>`)}
+          ${PRIORITIES.map((priority) => {
+          const count = all.filter((alarm) => alarm.priority === priority).length;
+          return html`<button aria-pressed=${!this.left.has(priority)} class=${count ? "" : "none"} @click=${() => this.toggle(priority)}>
+            ${priorityMark(priority)} ${priority} <b>${count}</b></button>`;
+        })}
           ${aside ? html`<button aria-pressed=${this.suppressed} @click=${() => { this.suppressed = !this.suppressed; this.requestUpdate(); }}>Suppressed <b>${aside}</b></button>` : nothing}
         </div>
         <button class="ack-all" ?disabled=${!open.length || live.link !== "live"} @click=${() => acknowledge(open.slice(0, 100).map((alarm) => alarm.path))}>
-          Acknowledge the ${open.length} shown</button>
+          Acknowledge all shown (${open.length})</button>
       </header>
       ${shown.length ? this.table(shown) : html`<p class="empty">No active or unacknowledged alarms${this.left.size ? " of these priorities" : ""}.</p>`}
     </section>`;

@@ -78,7 +78,7 @@ export class DisplayPage extends Panel {
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", element.dataset.display ? "link" : "button");
       // A reading is called by what stands in it: its label and its value.
-      const symbol = element.dataset.symbol ? `${element.dataset.symbol} ${element.textContent?.trim() ?? ""} ${element.dataset.tag}` : null;
+      const symbol = element.dataset.symbol ? `${element.dataset.symbol} ${element.querySelector(".t-label")?.textContent ?? ""} ${element.dataset.tag}` : null;
       if (symbol && !element.dataset.open) element.setAttribute("aria-label", symbol.replace(/\s+/g, " "));
     }
     root.setAttribute("role", "group");

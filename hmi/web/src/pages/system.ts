@@ -61,7 +61,8 @@ export class SystemPage extends Panel {
         ? html`<table class="list"><thead><tr><th scope="col">Tag</th><th scope="col" class="n">Value</th><th scope="col">Until</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
           <tbody>${status.forces.map((force) => html`<tr><th scope="row">${tagLink(force.path)}</th><td class="n">${String(force.value)}</td>
             <td>${force.expires_ms === null ? NONE : dateTimeText(force.expires_ms)}</td><td>${force.user}</td><td>${force.reason}</td></tr>`)}</tbody></table>`
-        : html`<p>None.</p>`}`;
+        : html`<p>None.</p>`}
+      <p class="hint"><a href="static/third-party.txt">Others' work in this page, and its terms</a></p>`;
   }
 
   private device(device: DeviceStatus) {

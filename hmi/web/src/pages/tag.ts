@@ -11,6 +11,8 @@ import { link } from "../route";
 import { who } from "../session";
 import "../parts/trend";
 
+/** Lines of a faceplate whose writing has a button of its own name above, or is left to the block. */
+const BUTTONS = new Set(["Command", "Start", "Reset"]);
 const FINAL = ["confirmed", "timed out", "mismatched"];
 
 export class TagPanel extends Panel {
@@ -125,7 +127,7 @@ export class TagPanel extends Panel {
         const tag = this.tags.get(path as string) as Tag;
         return html`<tr><th scope="row"><a class="tag" href=${link({ tag: tag.path })} title=${tag.path}>${text}</a></th>
           <td class="n">${reading(tag, live.samples.get(tag.path))}</td>
-          <td>${tag.writable && who.session.user ? this.writeButton(tag, "Change…") : nothing}</td></tr>`;
+          <td>${tag.writable && who.session.user && !BUTTONS.has(text) ? this.writeButton(tag, "Change…") : nothing}</td></tr>`;
       })}</table>
     </section>`;
   }

@@ -117,7 +117,9 @@ export class Trend extends Panel {
     const value = sample.value === null || typeof sample.value === "string" || kind === "bad" || kind === "stale" ? null : Number(sample.value);
     const time = Math.max(sample.sourceMs, curve.t.at(-1) ?? 0);
     const before = curve.v.at(-1);
-    if (time - (curve.t.at(-1) ?? 0) > 1500 && before !== undefined && before !== null && value !== null) {
+    // It stood still until now, or until it went bad.
+    const rested = time - (curve.t.at(-1) ?? 0) > 1500 || value === null;
+    if (rested && before !== undefined && before !== null) {
       curve.t.push(time - 1);
       curve.v.push(before);
     }
@@ -174,7 +176,7 @@ export class Trend extends Panel {
     const [start] = this.range();
     const out = new Map<string, { key: string; min: number; max: number; decimals: number; range: [number, number] | null }>();
     this.tags.forEach((tag, index) => {
-      const key = tag.unit ?? "value";
+      const key = scaleOf(tag);
       const scale = out.get(key) ?? { key, min: Infinity, max: -Infinity, decimals: tag.decimals, range: tag.range };
       const curve = this.curves[index];
       curve?.v.forEach((value, at) => {
@@ -183,6 +185,8 @@ export class Trend extends Panel {
         scale.max = Math.max(scale.max, value);
       });
       if (tag.type === "bool") [scale.min, scale.max] = [0, 1];
+      const numbers = Object.keys(tag.states).map(Number);
+      if (numbers.length) [scale.min, scale.max] = [Math.min(...numbers), Math.max(...numbers)];
       out.set(key, scale);
     });
     return [...out.values()].map(({ key, min, max, range }) => {
@@ -213,15 +217,19 @@ export class Trend extends Panel {
       scales: { x: { time: true, auto: false }, ...Object.fromEntries(keys.map((key) => [key, { auto: false }])) },
       axes: [
         { ...axis, values: (_, ticks, __, ___, step) => ticks.map((t) => tickText(t, step, timezone)) },
-        ...keys.slice(0, 2).map((key, index) => ({
-          ...axis, scale: key, side: index ? 1 : 3, size: 56, grid: { ...axis.grid, show: index === 0 },
-          values: (_: uPlot, ticks: number[]) => ticks.map((t) => `${+t.toPrecision(6)}`.replace("-", "−")),
-        })),
+        ...keys.slice(0, 2).map((key, index) => {
+          const states = this.tags.find((tag) => scaleOf(tag) === key && discrete(tag))?.states;
+          return {
+            ...axis, scale: key, side: index ? 1 : 3, size: states ? 92 : 56, grid: { ...axis.grid, show: index === 0 },
+            ...(states ? { incrs: [1, 2, 5, 10], space: 14 } : {}),
+            values: (_: uPlot, ticks: number[]) => ticks.map((t) => (states ? stateText(states, t) : `${+t.toPrecision(6)}`.replace("-", "−"))),
+          };
+        }),
       ],
       series: [
         { label: "Time", value: (_, t) => (t === null ? "–" : new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone: timezone }).format(t * 1000)) },
         ...this.tags.map((tag, index) => ({
-          label: tag.path, scale: tag.unit ?? "value", stroke: color(PENS[index % 4] as string), width: 1.6,
+          label: tag.path, scale: scaleOf(tag), stroke: color(PENS[index % 4] as string), width: 1.6,
           ...(DASHES[index % 4] ? { dash: DASHES[index % 4] as number[] } : {}),
           ...(tag.step || tag.type === "bool" || tag.type.includes("int") ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}),
           points: { show: false }, spanGaps: false,
@@ -246,7 +254,7 @@ export class Trend extends Panel {
   }
 
   private drawLimits(plot: uPlot, color: (name: string) => string): void {
-    const scale = this.tags[0]?.unit ?? "value";
+    const scale = this.tags[0] ? scaleOf(this.tags[0]) : "";
     const { ctx, bbox } = plot;
     ctx.save();
     for (const limit of this.limits) {
@@ -274,6 +282,15 @@ export class Trend extends Panel {
       return `Trend of ${tag.path}: lowest ${text(low)}, highest ${text(high)}, last ${text(values.at(-1) as number)} ${tag.unit ?? ""}`;
     }).join("; ");
   }
+}
+
+const discrete = (tag: Tag) => tag.type === "bool" || Object.keys(tag.states).length > 0;
+/** Tags of one unit share a scale; each discrete tag has its own. */
+const scaleOf = (tag: Tag) => (discrete(tag) ? tag.path : (tag.unit ?? "value"));
+
+function stateText(states: Record<string, string>, value: number): string {
+  if (!Object.keys(states).length) return { 0: "Off", 1: "On" }[value] ?? "";
+  return states[String(value)] ?? "";
 }
 
 function tickText(seconds: number, step: number, timeZone: string): string {
