@@ -7,7 +7,9 @@ version of their command.
 
 Control's word counts while control is alive and the command is Good. Then, for the output's delay, the last command
 is held; after it the output's `on_loss` counts. With `drive` off (Local, not initialised, nothing asked) nothing is
-wanted. Nothing at all is written while the device is disarmed or its link is down.
+wanted; that is a word of control too, whatever the quality of the command: a device that comes back after a long
+absence finds no loss value while control lives. Nothing at all is written while the device is disarmed or its link is
+down.
 
 A pulse that was begun is always ended (while armed and linked), also when `drive` or control went away meanwhile:
 a start button that stays pressed is worse than one that is released.
@@ -189,7 +191,7 @@ class Outputs:
         Call it at least whenever either changed, and once when field starts.
         """
         self.next_ns = 0
-        live = commands.usable & alive
+        live = (commands.usable | ~commands.drive) & alive
         newly_lost = ~live & (self._lost_ns < 0)
         self._lost_ns[newly_lost] = now_ns
         self._lost_ns[live] = -1

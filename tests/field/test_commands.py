@@ -102,6 +102,25 @@ def coil(**more: Any) -> Output:
     return Output(type="bool", mode="pulse", time_ns=500 * MS, on_loss="release", **more)
 
 
+# --- loss of control is not loss of the link ---
+
+
+def test_a_link_that_returns_after_the_delay_finds_no_loss_value() -> None:
+    """Control lives and says "follow" of what it cannot read back; only silence of control is a loss."""
+    bench = Bench(valve(on_loss="value", loss_bits=to_bits("float64", 0.0), loss_delay_ns=30 * S))
+    bench.ask(0, 40.0)
+    assert bench.work() == [(0, 40.0)]
+    bench.machine.link(False)
+    bench.drive[0] = bench.usable[0] = False  # the read-back is Bad: the command follows and is Uncertain
+    bench.look()
+    bench.pass_time(60 * S)
+    bench.machine.link(True)
+    assert bench.work() == []
+    bench.drive[0] = bench.usable[0] = True  # initialised from what was read back
+    bench.look()
+    assert bench.work() == []
+
+
 # --- maintained ---
 
 
