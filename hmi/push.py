@@ -121,6 +121,9 @@ class Pusher:
         self._follower = client.follow({"request"})
         self._changes = client.changes()
         self._alarm_rows = {i for i, tag in enumerate(client.tag_list) if tag.kind == "alarm"}
+        self._life_rows = {
+            i for i, tag in enumerate(client.tag_list) if tag.path.startswith("system/supervisor/")
+        }
         self._alarms: list[AlarmInfo] = []
         self._counts = Counts(unacknowledged={}, active={})
         self._beats = 0
@@ -172,7 +175,8 @@ class Pusher:
         if not moved.isdisjoint(self._alarm_rows) and self._take_alarms():
             alarms = self._alarms
         beat = None
-        if now_s >= self._beat_due:
+        # A service that ended is told at once: it may run again before the next second.
+        if now_s >= self._beat_due or not moved.isdisjoint(self._life_rows):
             self._beat_due = max(self._beat_due + BEAT_S, now_s + BEAT_S / 2)
             beat = self._heartbeat()
         for socket in self.sockets:

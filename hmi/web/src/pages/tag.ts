@@ -80,7 +80,7 @@ export class TagPanel extends Panel {
         <div><dt>Source</dt><dd>${detail.device ?? detail.kind}${detail.scan_s ? `, asked each ${detail.scan_s} s` : ""}, ${detail.type}</dd></div>
         ${detail.writable ? html`<div><dt>Last written</dt><dd>${this.lastWrite(detail)}</dd></div>` : nothing}
       </dl>
-      ${detail.blocks.map((block) => this.block(block))}
+      ${[...detail.blocks].sort((a, b) => Number(a.type === "interlock") - Number(b.type === "interlock")).map((block) => this.block(block))}
       ${detail.type === "string" || !detail.history ? nothing : html`<scada-trend .tags=${this.trended} .limits=${detail.limit_alarms}></scada-trend>`}
       ${detail.related.length ? html`<details><summary>Tags that belong to it (${detail.related.length})</summary><table class="list">
         ${detail.related.map((tag) => html`<tr><th scope="row">${tagLink(tag.path)}</th><td class="n">${reading(tag, live.samples.get(tag.path))}</td></tr>`)}</table></details>` : nothing}
