@@ -7,7 +7,8 @@ saved state of control. May import `scada.service`, `scada.datadir`, `scada.cloc
 
 from __future__ import annotations
 
-from historian.store import Batch, Samples, Store, StoreError, open_reader
+from historian.reader import open_reader
+from historian.store import Batch, Samples, Store, StoreError
 from tags.mapped import Position
 
 __all__ = ["Batch", "Position", "Samples", "Store", "StoreError", "open_reader"]

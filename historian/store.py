@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -177,14 +176,3 @@ class Store(Protocol):
     def close(self) -> None:
         """Lets go of the files."""
         ...
-
-
-def open_reader(folder: Path) -> Store:
-    """The history in a data directory's `history` folder, for reading only, beside its writer.
-
-    Raises:
-        StoreError: There is none yet, or it cannot be read.
-    """
-    from historian.sqlite import SqliteStore  # noqa: PLC0415 - the protocol does not need its store
-
-    return SqliteStore.reader(folder)

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from historian.store import Samples, Store, StoreError, open_reader
+from historian.reader import open_reader
+from historian.store import Samples, Store, StoreError
 from scada.client import requests
 from scada.client.alarms import Alarms
 from scada.client.changes import Changes

@@ -8,8 +8,9 @@ import pytest
 
 from historian import keeper as keeper_module
 from historian.keeper import Keeper
+from historian.reader import open_reader
 from historian.sqlite import FILE, SqliteStore
-from historian.store import BAD_DATA_LOST, Batch, Samples, StoreError, open_reader
+from historian.store import BAD_DATA_LOST, Batch, Samples, StoreError
 from tags import quality
 from tags.model import History
 from tags.slots import SlotWriter
