@@ -2,7 +2,8 @@
 
 A record holds one scan: tick, samples, what the field acted on, versions, requests; and now and then a checksum of
 the state after it. The first record of a start holds what `start` was given. Records are JSON behind one letter, so
-that they can be read with any tool; the historian compresses them.
+that they can be read with any tool; the historian compresses them. An event ring takes 60 KB a record: longer JSON is
+begun in records `C`, whatever was asked for in the scan.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def start_records(program: Program, retained: Any, utc_ns: int, *, manual: bool)
 
 
 def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check: int | None) -> list[bytes]:
-    """The records of one scan: parts `P` when there is too much for one, then the scan `T`.
+    """The records of one scan: samples `P` when there are many, then the scan `T`; none longer than a ring takes.
 
     Args:
         inputs: Given to the step.
@@ -48,7 +49,7 @@ def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check:
     samples = inputs.samples
     parts = []
     while len(samples) > _SAMPLES_MAX:
-        parts.append(b"P" + orjson.dumps(_packed(samples[:_SAMPLES_MAX], tick.utc_ns)))
+        parts += _split(b"P", orjson.dumps(_packed(samples[:_SAMPLES_MAX], tick.utc_ns)))
         samples = samples[_SAMPLES_MAX:]
     body: list[Any] = [
         [
@@ -66,8 +67,14 @@ def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check:
         [request.to_json() for request in requests],
         check,
     ]
-    parts.append(b"T" + orjson.dumps(body))
-    return parts
+    return parts + _split(b"T", orjson.dumps(body))
+
+
+def _split(kind: bytes, data: bytes) -> list[bytes]:
+    """One record, or as many beginnings `C` before it as its length needs."""
+    last = max(0, len(data) - 1) // _PART_BYTES * _PART_BYTES
+    begun = [b"C" + data[at : at + _PART_BYTES] for at in range(0, last, _PART_BYTES)]
+    return [*begun, kind + data[last:]]
 
 
 def _packed(samples: Sequence[tuple[int, Any, int, int]], utc_ns: int) -> list[list[Any]]:
@@ -129,13 +136,16 @@ class Replay:
             ReplayError: It begins in the middle, belongs to another site, or a checksum differs.
         """
         parts: list[Any] = []
-        kept = b""
+        kept = begun = b""
         for record in records:
             kind = record[:1]
             if kind == b"R":
                 kept += record[1:]
                 continue
-            body = orjson.loads(record[1:])
+            if kind == b"C":
+                begun += record[1:]
+                continue
+            body, begun = orjson.loads(begun + record[1:]), b""
             if kind == b"S":
                 self._start(body, kept)
                 parts, kept = [], b""

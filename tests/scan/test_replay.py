@@ -87,6 +87,24 @@ def test_a_scan_of_many_inputs_is_split() -> None:
     assert max(map(len, parts)) < 60_000
 
 
+def test_a_scan_of_many_requests_is_split_and_repeated() -> None:
+    """What anybody sends must never be what stops control: a record too long for its ring did."""
+    records = record.start_records(PROGRAM, {"utc_ns": START_NS}, START_NS, manual=False)
+    flood = [
+        Request(f"r{n}", "write", tuple((f"no/{i}/{'x' * 240}", "é" * 1000) for i in range(64)), "r" * 500)
+        for n in range(3)
+    ]
+    plant = Plant(retained={"utc_ns": START_NS})
+    for requests in ([], flood, [Request("sp", "write", ((SP, 3.1),), role="operator")]):
+        plant.scan(*requests)
+        records += record.scan_records(*plant.given[-1], record.checksum(plant.state))
+    assert max(map(len, records)) < 60_000
+    replay = Replay(PROGRAM)
+    told = [event["id"] for _, events in replay.run(records) for event in events if event["kind"] == "request"]
+    assert told == ["r0", "r1", "r2", "sp"]
+    assert replay.checked == 3
+
+
 @pytest.mark.parametrize("hash_seed", ["0", "12345"])
 def test_another_process_comes_to_the_same(hash_seed: str) -> None:
     code = "from tests.scan.test_replay import recorded; print(recorded(200)[-1].decode())"
