@@ -227,20 +227,25 @@ class Entry:
 
 
 class Ledger:
-    """What was asked: the open requests in order of acceptance, and the last outcomes by id."""
+    """What was asked: the open requests in order of acceptance, and the last outcomes by id.
 
-    __slots__ = ("_outcomes", "open")
+    Rejections are counted apart: a flood of them must not make us forget what was done, or it would be done again
+    when its id is repeated.
+    """
+
+    __slots__ = ("_outcomes", "_rejected", "open")
 
     def __init__(self) -> None:
         self.open: list[Entry] = []
         self._outcomes: dict[str, dict[str, Any]] = {}
+        self._rejected: dict[str, dict[str, Any]] = {}
 
     def recorded(self, id_: str, utc_ns: int) -> dict[str, Any] | None:
         """What became of a request, so far, as an event marked `repeated`; None for a new id."""
         for entry in self.open:
             if entry.request.id == id_:
                 return {**entry.event(utc_ns), "repeated": True}
-        outcome = self._outcomes.get(id_)
+        outcome = self._outcomes.get(id_) or self._rejected.get(id_)
         return None if outcome is None else {**outcome, "t": utc_ns, "repeated": True}
 
     def add(self, entry: Entry) -> None:
@@ -248,10 +253,11 @@ class Ledger:
         self.open.append(entry)
 
     def record(self, event: dict[str, Any]) -> None:
-        """Keeps an outcome; the oldest of more than `LEDGER_MAX` is forgotten."""
-        self._outcomes[event["id"]] = event
-        while len(self._outcomes) > LEDGER_MAX:
-            del self._outcomes[next(iter(self._outcomes))]
+        """Keeps an outcome; of more than `LEDGER_MAX` rejections, or other outcomes, the oldest is forgotten."""
+        table = self._rejected if event["status"] == REJECTED else self._outcomes
+        table[event["id"]] = event
+        while len(table) > LEDGER_MAX:
+            del table[next(iter(table))]
 
     def close(self) -> None:
         """Lets go of the requests that have ended."""
@@ -259,5 +265,5 @@ class Ledger:
             self.open = [entry for entry in self.open if entry.status not in FINAL]
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """The recorded outcomes, oldest first."""
+        """The recorded outcomes but rejections, oldest first."""
         return list(self._outcomes.values())

@@ -41,11 +41,31 @@ def admit(program: Program, state: State, request: Request, ctx: Context) -> Non
         state.ledger.add(entry)
 
 
+def take_in(state: State, request: Request, ctx: Context) -> None:
+    """Gives a request its place among those that wait, or says at once what became of it.
+
+    One that finds no place is refused and not remembered: nothing was done, so the same id may be sent again.
+    """
+    if request.id in state.inbox:
+        return  # sent twice; it will have one outcome
+    recorded = state.ledger.recorded(request.id, ctx.tick.utc_ns)
+    if recorded is not None:
+        ctx.events.append(recorded)
+    elif not state.inbox.put(request):
+        entry = _refused(request, f"too many requests of {request.source} are waiting; try again")
+        entry.settle()
+        ctx.events.append(entry.event(ctx.tick.utc_ns))
+
+
 def refuse(state: State, request: Request, reason: str, ctx: Context) -> None:
-    """Refuses a request that gets no turn."""
+    """Refuses a request whose turn went wrong."""
+    outcomes.announce(state, _refused(request, reason), ctx.tick.utc_ns)
+
+
+def _refused(request: Request, reason: str) -> Entry:
     entry = Entry(request, [Item(path, value) for path, value in request.items])
     entry.refuse([reason])
-    outcomes.announce(state, entry, ctx.tick.utc_ns)
+    return entry
 
 
 # ---- writes ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from scada.requests.machine import FINAL, TIMED_OUT
 from scada.scan.program import HOLD, Program
 from tags.model import BLOCK, MEMORY
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from scada.scan.state import State
 
 VERSION: Final = 1
-OUTCOMES: Final = 200  # request ids that are still known after a restart
+OUTCOMES: Final = 200  # request ids that are still known after a restart …
+OUTCOMES_BYTES: Final = 64 << 10  # … as far as they fit: large ones must not crowd out set points and modes
 
 
 def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
@@ -38,7 +41,6 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
             force = state.forces.table.get(tag.path)
             value = signals.value[slot] if force is None or force.before is None else force.before
             values[tag.path] = [value, signals.time_ns[slot]]
-    outcomes = state.ledger.outcomes()[-OUTCOMES:]
     return {
         "version": VERSION,
         "utc_ns": utc_ns,
@@ -53,8 +55,20 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
         },
         "forces": state.forces.retained(),
         "open": [entry.event(utc_ns) for entry in state.ledger.open],
-        "outcomes": [{key: event[key] for key in event if key != "repeated"} for event in outcomes],
+        "outcomes": _outcomes(state),
     }
+
+
+def _outcomes(state: State) -> list[dict[str, Any]]:
+    """The last outcomes that fit, oldest first."""
+    kept = []
+    left = OUTCOMES_BYTES
+    for event in reversed(state.ledger.outcomes()[-OUTCOMES:]):
+        left -= len(orjson.dumps(event))
+        if left < 0:
+            break
+        kept.append({key: event[key] for key in event if key != "repeated"})
+    return kept[::-1]
 
 
 def load(program: Program, state: State, kept: Mapping[str, Any], *, fresh: bool) -> None:

@@ -100,10 +100,7 @@ def _announce_lost(state: State, utc_ns: int) -> None:
 
 def _take_requests(program: Program, state: State, requests: Sequence[Request], ctx: Context) -> None:
     for request in requests:
-        if not state.inbox.put(request):
-            orders.refuse(
-                state, request, f"too many requests of {request.source} are waiting; try again", ctx
-            )
+        orders.take_in(state, request, ctx)
     for request in state.inbox.take():
         try:
             orders.admit(program, state, request, ctx)

@@ -33,7 +33,27 @@ def test_a_flood_takes_its_quota_and_no_more() -> None:
     assert inbox.put(request(1001, "opcua", stop=True)), "a source that floods may still stop"
     first = inbox.take()
     assert [taken.id for taken in first[:2]] == ["1001", "1000"]
-    assert sum(taken.source == "opcua" for taken in first) <= PER_SOURCE_PER_SCAN
+    assert sum(taken.source == "opcua" for taken in first) <= PER_SOURCE_PER_SCAN + 1, "and the stop"
+
+
+def test_a_flood_of_stops_keeps_no_one_elses_stop_waiting() -> None:
+    inbox = make()
+    for number in range(WAITING_PER_SOURCE + 1):
+        inbox.put(request(number, "gateway", stop=True))
+    assert inbox.put(request(1000, "hmi", stop=True))
+    assert inbox.put(request(1001, "hmi"))
+    first = [taken.id for taken in inbox.take()]
+    assert first[0] == "1000"
+    assert "1001" in first, "nor everybody's ordinary requests"
+
+
+def test_sources_with_names_made_up_share_one_quota() -> None:
+    inbox = make()
+    taken_in = [inbox.put(request(number, f"source {number}")) for number in range(WAITING_PER_SOURCE + 1)]
+    assert taken_in == [True] * WAITING_PER_SOURCE + [False]
+    assert "5" in inbox
+    assert len(inbox.take()) == PER_SOURCE_PER_SCAN
+    assert "5" not in inbox
 
 
 @settings(deadline=None)

@@ -37,6 +37,29 @@ def test_a_repeated_id_returns_the_outcome_and_does_nothing(plant: Plant) -> Non
     assert plant.command(SPEED) == 40.0
 
 
+def test_a_flood_changes_nothing_about_what_was_done(plant: Plant) -> None:
+    """Neither that the quota is used up, nor that many others were refused, makes a done request be done again."""
+    request = Request("w", "write", ((SPEED, 60.0),), source="script", role="operator")
+    plant.scan(request, scans=30)
+    written = list(plant.writes)
+    for n in range(60):
+        plant.scan(*(Request(f"{n}.{i}", "write", (("no/where", 1),), role="operator") for i in range(64)))
+    told = plant.scan(request, scans=4)
+    assert [(e["status"], e.get("repeated")) for e in told if e["id"] == "w"] == [("confirmed", True)]
+    assert plant.writes == written
+
+
+def test_an_id_sent_twice_in_a_flood_has_one_outcome(plant: Plant) -> None:
+    flood = [Request(f"r{n}", "write", ((SP, 3.0),), role="operator") for n in range(128)]
+    told = plant.scan(*flood, flood[100], Request("late", "write", ((SP, 1.0),), role="operator"), scans=10)
+    assert [e["status"] for e in told if e["kind"] == "request" and e["id"] == "r100"] == ["confirmed"]
+    assert [e["status"] for e in told if e["kind"] == "request" and e["id"] == "late"] == ["rejected"]
+    again = plant.scan(Request("late", "write", ((SP, 1.0),), role="operator"), scans=2)
+    assert [e["status"] for e in again if e["kind"] == "request"] == ["confirmed"], (
+        "it found no place: try again"
+    )
+
+
 def test_a_driven_output_is_written_only_in_manual(plant: Plant) -> None:
     plant.ask("write", (MODE, "Auto"))
     (status, reasons), = plant.ask("write", (VALVE, 10.0))  # fmt: skip

@@ -100,7 +100,9 @@ def test_a_scan_of_many_requests_is_split_and_repeated() -> None:
         records += record.scan_records(*plant.given[-1], record.checksum(plant.state))
     assert max(map(len, records)) < 60_000
     replay = Replay(PROGRAM)
-    told = [event["id"] for _, events in replay.run(records) for event in events if event["kind"] == "request"]
+    told = [
+        event["id"] for _, events in replay.run(records) for event in events if event["kind"] == "request"
+    ]
     assert told == ["r0", "r1", "r2", "sp"]
     assert replay.checked == 3
 

@@ -47,6 +47,17 @@ def test_set_points_modes_and_tuning_come_back_good_with_their_time() -> None:
         assert after.state.signals.time_ns[PROGRAM.index[path]] == written_ns, path
 
 
+def test_large_requests_do_not_crowd_out_the_state() -> None:
+    """The slots have a few hundred KB; set points and modes must fit whatever was asked for."""
+    plant = Plant()
+    plant.scan(scans=4)
+    for n in range(60):
+        plant.ask("write", ("tank1/note", "é" * 100), reason="é" * 500)
+        plant.ask("write", (f"no/where/{n}", "é" * 1000), reason="é" * 500)
+    assert len(orjson.dumps(kept(plant))) < 100_000
+    assert kept(plant)["outcomes"][-1]["id"] == "r119", "the newest are kept"
+
+
 def test_initial_applies_only_when_nothing_is_retained() -> None:
     first = Plant()
     first.scan()
