@@ -3,9 +3,10 @@
 // Output lines: {"ready"}, {"path", "value", "status"} for each change, {"wrote", "status"} for each write.
 import readline from "node:readline";
 import {
-  AttributeIds, ClientMonitoredItem, ClientSubscription, DataType, MessageSecurityMode, OPCUACertificateManager,
-  OPCUAClient, SecurityPolicy, TimestampsToReturn, UserTokenType,
+  AttributeIds, ClientMonitoredItem, ClientSubscription, DataType, MessageSecurityMode, OPCUAClient, SecurityPolicy,
+  TimestampsToReturn, UserTokenType,
 } from "node-opcua-client";
+import { OPCUACertificateManager } from "node-opcua-certificate-manager";
 
 const [url, folder, user, password, ...paths] = process.argv.slice(2);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
@@ -41,10 +42,11 @@ say({ ready: true });
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const order = JSON.parse(line);
   if (order.done) break;
+  // The whole call may be refused (a service fault) or one node of it.
   const status = await session.write({
     nodeId: `ns=2;s=${order.path}`, attributeId: AttributeIds.Value,
     value: { value: { dataType: DataType[order.type], value: order.value } },
-  });
+  }).catch((error) => error.response?.responseHeader.serviceResult ?? { value: -1, name: String(error) });
   say({ wrote: order.path, status: status.value, name: status.name });
 }
 await subscription.terminate();

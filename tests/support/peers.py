@@ -38,7 +38,12 @@ class NodeOpcua:
             cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._lines = self._read()
-        self.until("ready")
+        try:
+            self.until("ready")
+        except BaseException:  # nobody else can: a constructor that fails has no __exit__
+            self._process.kill()
+            self._process.communicate()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -46,9 +51,8 @@ class NodeOpcua:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._send({"done": True})
         try:
-            self._process.communicate(timeout=10)
+            self._process.communicate(json.dumps({"done": True}) + "\n", timeout=10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
