@@ -7,7 +7,7 @@ from scada.blocks.base import Context
 from scada.requests import Entry, Item, check
 from scada.requests.message import FORCE
 from scada.scan.forces import Force
-from scada.scan.program import Program
+from scada.scan.program import PULSE, Program
 from scada.scan.state import State
 from tags import quality
 from tags.model import ALARM, COMMAND, DEVICE, SYSTEM, Tag
@@ -28,7 +28,7 @@ def force(program: Program, state: State, entry: Entry, ctx: Context) -> list[st
         if refusal:
             reasons.append(refusal)
         elif request.kind == FORCE:
-            reasons += _force_refusals(tag, item)
+            reasons += _force_refusals(program, tag, item)
         elif item.path not in state.forces.table:
             reasons.append(f"{item.path} is not forced")
         tags.append(tag)
@@ -58,13 +58,16 @@ def force(program: Program, state: State, entry: Entry, ctx: Context) -> list[st
     return []
 
 
-def _force_refusals(tag: Tag, item: Item) -> list[str]:
+def _force_refusals(program: Program, tag: Tag, item: Item) -> list[str]:
     if tag.kind in (ALARM, SYSTEM) or tag.type == STRING:
         return [f"{tag.path}: {'texts' if tag.type == STRING else 'alarms and system tags'} cannot be forced"]
     try:
         item.value = check.coerce(tag, item.value)
     except ValueError as error:
         return [str(error)]
+    written = program.tags[tag.command].write if tag.kind == COMMAND and tag.command is not None else None
+    if written is not None and written.mode == PULSE and item.value:
+        return [f"{tag.path} is a pulse: it can only be forced off"]
     return []
 
 

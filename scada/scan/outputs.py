@@ -264,13 +264,18 @@ class Stage:
         wanted = outs.wanted[row]
         lock = output.lock = outs.override[row]
         why = gate(output, ctx.signals)
+        held, status = lock is not None and not lock[0], GOOD
         if lock is not None:
             wanted, why = lock[0], why | INTERLOCKED
+        if (
+            output.forced is not None
+        ):  # always off: a pulse that is forced on would be given again by each restart
+            wanted, why, held, status = False, why | FORCED, True, GOOD_LOCAL_OVERRIDE
         if wanted and not output.high_before and output.ask is None:
             output.begin_ask(True)
         output.high_before = bool(wanted)
         # A pulse is for now: what cannot be sent in this scan is not sent later.
-        if output.ask is not None and (why & (LOCAL | DISARMED | NOT_INITIALISED) or (lock and not lock[0])):
+        if output.ask is not None and (held or why & (LOCAL | DISARMED | NOT_INITIALISED)):
             output.ask = None
         if output.ask is not None:
             output.ask_left_ns -= ctx.dt_ns
@@ -282,7 +287,7 @@ class Stage:
                 self._renew.append(plan.command)
                 output.version = 0
         if output.ask is None:
-            self._publish(output, False, GOOD, drive=False)
+            self._publish(output, False, status, drive=False)
         self._done(output, output.ask is not None, why)
 
     def _done(self, output: Output, applied: Any, why: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from scada.blocks.base import FORCED
 from scada.scan import retain
 from tags.quality import GOOD, GOOD_LOCAL_OVERRIDE
 from tags.types import to_bits
-from tests.scan.plant import LEVEL, PROGRAM, SECOND, SP, SPEED, VALVE, Plant
+from tests.scan.plant import LEVEL, PROGRAM, PUMP, SECOND, SP, SPEED, VALVE, Plant
 
 ALARM = "system/control/FORCED"
 
@@ -52,11 +53,26 @@ def test_a_forced_command_is_driven_within_its_limits(plant: Plant) -> None:
     assert plant.command(VALVE) == 77.0, "the end of a force does not bump"
 
 
+def test_a_pulse_that_is_forced_off_is_not_given(plant: Plant) -> None:
+    """Whoever forces a START to false counts on it."""
+    plant.ask("force", (f"{PUMP}/command", False), for_ns=5 * SECOND)
+    output = plant.state.outputs[PROGRAM.output_of[PUMP]]
+    output.begin_ask(True)
+    plant.scan(scans=3)
+    assert plant.writes == []
+    assert output.why & FORCED
+    assert plant.quality(f"{PUMP}/command") == GOOD_LOCAL_OVERRIDE
+    assert "is forced" in plant.ask("write", (PUMP, True))[0][1][0]
+    plant.scan(scans=60)
+    assert plant.ask("write", (PUMP, True), scans=3)[-1][0] == "confirmed"
+
+
 @pytest.mark.parametrize(
     ("kind", "item", "role", "says"),
     [
         ("force", (LEVEL, 1.0), "operator", "role engineer"),
         ("force", ("tank1/note", "x"), "engineer", "texts cannot be forced"),
+        ("force", (f"{PUMP}/command", True), "engineer", "can only be forced off"),
         ("force", (ALARM, 0), "engineer", "alarms and system tags cannot be forced"),
         ("force", (LEVEL, "much"), "engineer", "not a number"),
         ("unforce", (LEVEL, None), "engineer", "is not forced"),
