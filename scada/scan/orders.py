@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from copy import copy
 from typing import Any
 
 from scada import access
-from scada.blocks.base import DISARMED, LOCAL, NOT_INITIALISED, Context, usable
+from scada.blocks.base import DISARMED, LOCAL, NOT_INITIALISED, Context, FunctionBlock, usable
 from scada.requests import Entry, Item, Request, check, machine
 from scada.requests.message import ACKNOWLEDGE
 from scada.scan import forcing, outcomes
@@ -100,12 +99,18 @@ def _write(program: Program, state: State, entry: Entry, ctx: Context) -> list[s
             checked.append((item, tag))
     if reasons:
         return reasons
-    undo: list[Callable[[], object]] = []
+    before: dict[int, dict[str, Any]] = {}
     for item, tag in checked:
-        refusal = _apply_block(program, state, item, tag, undo)
-        if refusal:
-            for back in reversed(undo):
-                back()
+        position = _block_of(program, tag)
+        if position < 0:
+            continue
+        if len(checked) > 1 and position not in before:
+            before[position] = _kept(state.blocks[position])
+        refusal = _apply_block(program, state, item, tag, position)
+        if refusal:  # all or none: a start or a reset that another item refuses must not have happened
+            for touched, kept in before.items():
+                for name, value in kept.items():
+                    setattr(state.blocks[touched], name, value)
             return [refusal]
     for item, tag in checked:
         _supersede(state, entry, tag.path)
@@ -164,25 +169,28 @@ def _unread_text(program: Program, state: State, output: Output) -> str:
     return f"{path} is {quality.name(status)}: what cannot be read back is not written"
 
 
-def _apply_block(
-    program: Program, state: State, item: Item, tag: Tag, undo: list[Callable[[], object]]
-) -> str | None:
-    """Gives a value to the block whose point it is, or that drives the output; the block may refuse."""
+def _block_of(program: Program, tag: Tag) -> int:
+    """Position of the block whose point a tag is, or that drives the output; -1 for none."""
     if tag.kind == BLOCK and tag.path in program.points:
-        position, point = program.points[tag.path]
-        block = state.blocks[position]
-        refusal = block.write(point, item.value)
-        if refusal is None:
-            undo.append(partial(block.write, point, item.old))
-        return refusal
-    row = program.output_of.get(tag.path, -1)
-    if tag.kind != DEVICE or program.outputs[row].driver < 0:
-        return None
-    position = program.outputs[row].driver
+        return program.points[tag.path][0]
+    if tag.kind != DEVICE:
+        return -1
+    return program.outputs[program.output_of[tag.path]].driver
+
+
+def _kept(block: FunctionBlock) -> dict[str, Any]:
+    """Everything that a write may change in a block."""
+    names = {name for kind in type(block).__mro__ for name in getattr(kind, "__slots__", ())}
+    return {name: copy(getattr(block, name)) for name in names}
+
+
+def _apply_block(program: Program, state: State, item: Item, tag: Tag, position: int) -> str | None:
+    """Gives a value to the block whose point it is, or that drives the output; the block may refuse."""
     block = state.blocks[position]
-    refusal = block.write_output(row, item.value)
+    if tag.kind == BLOCK:
+        return block.write(program.points[tag.path][1], item.value)
+    refusal = block.write_output(program.output_of[tag.path], item.value)
     if refusal is None:
-        undo.append(partial(block.write_output, row, state.outputs[row].last))
         return None
     mode = state.mode_of(program, position)
     driven = f"{tag.path} is driven by {block.path}{f' in {mode}' if mode else ''}"

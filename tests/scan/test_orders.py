@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import pytest
 
 from scada.requests import Request
-from tests.scan.plant import LEVEL, LOCK, MODE, PANEL, SECOND, SP, SPEED, VALVE, Plant
+from scada.scan import build
+from tags.model import Block, Site, Tag, Write
+from tests.scan.plant import LEVEL, LOCK, MODE, PANEL, PUMP, SECOND, SP, SPEED, VALVE, Plant, plant_site
+
+
+FAULT, STOP, RUN = "tank1/P-101/FLT", "tank1/P-101/STOP", "tank1/P-101/RUN"
+
+
+def motor_site() -> tuple[Site, str]:
+    """The site with a motor block, in Manual, on its pump; and the block's path."""
+    site, path = plant_site(), "tank1/P-101"
+    device = {"device": "PLC1", "kind": "device", "writer": "field", "type": "bool"}
+    points = {name: f"{path}/{name}" for name in ("MODE", "CMD", "STATE", "TRIP", "RESET")}
+    more: list[dict[str, Any]] = [
+        {**device, "path": FAULT},
+        {**device, "path": STOP, "writable": True, "owner": "plc", "write": Write(mode="pulse", stop=True),
+         "command": f"{STOP}/command"},
+        {"path": f"{STOP}/command", "type": "bool", "kind": "command", "writer": "control", "command": STOP},
+        *({"path": point, "type": "int32" if name in ("MODE", "STATE") else "bool", "kind": "block",
+           "writer": "control", "writable": True, "states": {"1": "Manual", "2": "Auto"} if name == "MODE" else {}}
+          for name, point in points.items()),
+    ]  # fmt: skip
+    tags = list(site.tags)
+    for fields in more:
+        row = sum(tag.writer == fields["writer"] for tag in tags)
+        tags.append(Tag(**{"id": len(tags) + 1, "row": row, **fields}))
+    motor = Block(
+        path=path,
+        type="motor",
+        points=points,
+        config={
+            "start": PUMP,
+            "stop": STOP,
+            "run": RUN,
+            "fault": FAULT,
+            "first_mode": 1,
+            "start_time_ns": SECOND,
+        },
+    )
+    tags.sort(key=lambda tag: (tag.writer, tag.row))
+    return dataclasses.replace(site, tags=tuple(tags), blocks=(*site.blocks, motor)), path
 
 
 @pytest.fixture
@@ -97,6 +140,27 @@ def test_a_block_that_refuses_undoes_the_items_before_it(plant: Plant) -> None:
     (status, reasons), = plant.ask("write", (SP, 3.0), (VALVE, 10.0), scans=2)  # fmt: skip
     assert (status, len(reasons)) == ("rejected", 1)
     assert plant.value(SP) == 2.5
+
+
+def test_a_reset_and_a_start_are_undone_too() -> None:
+    """`reset the trip` and `start by hand` of a pump, in one request with something that its block refuses."""
+    site, path = motor_site()
+    plant = Plant(build(site))
+    plant.scan(scans=4)
+    plant.registers[FAULT] = True
+    plant.scan(scans=2)
+    plant.registers[FAULT] = False
+    plant.scan(scans=2)
+    assert plant.value(f"{path}/TRIP") is True
+    plant.ask("write", (MODE, "Auto"))
+    for item in ((f"{path}/RESET", True), (f"{path}/MODE", "Auto")):
+        assert plant.ask("write", item, (VALVE, 10.0), scans=5)[0][0] == "rejected"
+        assert (plant.value(f"{path}/TRIP"), plant.value(f"{path}/MODE")) == (True, 1)
+    assert plant.ask("write", (f"{path}/RESET", True), scans=5) == [("confirmed", [])]
+    for item in ((f"{path}/CMD", True), (PUMP, True)):
+        assert plant.ask("write", item, (VALVE, 10.0), scans=5)[0][0] == "rejected"
+    assert plant.value(f"{path}/CMD") is False
+    assert PUMP not in [written for _, written, _ in plant.writes]
 
 
 def test_no_answer_is_timed_out_and_starts_again_from_the_read_back(plant: Plant) -> None:
