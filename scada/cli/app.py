@@ -7,6 +7,8 @@ import sys
 import typer
 
 from scada.cli import alarms, history, outputs, people, plant, values
+from scada.cli.render import FAILED, USAGE, failed
+from scada.client import NotRunning
 
 app = typer.Typer(
     name="scada",
@@ -27,7 +29,22 @@ app.add_typer(people.app, name="user")
 def main() -> None:
     """Entry point of the console script."""
     try:
+        _readable(sys.argv[1:])
         app()
     except BrokenPipeError:  # `scada watch … | head`
         sys.stderr.close()
         sys.exit(0)
+    except NotRunning as error:  # it ran when the verb began
+        raise failed(str(error), FAILED) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise failed(f"{where}{error.strerror or error}", FAILED) from None
+
+
+def _readable(arguments: list[str]) -> None:
+    """Bytes that are no text would only come back as an error from deep inside."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise failed(f"{argument!r} is not UTF-8.", USAGE) from None

@@ -27,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in history.")]
 
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|sec|m|min|h|d)\s*")
+_LONGEST_S: Final = 36_525 * 86_400.0
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -104,7 +105,10 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise failed(f"{text!r} is no duration. Write the unit too: 30 s, 30 min, 2 h.", USAGE)
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_S:
+        raise failed(f"{text!r} is too long: at most a hundred years.", USAGE)
+    return seconds
 
 
 def parse_time(text: str, now_ns: int, zone: str) -> int:
@@ -113,7 +117,7 @@ def parse_time(text: str, now_ns: int, zone: str) -> int:
     if words == "now":
         return now_ns
     if words.startswith("-") and _DURATION.fullmatch(words[1:]):
-        return now_ns - int(parse_duration(words[1:]) * 1e9)
+        return max(0, now_ns - int(parse_duration(words[1:]) * 1e9))
     try:
         stamp = dt.datetime.fromisoformat(words)
     except ValueError:
@@ -121,6 +125,8 @@ def parse_time(text: str, now_ns: int, zone: str) -> int:
             f"{text!r} is no time. Write -2h, now, 2026-11-22 13:00 (site time) or 2026-11-22T12:00:00Z.",
             USAGE,
         )
+    if not 1970 < stamp.year < 2262:  # what 64 bits of ns since 1970 hold, in any zone
+        raise failed(f"{text!r}: the year is not between 1971 and 2261.", USAGE)
     if stamp.tzinfo is None:
         stamp = stamp.replace(tzinfo=ZoneInfo(zone))
     return int(stamp.timestamp() * 1e9)

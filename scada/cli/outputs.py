@@ -9,7 +9,7 @@ import typer
 
 from scada import arming
 from scada.cli.options import AsJson, Data, connect
-from scada.cli.render import failed, local_text, out, show_json, show_table
+from scada.cli.render import failed, local_text, out, plain, show_json, show_table
 from scada.client import Client
 from scada.clock import SystemClock
 
@@ -40,7 +40,7 @@ def disarm(
     plant = connect(data)
     _known_device(plant, device)
     arming.disarm(plant.data.armed, device)
-    out.print(f"{device}: outputs disarmed. {reason}")
+    out.print(f"{device}: outputs disarmed. {plain(reason)}", markup=False)
 
 
 @app.command("list")

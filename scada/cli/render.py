@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scada.client import Sample
 from tags import quality
@@ -23,13 +25,15 @@ USAGE: Final = 2
 REJECTED: Final = 3
 BAD_SITE: Final = 78  # EX_CONFIG of sysexits.h
 
+_STEERING: Final = {"Cc", "Cf", "Cs"}  # control, format (also right-to-left marks), half of a pair
+
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def failed(message: str, code: int = FAILED) -> SystemExit:
     """Says one thing on stderr; raise what it returns to end with the code."""
-    err.print(message, style="red", markup=False)
+    err.print(plain(message), style="red", markup=False)
     return SystemExit(code)
 
 
@@ -43,17 +47,29 @@ def show_json(document: Any) -> None:
     sys.stdout.flush()
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def plain(text: str) -> str:
+    """A text of somebody else (a reason, a value, a description) that cannot steer the terminal."""
+    return "".join(
+        "\ufffd" if unicodedata.category(mark) in _STEERING and mark != "\n" else mark for mark in text
+    )
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
     """A table on a terminal; tab-separated lines with a head in a pipe."""
+    lines = ([_cell(cell) for cell in row] for row in rows)
     if not out.is_terminal:
         print("\t".join(columns))
-        for row in rows:
-            print("\t".join(row))
+        for line in lines:
+            print("\t".join(str(cell) for cell in line))
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
+    for line in lines:
+        table.add_row(*line)
     out.print(table)
+
+
+def _cell(cell: str | Text) -> Text:
+    return cell if isinstance(cell, Text) else Text(plain(cell).replace("\n", " "))
 
 
 def value_text(tag: Tag, value: Value | None) -> str:
@@ -70,14 +86,10 @@ def value_text(tag: Tag, value: Value | None) -> str:
     return f"{text} {tag.unit}" if tag.unit else text
 
 
-def quality_text(status: int) -> str:
-    """Name of the status, coloured on a terminal when it is not good."""
-    name = quality.name(status)
-    if quality.is_bad(status):
-        return f"[red]{name}[/red]" if out.is_terminal else name
-    if status != quality.GOOD:
-        return f"[yellow]{name}[/yellow]" if out.is_terminal else name
-    return name
+def quality_text(status: int) -> Text:
+    """Name of the status, coloured when it is not good."""
+    bad = quality.is_bad(status)
+    return Text(quality.name(status), style="red" if bad else "yellow" if status != quality.GOOD else "")
 
 
 def sample_json(tag: Tag, sample: Sample) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import threading
 from typing import Annotated, Any, Final
 
 import typer
+from rich.text import Text
 
 from scada.cli import options
 from scada.cli.options import AsJson, Data, Reason, connect, known
@@ -18,6 +19,7 @@ from scada.cli.render import (
     failed,
     local_text,
     out,
+    plain,
     quality_text,
     sample_json,
     show_json,
@@ -93,9 +95,10 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         until = (
             f", until {local_text(held.expires_utc_ns, plant.site.timezone)}" if held.expires_utc_ns else ""
         )
-        out.print(
-            f"  forced: {held.path} = {value_text(plant.tags[held.path], held.value)}{until} {held.user} {held.reason}"
+        what = (
+            f"{held.path} = {value_text(plant.tags[held.path], held.value)}{until} {held.user} {held.reason}"
         )
+        out.print(f"  forced: {plain(what)}", markup=False)
 
 
 def _hmi(plant: Client) -> str:
@@ -161,8 +164,12 @@ def watch(tags: Annotated[list[str], typer.Argument(metavar="TAG…")], data: Da
                 if last.get(tag.path) != (sample.value, sample.status):
                     last[tag.path] = (sample.value, sample.status)
                     when = local_text(sample.source_ns, plant.site.timezone) if sample.source_ns else "—"
-                    line = f"{when}  {tag.path:{width}}  {value_text(tag, sample.value):>14}  {quality_text(sample.status)}"
-                    out.print(line)
+                    value = plain(value_text(tag, sample.value))
+                    out.print(
+                        Text.assemble(
+                            f"{when}  {tag.path:{width}}  {value:>14}  ", quality_text(sample.status)
+                        )
+                    )
             sys.stdout.flush()
             pause.wait(WATCH_PERIOD_S)
     except KeyboardInterrupt:
@@ -216,7 +223,7 @@ def force(
 
 def _tell(what: str, outcome: Outcome) -> None:
     if outcome.status == "confirmed":
-        out.print(f"{what}: confirmed")
+        out.print(f"{plain(what)}: confirmed", markup=False)
         raise typer.Exit(OK)
     reasons = "; ".join(outcome.reasons)
     raise failed(f"{what}: {outcome.status}{'. ' + reasons if reasons else ''}", REJECTED)

@@ -263,7 +263,7 @@ def request(
     """The body of a request as control reads it.
 
     Raises:
-        ValueError: A value is NaN or infinite, which JSON cannot say.
+        ValueError: JSON cannot say it: a value is NaN, infinite or of more than 64 bits, a text is not UTF-8.
     """
     for path, value in items:
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124
@@ -278,4 +278,8 @@ def request(
     }
     if for_s is not None:
         body["for_ns"] = int(for_s * 1e9)
+    try:
+        orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"the request cannot be sent: {error}") from error
     return body

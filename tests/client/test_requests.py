@@ -153,3 +153,9 @@ async def test_what_is_awaited_ends_when_the_client_is_closed(plant: Plant) -> N
     responder.close()
     assert outcome.status == "timed out"
     assert "closed before" in outcome.reasons[0]
+
+
+@pytest.mark.parametrize("items", [[("a/b", 10**30)], [("a/b", "\ud800")], [("a\ud800", 1)]])
+def test_what_json_cannot_say_is_refused_in_words(live: Client, items: list[tuple[str, int | str]]) -> None:
+    with pytest.raises(ValueError, match="cannot be sent"):
+        live.request("write", items)

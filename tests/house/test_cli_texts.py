@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scada.cli.options import parse_duration, parse_time, parse_value
-from scada.cli.render import age_text, utc_text, value_text
+from scada.cli.render import age_text, plain, show_table, utc_text, value_text
 from tags.model import Tag
 
 SECOND = 1_000_000_000
@@ -23,7 +23,7 @@ def test_durations_carry_a_unit(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["30", "", "m", "30 parsecs", "-3 s"])
+@pytest.mark.parametrize("text", ["30", "", "m", "30 parsecs", "-3 s", "9" * 400 + " d"])
 def test_anything_else_is_no_duration(text: str) -> None:
     with pytest.raises(SystemExit) as ended:
         parse_duration(text)
@@ -71,3 +71,20 @@ def test_what_is_shown() -> None:
     assert value_text(tag("bool"), True) == "true"
     assert utc_text(1_750_000_000_123_456_789) == "2025-06-15T15:06:40.123Z"
     assert age_text(None) == "—"
+
+
+@pytest.mark.parametrize("text", ["yesterday", "0001-01-01", "9999-12-31T23:59:59", "-" + "9" * 30 + "d"])
+def test_times_that_nobody_can_store_are_a_wrong_usage(text: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_time(text, 1_750_000_000 * SECOND, "Europe/Madrid")
+    assert ended.value.code == 2
+
+
+def test_a_time_before_1970_by_a_duration_is_the_beginning() -> None:
+    assert parse_time("-36000 d", 1_750_000_000 * SECOND, "UTC") == 0
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plain("\x1b[2Jgone\x07") == "\ufffd[2Jgone\ufffd"
+    show_table(("reason", "by"), [("[/red] a\tb\nc", "anna")])
+    assert capsys.readouterr().out == "reason\tby\n[/red] a\ufffdb c\tanna\n"
