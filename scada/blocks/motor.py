@@ -14,8 +14,9 @@ start time (Failed to start; a stop is sent, so that it cannot start later); no 
 is then repeated each start time). RESET takes it back when the cause is gone; `reset: auto` lets the trip condition
 go by itself. Reset in Auto starts the motor again if the program wants it.
 
-A motor that stopped while its feedback or the scan was away lost its power: `stay off` goes to Manual, stopped;
-`restart` leaves it to AUTO.
+A motor that stopped while its feedback or the scan was away lost its power: `stay off` goes to Manual, stopped, and
+with it every other `stay off` motor of that device that stood, so that no standby starts in its place; unless one of
+the device still runs, which shows that the device kept its power. `restart` leaves it to AUTO.
 
 Local (selector false or not usable), or device not armed: the block follows the run feedback and pulses nothing.
 Bad or stale input: run feedback: no start, stops still go out, STATE keeps its value with the feedback's quality;
@@ -43,6 +44,7 @@ from scada.blocks.base import (
     OUT_OF_SERVICE,
     Binder,
     Context,
+    FunctionBlock,
     Inhibitable,
     number,
     usable,
@@ -63,9 +65,9 @@ class Motor(Inhibitable):
     """See the module. Points: MODE, CMD, AUTO, STATE, TRIP, RESET, HOURS (h), STARTS."""
 
     __slots__ = (
-        "_asked", "_auto", "_auto_text", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_fault", "_fault_on",
+        "_asked", "_auto", "_auto_text", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_device", "_fault", "_fault_on",
         "_grouped", "_hours_ns", "_hours_put", "_inhibits", "_local", "_min_off_ns", "_mode", "_off_ns", "_passive",
-        "_per_hour", "_permit", "_points", "_remote", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
+        "_peers", "_per_hour", "_permit", "_points", "_remote", "_restart_last", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
         "_starts", "_state", "_stay_off", "_stepped", "_stop", "_stop_held_ns", "_stop_high", "_stop_low", "_timer_ns", "_times", "_trip",
         "_trip_auto", "_trip_for_ns", "_trip_known", "_trip_ns", "_trip_on", "_trip_when", "_watched", "_wish",
     )  # fmt: skip
@@ -88,8 +90,10 @@ class Motor(Inhibitable):
         names = ("MODE", "CMD", "AUTO", "STATE", "TRIP", "RESET", "HOURS", "STARTS")
         self._points = [binder.point(config, name) for name in names]
 
-        programmed = self._wish is not None or self._grouped
-        self._mode = int(c.get("first_mode", AUTO if programmed else MANUAL))
+        self._device = binder.tags[c["run"]].device
+        self._peers: list[Motor] = []  # the other motors of the device
+        self._mode = int(c.get("first_mode", MANUAL))
+        self._restart_last = c.get("restart", "last") == "last"
         self._cmd = False
         self._auto: bool | None = None  # what the program wants; None: it has not said yet
         self._asked: bool | None = None  # what a group asks
@@ -109,6 +113,14 @@ class Motor(Inhibitable):
         self._times: deque[int] = deque(maxlen=max(self._per_hour, 1))
         self._inhibits: dict[str, None] = {}
         self._stepped = -1
+
+    def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
+        """Finds the other motors of its device: they lose their power together."""
+        self._peers = [
+            other
+            for other in blocks.values()
+            if isinstance(other, Motor) and other is not self and other._device == self._device is not None  # noqa: SLF001
+        ]
 
     # -- what groups and interlocks see and do
 
@@ -193,14 +205,30 @@ class Motor(Inhibitable):
         lost = self._run is True and self._state != STOPPING and not self._local
         self._state = RUNNING if run else STOPPED
         self._cmd = run
-        if lost and self._stay_off and self._mode == AUTO:
-            self._mode = MANUAL
-            ctx.emit(
-                "mode",
-                path=self.path,
-                to=MODE_TEXTS[MANUAL],
-                reason="stopped while not watched: it stays off",
-            )
+        if lost and self._stay_off and self._mode != OUT_OF_SERVICE:
+            self._run, self._off_ns = run, 0
+            kept_power = any(peer.runs_now(ctx) for peer in self._peers)
+            for motor in (self,) if kept_power else (self, *self._peers):
+                motor.stay_off(ctx, self.path)
+
+    def runs_now(self, ctx: Context) -> bool:
+        """The feedback of this scan says so."""
+        return usable(ctx.signals.status[self._run_slot]) and bool(ctx.signals.value[self._run_slot])
+
+    def stay_off(self, ctx: Context, lost: str) -> None:
+        """Its device lost its power: in Auto and not known to run, it goes to Manual and waits for a person.
+
+        Args:
+            ctx: The scan.
+            lost: The motor that stopped while nobody watched.
+        """
+        if self._mode != AUTO or not self._stay_off or self._run is True:
+            return
+        self._mode, self._cmd = MANUAL, False
+        where = f"{self._device}: " if self._device else ""
+        what = "stopped while not watched" if lost == self.path else f"{lost} stopped while not watched"
+        reason = f"{where}{what}, as after a loss of power; it stays off until somebody sets it to Auto"
+        ctx.emit("mode", path=self.path, to=MODE_TEXTS[MANUAL], reason=reason)
 
     def _count(self, dt_ns: int) -> None:
         if self._run:
@@ -439,7 +467,7 @@ class Motor(Inhibitable):
         }
 
     def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:
-        """Totals always; mode, wish and what was under way only from a fresh state."""
+        """Totals always; mode, wish and what was under way only from a fresh state, with `restart: last`."""
         for name in ("off_ns", "hours_ns", "starts"):
             kept = number(state.get(name))
             if kept is not None and kept >= 0:
@@ -456,8 +484,10 @@ class Motor(Inhibitable):
             number(state.get("state")),
             number(state.get("timer_ns")),
         )
-        if mode is not None:
+        if mode is not None and self._restart_last:
             self.write("MODE", mode)
+        else:
+            self._mode = MANUAL
         self._cmd = state.get("cmd") is True
         run = state.get("run")
         self._run = run if isinstance(run, bool) else None

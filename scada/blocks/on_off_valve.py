@@ -46,7 +46,7 @@ class OnOffValve(Inhibitable):
 
     __slots__ = (
         "_asked", "_auto", "_auto_known", "_closed", "_cmd", "_inhibits", "_mode", "_opened", "_out", "_passive",
-        "_permit", "_permitted", "_points", "_remote", "_state", "_stepped", "_stroke_ns", "_travel_ns", "_wish",
+        "_permit", "_permitted", "_points", "_remote", "_restart_last", "_state", "_stepped", "_stroke_ns", "_travel_ns", "_wish",
     )  # fmt: skip
     type = "on_off_valve"
 
@@ -61,7 +61,8 @@ class OnOffValve(Inhibitable):
         self._points = [
             binder.point(config, name) for name in ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY")
         ]
-        self._mode = int(c.get("first_mode", MANUAL if self._wish is None else AUTO))
+        self._mode = int(c.get("first_mode", MANUAL))
+        self._restart_last = c.get("restart", "last") == "last"
         self._cmd: bool | None = None  # None: nothing known yet, take over what is applied
         self._asked: bool | None = None  # what the stroke being supervised goes to
         self._auto, self._auto_known = False, False
@@ -200,7 +201,7 @@ class OnOffValve(Inhibitable):
 
     def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:
         mode = number(state.get("mode"))
-        if not fresh:
+        if not (fresh and self._restart_last):
             self._mode = MANUAL
         elif mode is not None:
             self.write("MODE", mode)

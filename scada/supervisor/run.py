@@ -196,7 +196,7 @@ def _ids(data: DataDir) -> dict[str, int]:
         return {}
     except (OSError, orjson.JSONDecodeError):
         ids = None
-    if not isinstance(ids, dict):
+    if not isinstance(ids, dict) or not all(type(known) is int for known in ids.values()):
         raise DataDirError(
             f"{data.tag_ids} cannot be read. Restore it, or choose another directory with --data DIR."
         )

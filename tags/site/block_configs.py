@@ -190,11 +190,14 @@ def _pid(job: _Job, model: Any) -> Config:
         "ramp": scope.rate(("setpoint", "ramp"), setpoint.ramp, unit, _span(pv)),
         "out_low": out_limits[0],
         "out_high": out_limits[1],
-        "first_mode": MODE_NUMBERS[model.mode.first],
-        "restart": model.mode.restart,
+        **_modes(model),
         "on_bad_pv": {"hold_ns": bad.hold, "then": then},
         "every_ns": model.every or 0,
     }
+
+
+def _modes(model: Any) -> Config:
+    return {"first_mode": MODE_NUMBERS[model.mode.first], "restart": model.mode.restart}
 
 
 def _unit(
@@ -247,6 +250,7 @@ def _on_off_valve(job: _Job, model: Any) -> Config:
         "travel_ns": model.travel,
         "auto": job.scope.checked(("auto",), model.auto),
         "permit": job.scope.checked(("permit",), model.permit),
+        **_modes(model),
     }
 
 
@@ -282,6 +286,7 @@ def _motor(job: _Job, model: Any) -> Config:
         "min_off_ns": model.min_off,
         "starts_per_hour": model.starts_per_hour,
         "after_power_loss": model.after_power_loss,
+        **_modes(model),
     }
 
 

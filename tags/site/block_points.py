@@ -140,19 +140,16 @@ def _tuning(key: str, what: str, unit: str | None) -> Any:
 
 
 def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
-    pid = isinstance(model, cm.Pid)
-    states = MODES if pid else _SIMPLE_MODES
-    fields = {
+    states = MODES if isinstance(model, cm.Pid) else _SIMPLE_MODES
+    return {
         "what": "mode",
         "type": INT32,
         "states": dict(states),
         "limits": (float(min(map(int, states))), float(max(map(int, states)))),
         "writable": True,
         "retain": True,
+        "initial": MODE_NUMBERS[model.mode.first],
     }
-    if pid:
-        fields["initial"] = MODE_NUMBERS[model.mode.first]
-    return fields
 
 
 def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:

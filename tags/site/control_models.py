@@ -75,6 +75,13 @@ class Mode(Model):
     on_bad_pv: Annotated[OnBadPv, BeforeValidator(_bad_pv)] = OnBadPv()
 
 
+class UnitMode(Model):
+    """Modes of a motor or of an on/off valve."""
+
+    first: Literal["out of service", "manual", "auto"] = "manual"
+    restart: Literal["last", "manual"] = "last"
+
+
 class Pid(Block):
     """PID controller."""
 
@@ -114,6 +121,7 @@ class OnOffValve(Block):
     travel: Period
     auto: Condition | None = None
     permit: Condition | None = None
+    mode: UnitMode = UnitMode()
     alarm: BlockAlarm = BlockAlarm()
 
 
@@ -141,6 +149,7 @@ class Motor(Block):
     min_off: Duration = 0
     starts_per_hour: Annotated[Whole, Field(ge=0, le=3600)] = 0
     after_power_loss: Literal["stay off", "restart"] = "stay off"
+    mode: UnitMode = UnitMode()
     group: str | None = Field(default=None, description="Set by the duty_standby block that names it.")
     alarm: BlockAlarm = BlockAlarm(priority="high")
 

@@ -41,6 +41,8 @@ def _order(tag: Tag) -> tuple[str, int, str, int]:
 def _ids(build: Building, ids: Mapping[str, int]) -> dict[str, int]:
     given: dict[str, int] = {}
     claimed: dict[str, str] = {}
+    # A path that was renamed away stays in the table with the same id: the newest path of those in use has it.
+    owner = {known: path for path, known in ids.items() if path in build.tags}
     following = max(ids.values(), default=0) + 1
     for path, tag in build.tags.items():
         if tag.was is not None and (tag.was in build.tags or tag.was in claimed):
@@ -51,10 +53,16 @@ def _ids(build: Building, ids: Mapping[str, int]) -> dict[str, int]:
             )
         elif tag.was is not None:
             claimed[tag.was] = path
-        known = ids.get(path)
-        if known is None and tag.was is not None:
-            known = ids.get(tag.was)
+        known = next(
+            (
+                ids[name]
+                for name in (path, tag.was)
+                if name is not None and name in ids and owner.get(ids[name], path) == path
+            ),
+            None,
+        )
         if known is None:
             known, following = following, following + 1
+        owner[known] = path
         given[path] = known
     return given

@@ -44,6 +44,7 @@ def motor(path: str = "t/P", **config: Any) -> model.Block:
         "start": f"{path}/START", "stop": f"{path}/STOP", "run": f"{path}/RUN", "remote": f"{path}/REM",
         "fault": f"{path}/FLT", "start_permit": None, "trip": None, "auto": None, "group": None,
         "start_time_ns": 5 * SECOND, "min_off_ns": 0, "starts_per_hour": 0, "after_power_loss": "stay off",
+        "first_mode": 2 if config.get("auto") or config.get("group") else 1,
     }  # fmt: skip
     return block(path, "motor", "MODE CMD AUTO STATE TRIP RESET HOURS STARTS", **(settings | config))
 

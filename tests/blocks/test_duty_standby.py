@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tags.quality import BAD_SENSOR_FAILURE, UNCERTAIN_LAST_USABLE
+from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, UNCERTAIN_LAST_USABLE
 from tests.blocks.rig import SECOND, Rig, block, motor
 
 NAMES = ("t/P1", "t/P2")
@@ -20,13 +21,19 @@ class Pair:
     """Two motors; `broken` ones never run."""
 
     def __init__(
-        self, alternate: str = "each start", *, first: bool = True, running: tuple[str, ...] = ()
+        self,
+        alternate: str = "each start",
+        *,
+        first: bool = True,
+        running: tuple[str, ...] = (),
+        after: str = "stay off",
     ) -> None:
         duty = block(
             "t/G", "duty_standby", "DUTY DEMAND", members=list(NAMES), demand="t/WANT", alternate=alternate
         )
-        motors = [motor(p, group="t/G", start_time_ns=3 * SECOND) for p in NAMES]
-        self.rig = Rig([duty, *motors] if first else [*motors, duty], TAGS, SECOND)
+        motors = [motor(p, group="t/G", start_time_ns=3 * SECOND, after_power_loss=after) for p in NAMES]
+        tags = {path: {**fields, "device": "PLC1"} for path, fields in TAGS.items()}
+        self.rig = Rig([duty, *motors] if first else [*motors, duty], tags, SECOND)
         self.run = dict.fromkeys(NAMES, False) | dict.fromkeys(running, True)
         self.broken: set[str] = set()
         for p in NAMES:
@@ -100,6 +107,52 @@ def test_restart_does_not_switch_over() -> None:
     assert again.demand(True) == ["t/P2"]
     fresh = Pair(running=("t/P2",))
     assert fresh.demand(True) == ["t/P2"]
+
+
+def lose(pair: Pair, *, running: tuple[str, ...] = ()) -> None:
+    """The device is away for a while, and comes back with these running."""
+    for p in NAMES:
+        pair.rig.set(f"{p}/RUN", pair.run[p], BAD_NO_COMMUNICATION)
+        pair.rig.set(f"{p}/REM", True, BAD_NO_COMMUNICATION)
+    pair.rig.scan(5)
+    for p in NAMES:
+        pair.run[p] = p in running
+        pair.rig.set(f"{p}/RUN", pair.run[p])
+        pair.rig.set(f"{p}/REM", True)
+    pair.scan(30)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_after_a_power_loss_no_standby_starts_until_a_person_acts(first: bool) -> None:
+    pair = Pair(first=first)
+    pair.scan(3)
+    assert pair.demand(True) == ["t/P1"]
+    lose(pair)
+    assert [p for p in NAMES if pair.run[p]] == []
+    assert [pair.rig.get(f"{p}/MODE") for p in NAMES] == [1, 1]
+    told = {e["path"]: e["reason"] for e in pair.rig.events if e["kind"] == "mode"}
+    assert told["t/P1"].startswith("PLC1: stopped while not watched, as after a loss of power; it stays off")
+    assert told["t/P2"].startswith("PLC1: t/P1 stopped while not watched, as after a loss of power")
+    pair.rig.write("t/P2/MODE", 2)
+    pair.scan(5)
+    assert [p for p in NAMES if pair.run[p]] == ["t/P2"]
+
+
+def test_a_power_loss_that_another_motor_disproves_hands_over() -> None:
+    pair = Pair()
+    pair.scan(3)
+    assert pair.demand(True) == ["t/P1"]
+    lose(pair, running=("t/P2",))  # somebody changed over at the panel meanwhile
+    assert [p for p in NAMES if pair.run[p]] == ["t/P2"]
+    assert [pair.rig.get(f"{p}/MODE") for p in NAMES] == [1, 2]
+
+
+def test_a_site_may_let_motors_start_again_after_a_power_loss() -> None:
+    pair = Pair(after="restart")
+    pair.scan(3)
+    assert pair.demand(True) == ["t/P1"]
+    lose(pair)
+    assert len([p for p in NAMES if pair.run[p]]) == 1
 
 
 def test_a_bad_demand_keeps_the_last() -> None:

@@ -274,6 +274,22 @@ def test_power_loss(after: str, mode: int, start: bool) -> None:
     assert (rig.get("t/P/MODE"), pulses(rig), rig.get("t/P/TRIP")) == (mode, (start, False), False)
 
 
+def test_it_starts_in_manual_unless_told_otherwise() -> None:
+    rig = make(auto="t/WANT", first_mode=1)
+    rig.set("t/WANT", True)
+    rig.scan(5)
+    assert (rig.get("t/P/MODE"), state(rig), pulses(rig)) == (1, STOPPED, (False, False))
+    running = make(auto="t/WANT", first_mode=1, run=True)
+    running.scan(5)
+    assert (running.get("t/P/CMD"), state(running), pulses(running)) == (True, RUNNING, (False, False)), (
+        "adopted"
+    )
+    careful = make(auto="t/WANT", restart="manual", run=True)
+    careful.restore(running.retained() | {"t/P": {**running.retained()["t/P"], "mode": 2}})
+    careful.scan(2)
+    assert (careful.get("t/P/MODE"), state(careful), pulses(careful)) == (1, RUNNING, (False, False))
+
+
 def test_a_stop_under_way_survives_a_gap() -> None:
     rig = manual(make(run=True))
     rig.write("t/P/CMD", False)

@@ -120,7 +120,7 @@ CLOSED, OPENING, OPEN, CLOSING, FAULT = range(5)
 def damper(more: tuple[Any, ...] = (), **config: Any) -> Rig:
     settings: dict[str, Any] = {
         "out": "t/OUT", "opened": "t/OPENED", "closed": "t/CLOSED", "remote": "t/REM", "travel_ns": 5 * SECOND,
-        "auto": "t/WANT", "permit": None,
+        "auto": "t/WANT", "permit": None, "first_mode": 2,
     } | config  # fmt: skip
     rig = Rig(
         [block("t/D", "on_off_valve", "MODE CMD AUTO STATE DISCREPANCY", **settings), *more], TAGS, SECOND
@@ -265,6 +265,18 @@ def test_interlock_on_the_valve_and_on_its_coil() -> None:
     coil.gates.clear()
     coil.scan(3)
     assert coil.applied("t/OUT") is True  # Manual: it stays where the interlock left it
+
+
+def test_it_starts_in_manual_unless_told_otherwise() -> None:
+    rig = damper(first_mode=1)
+    rig.set("t/WANT", True)
+    rig.scan(3)
+    assert (rig.get("t/D/MODE"), rig.applied("t/OUT")) == (1, False)
+    kept = damper().retained()
+    careful = damper(restart="manual")
+    careful.restore(kept)
+    careful.scan()
+    assert careful.get("t/D/MODE") == 1
 
 
 def test_restart_keeps_the_mode_and_bumps_nothing() -> None:

@@ -241,6 +241,7 @@ def test_control_adds_to_what_a_template_supervises(compiled: Compile) -> None:
     site = compiled.site("""
 control:
   a/P-1: {start_permit: a/LT-1 > 0.8 m, trip: {when: a/LT-1 < 0.3 m, for: 2 s}}
+  a/P-2: {mode: {first: auto, restart: manual}}
   a/pumps: {block: duty_standby, members: [a/P-1, a/P-2], demand: a/LT-1 < 2 m}
 """)
     blocks = {block.path: block for block in site.blocks}
@@ -249,6 +250,10 @@ control:
     assert motor["trip"] == {"when": "a/LT-1 < 0.3 m", "for_ns": 2 * SECOND, "reset": "manual"}
     assert motor["group"] == "a/pumps"
     assert blocks["a/P-1"].points["TRIP"] == "a/P-1/TRIP"
+    assert (motor["first_mode"], motor["restart"]) == (1, "last"), "Manual unless the site says otherwise"
+    tags = site.by_path()
+    assert (blocks["a/P-2"].config["first_mode"], blocks["a/P-2"].config["restart"]) == (2, "manual")
+    assert (tags["a/P-1/MODE"].initial, tags["a/P-2/MODE"].initial) == (1, 2)
     paths = [block.path for block in site.blocks]
     assert paths.index("a/pumps") < paths.index("a/P-1")
     assert site.by_path()["a/pumps/DUTY"].states == {"1": "P-1", "2": "P-2"}
@@ -267,6 +272,19 @@ control:
     tags = site.by_path()
     assert (tags["a/W"].type, tags["a/X"].type, tags["a/X"].unit) == ("bool", "float64", "m")
     assert (tags["a/Z"].type, tags["a/Z/ET"].unit) == ("bool", "s")
+
+
+def test_an_interlock_runs_after_what_its_condition_reads(compiled: Compile) -> None:
+    site = compiled.site("""
+control:
+  a/LOCK: {block: interlock, target: a/LV-1/OUT, when: a/HIGH and not a/OTHER/ACTIVE, value: 0 %}
+  a/OTHER: {block: interlock, target: a/P-1, when: a/MEAN > 4 m}
+  a/HIGH: {block: hysteresis, input: a/MEAN, on_above: 3 m, off_below: 2 m}
+  a/MEAN: {block: calc, expression: (a/LT-1 + a/LT-1) / 2, unit: m}
+""")
+    order = [block.path for block in site.blocks]
+    assert order.index("a/MEAN") < order.index("a/HIGH") < order.index("a/LOCK")
+    assert order.index("a/MEAN") < order.index("a/OTHER") < order.index("a/LOCK")
 
 
 def test_cascade_writes_the_set_point_of_another_controller(compiled: Compile) -> None:
@@ -353,6 +371,23 @@ def test_ids_stay_with_their_tags(tmp_path: Path) -> None:
     assert second["a/LT-1"].id == ids["a/LT-1"]
     assert second["a/new"].id > 9000
     assert "a/y" not in second
+
+
+def test_an_id_is_never_given_twice_after_renames(tmp_path: Path) -> None:
+    """A renamed tag leaves its old path in the table with the same id; a new tag of the old path gets another."""
+    ids = {"a/x": 70, "a/y": 70, "a/v": 71, "a/w": 71}  # x became y, v became w
+    folder = make_folder(
+        tmp_path,
+        {
+            "case.yaml": "tags:\n  a/x: {type: bool, initial: false}\n  a/y: {type: bool, initial: false}\n"
+            "  a/z: {type: bool, initial: false, was: a/v}\n  a/w: {type: bool, initial: false}\n"
+        },
+    )
+    site = read_site(folder, ids, DRIVERS)
+    tags = site.by_path()
+    assert (tags["a/y"].id, tags["a/w"].id) == (70, 71)
+    assert min(tags["a/x"].id, tags["a/z"].id) > 71
+    assert len({tag.id for tag in site.tags}) == len(site.tags)
 
 
 def test_a_renamed_output_keeps_the_ids_of_command_and_alarms(tmp_path: Path) -> None:
