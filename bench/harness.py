@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 FOLDER: Final = Path(__file__).parent / "results"
-_PACKAGES: Final = ("numpy", "pymodbus", "asyncua", "uvloop", "fastapi", "pydantic")
+_PACKAGES: Final = ("numpy", "pymodbus", "asyncua", "uvloop", "fastapi", "pydantic", "influxdb-client")
 
 
 @dataclass(slots=True)
