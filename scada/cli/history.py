@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from scada.cli.options import AsJson, Data, connect, known, parse_time
-from scada.cli.render import err, failed, quality_text, show_json, show_table, utc_text, value_text
+from scada.cli.options import AsJson, Data, known, parse_time, past
+from scada.cli.render import USAGE, err, failed, quality_text, show_json, show_table, utc_text, value_text
 from scada.client import StoreError
 from scada.clock import SystemClock
 from tags import quality
@@ -35,13 +35,15 @@ def history(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stored samples of one tag, raw: time, value, quality."""
-    plant = connect(data, role="viewer")
-    target = known(plant, tag)
+    """Stored samples of one tag, raw: time, value, quality. The plant need not run."""
     now = SystemClock().utc_ns()
-    zone = plant.site.timezone
     try:
-        samples = plant.history(target.path, parse_time(start, now, zone), parse_time(end, now, zone), limit)
+        source, tags, zone = past(data)
+        target = known(tags, tag)
+        begin, stop = parse_time(start, now, zone), parse_time(end, now, zone)
+        if stop <= begin:
+            raise failed(f"--end {end} is not after --start {start}.", USAGE)
+        samples = source.history(target.path, begin, stop, limit)
     except StoreError as error:
         raise failed(str(error))
     rows = list(zip(samples.t.tolist(), samples.values, samples.status.tolist(), strict=True))

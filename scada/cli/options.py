@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from scada.cli.render import USAGE, failed
-from scada.client import Client, NotRunning
+from scada.client import Archive, Client, NotRunning
+from scada.client.running import is_locked
 from scada.datadir import DataDir, default_data
 from tags.model import Tag
 from tags.types import BOOL, FLOATS, STRING, Value, coerce
@@ -44,9 +46,37 @@ def connect(data: Path | None, role: str = "admin") -> Client:
         raise failed(str(error))
 
 
+def past(data: Path | None) -> tuple[Client | Archive, Mapping[str, Tag], str]:
+    """Who answers for history: the running plant, else what a stopped one has kept; its tags and time zone.
+
+    Raises:
+        StoreError: There is no history, or it cannot be read.
+    """
+    folder = data or _only_plant()
+    try:
+        plant = Client(folder, source="cli", user=getpass.getuser())
+    except NotRunning as error:
+        if not DataDir(folder).history.exists():
+            raise failed(str(error))
+        archive = Archive(folder)
+        return archive, archive.tags, archive.timezone
+    return plant, plant.tags, plant.site.timezone
+
+
+def plants() -> list[Path]:
+    """Data directories in this user's usual place, running or not."""
+    return sorted(folder for folder in default_data("x").parent.glob("*") if (folder / "state").is_dir())
+
+
+def usual_plant() -> Path:
+    """The data directory to prepare when none was named: that of the only plant here, or of the demo."""
+    return _only_plant() if plants() else default_data("demo")
+
+
 def _only_plant() -> Path:
-    parent = default_data("x").parent
-    found = sorted(folder for folder in parent.glob("*") if DataDir(folder).site_json.exists())
+    found = plants()
+    if len(found) > 1:
+        found = [folder for folder in found if is_locked(DataDir(folder).lock) is not False] or found
     if len(found) == 1:
         return found[0]
     if not found:
@@ -57,14 +87,14 @@ def _only_plant() -> Path:
     raise failed(f"Several plants are here; choose one:\n{names}", USAGE)
 
 
-def known(plant: Client, path: str) -> Tag:
+def known(tags: Mapping[str, Tag], path: str) -> Tag:
     """The tag of that path, ignoring case; ends with what may have been meant when there is none."""
-    tag = plant.tags.get(path)
+    tag = tags.get(path)
     if tag is None:
-        lower = {name.lower(): name for name in plant.tags}
+        lower = {name.lower(): name for name in tags}
         exact = lower.get(path.lower())
         if exact is not None:
-            return plant.tags[exact]
+            return tags[exact]
         import difflib  # noqa: PLC0415 - only on the way out
 
         close = difflib.get_close_matches(path.lower(), lower, n=3)

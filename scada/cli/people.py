@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from scada.access import ROLES
-from scada.cli.options import Data
+from scada.cli.options import Data, usual_plant
 from scada.cli.render import FAILED, failed, out
-from scada.datadir import DataDir, DataDirError, default_data
+from scada.datadir import DataDir, DataDirError
 from scada.users import Users
 
 app = typer.Typer(no_args_is_help=True, help="Accounts for the HMI and OPC UA.")
@@ -31,7 +31,7 @@ def add(
     data: Data = None,
 ) -> None:
     """Adds a user, or gives one a new password and role."""
-    folder = DataDir(data or default_data("demo"))
+    folder = DataDir(data or usual_plant())
     try:
         folder.create()
         password = (

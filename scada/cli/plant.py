@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scada.cli.options import AsJson, Data
+from scada.cli.options import AsJson, Data, usual_plant
 from scada.cli.render import BAD_SITE, FAILED, err, failed, out, show_json
 from scada.datadir import DataDir, DataDirError, default_data
 from tags.model import Site
@@ -84,9 +85,18 @@ def run_(
     sys.exit(run(site, folder, overrides, simulate=False, arm_simulated=False, ready=ready))
 
 
-def check(site: SiteFolder, as_json: AsJson = False) -> None:
-    """Reads a site and reports every problem with its place; changes nothing."""
-    compiled = _read(site, as_json, FAILED)
+def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
+    """Reads a site and reports every problem with its place; changes nothing.
+
+    With the data directory of a plant that has run, tags keep the numbers that it gave them, as `scada run` does.
+    """
+    from scada.supervisor import given_ids  # noqa: PLC0415 - other verbs start faster without
+
+    try:
+        ids = given_ids(DataDir(data or default_data(site.resolve().name)))
+    except DataDirError as error:
+        raise failed(str(error))
+    compiled = _read(site, as_json, FAILED, ids)
     if as_json:
         show_json(
             {
@@ -103,11 +113,11 @@ def check(site: SiteFolder, as_json: AsJson = False) -> None:
     )
 
 
-def _read(site: Path, as_json: bool, code: int) -> Site:
+def _read(site: Path, as_json: bool, code: int, ids: Mapping[str, int] | None = None) -> Site:
     from tags.site import SiteError, read_site  # noqa: PLC0415
 
     try:
-        return read_site(site)
+        return read_site(site, ids)
     except SiteError as error:
         if as_json:
             show_json(
@@ -162,7 +172,7 @@ def inject(
         except ValueError:
             raise failed(f"{text!r} is neither true, false nor a number.", 2)
         message = {"device": device, "set": {name: value}}
-    folder = DataDir(data or default_data("demo"))
+    folder = DataDir(data or usual_plant())
     answer = send(folder, message)
     if "error" in answer:
         raise failed(str(answer["error"]))

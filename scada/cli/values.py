@@ -129,7 +129,7 @@ def read(
     plant = connect(data, role="viewer")
     plant.refresh()
     usual = sorted((t for t in plant.site.tags if t.kind not in _UNUSUAL), key=lambda t: t.path)
-    chosen = [known(plant, path) for path in tags] if tags else usual
+    chosen = [known(plant.tags, path) for path in tags] if tags else usual
     samples = [plant.read(tag.path) for tag in chosen]
     if as_json:
         show_json([sample_json(tag, sample) for tag, sample in zip(chosen, samples, strict=True)])
@@ -152,7 +152,7 @@ def read(
 def watch(tags: Annotated[list[str], typer.Argument(metavar="TAG…")], data: Data = None) -> None:
     """Prints a line whenever a value or its quality changes; Ctrl-C ends it."""
     plant = connect(data, role="viewer")
-    chosen = [known(plant, path) for path in tags]
+    chosen = [known(plant.tags, path) for path in tags]
     last: dict[str, tuple[Any, int]] = {}
     pause = threading.Event()
     width = max(len(tag.path) for tag in chosen)
@@ -187,7 +187,7 @@ def write(
 ) -> None:
     """Asks for a new value and says what became of it."""
     plant = connect(data)
-    target = known(plant, tag)
+    target = known(plant.tags, tag)
     wanted = options.parse_value(target, value)
     outcome = plant.request(
         "write", [(target.path, wanted)], reason=reason, deadline_s=options.parse_duration(timeout)
@@ -207,7 +207,7 @@ def force(
 ) -> None:
     """Replaces a value by hand for a time: marked GoodLocalOverride, listed, alarmed, expiring."""
     plant = connect(data)
-    target = known(plant, tag)
+    target = known(plant.tags, tag)
     if release:
         outcome = plant.request("unforce", [(target.path, None)], reason=reason)
         _tell(f"{target.path} is no longer forced", outcome)

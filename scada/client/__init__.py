@@ -15,6 +15,7 @@ Lives here: reading images and event rings, the rule of staleness, sending reque
 from __future__ import annotations
 
 from historian.store import Samples, StoreError
+from scada.client.archive import Archive
 from scada.client.changes import Changes
 from scada.client.client import Client
 from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
@@ -23,6 +24,7 @@ from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
 
 __all__ = [
     "AlarmState",
+    "Archive",
     "Changes",
     "Client",
     "EventFollower",

@@ -4,6 +4,6 @@ What lives here: `run`, and what it is made of. What may not: anything that a pl
 when the supervisor is frozen, and it never lies in the way of a value.
 """
 
-from scada.supervisor.run import Overrides, run
+from scada.supervisor.run import Overrides, given_ids, run
 
-__all__ = ["Overrides", "run"]
+__all__ = ["Overrides", "given_ids", "run"]

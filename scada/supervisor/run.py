@@ -78,7 +78,7 @@ def run(
     from tags.site import SiteError, apply_overrides, read_site  # noqa: PLC0415 - pydantic, for this alone
 
     try:
-        site = read_site(site_dir, _ids(data))
+        site = read_site(site_dir, given_ids(data))
     except SiteError as error:
         for problem in error.problems:
             _say(str(problem))
@@ -177,7 +177,7 @@ def _prepare(site: Site, data: DataDir, epochs: Epochs, arm_simulated: bool, clo
     """Makes all files that services will open."""
     for socket in (*data.run.glob("*.sock"), *data.clients.iterdir()):
         socket.unlink(missing_ok=True)
-    _write(data.tag_ids, orjson.dumps({**_ids(data), **{tag.path: tag.id for tag in site.tags}}))
+    _write(data.tag_ids, orjson.dumps({**given_ids(data), **{tag.path: tag.id for tag in site.tags}}))
     _write(data.site_json, model.dump(site))
     create_files(data.run, site, epochs.next())
     for name, arm in arming.armed(data.armed).items():
@@ -188,11 +188,15 @@ def _prepare(site: Site, data: DataDir, epochs: Epochs, arm_simulated: bool, clo
             arming.arm(data.armed, device.name, reason="simulated", user=ARMED_BY, utc_ns=clock.utc_ns())
 
 
-def _ids(data: DataDir) -> dict[str, int]:
-    """Tag ids given out earlier, also of tags that are gone."""
+def given_ids(data: DataDir) -> dict[str, int]:
+    """Tag ids given out earlier, also of tags that are gone; none when no plant has run there.
+
+    Raises:
+        DataDirError: They are there and cannot be read.
+    """
     try:
         ids = orjson.loads(data.tag_ids.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, orjson.JSONDecodeError):
         ids = None
