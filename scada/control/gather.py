@@ -85,9 +85,12 @@ class Source:
         """Appends what changed since the last poll."""
         reader = self.reader
         sequence = reader.sequence
-        if sequence == self._sequence or not reader.snapshot():
+        if sequence == self._sequence:
             return
-        self._sequence = sequence
+        if reader.snapshot():
+            self._sequence = sequence
+        elif not self.silent:
+            return  # what was taken last stays; a writer that froze inside a publish must not keep it Good for ever
         rows = self._rows
         bits, status, source_ns = reader.value[rows], reader.status[rows], reader.source_ns[rows]
         if self.silent:

@@ -151,9 +151,11 @@ class Field:
         if alive == self._alive and self._control.sequence == self._sequence:
             return
         sequence = self._control.sequence
-        if not self._control.snapshot():
-            return
-        image, self._sequence = self._control, sequence
+        if self._control.snapshot():
+            self._sequence = sequence
+        elif alive or alive == self._alive:
+            return  # control froze inside a publish: that it is lost must be known all the same
+        image = self._control
         rows = self._all_rows
         seen = (image.version[rows], image.aux[rows], image.status[rows])
         # control publishes every scan, and most scans change no command

@@ -70,6 +70,19 @@ def test_a_service_that_falls_silent_is_not_believed(rig: Rig) -> None:
     gather.close()
 
 
+def test_a_service_that_freezes_inside_a_publish_is_not_believed_either(rig: Rig) -> None:
+    gather = Gather(rig.data.run, PROGRAM)
+    row = rig.field.rows[LEVEL]
+    rig.field.put_value(row, 2.5, GOOD, 7, 7)
+    gather.poll(SCAN, on_time=True)
+    rig.field.beat()
+    gather.poll(SCAN, on_time=True)
+    rig.field.image._words[16] += 1  # noqa: SLF001 - the begin of a publish, and no end
+    seen = [gather.poll(SCAN, on_time=True) for _ in range(SILENT_NS // SCAN + 2)]
+    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 7) in [one for each in seen for one in each.samples]
+    gather.close()
+
+
 def test_commands_are_published_with_drive_flag_and_version(rig: Rig) -> None:
     control = Publisher(rig.data.run, "control", rig.site.of_writer("control"), 9)
     output = Output(PROGRAM, control)

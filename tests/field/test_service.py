@@ -133,7 +133,9 @@ def test_a_silent_plc_makes_its_tags_bad_and_does_not_hold_up_the_end(tmp_path: 
         assert waiting.close() == 0
 
 
-def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start: Start) -> None:
+@pytest.mark.parametrize("torn", [0, 1])
+def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start: Start, torn: int) -> None:
+    """Also when it freezes inside a publish, so that its image cannot be read."""
     loss = OnLoss(action="value", delay_ns=1_000_000_000, value=7.0)
     site = with_heartbeat(with_tags(make_site(), tank1_LV_101_OUT={"on_loss": loss}))
     plant = start(site, water.port)
@@ -141,6 +143,7 @@ def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start:
     plant.command(OUT, 40.0)
     plant.until(OUT, 40.0)
     wait_for(lambda: water.get("holding", 100) > 2, what="heartbeat in the PLC")
+    plant.control.image._words[16] += torn  # noqa: SLF001 - the begin of a publish, and no end
     plant.freeze_control()
     plant.until(OUT, 7.0)
     still = water.get("holding", 100)
@@ -154,6 +157,7 @@ def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start:
     polls = water.memory.reads + 20
     wait_for(lambda: water.memory.reads > polls, what="polling goes on")
     assert water.get("holding", 100) == still
+    plant.control.image._words[16] -= torn  # noqa: SLF001
     plant.freeze_control(False)
     plant.until(OUT, 40.0)
     wait_for(lambda: water.get("holding", 100) != still, what="heartbeat again")
