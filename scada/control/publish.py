@@ -52,20 +52,18 @@ class Output:
         for row in texts:
             flag = DRIVE if drive.get(row) else 0
             publisher.put_value(row, value[row], status[row], time_ns[row], now_ns, flag)
-        if texts:
-            rows = [row for row in rows if types[row] != STRING]
-            if not rows:
-                return []
-        where = np.array(rows, np.intp)
-        publisher.put(
-            where,
-            np.array([to_bits(types[row], value[row]) for row in rows], np.uint64),
-            np.array([status[row] for row in rows], np.uint32),
-            np.array([time_ns[row] for row in rows], np.int64),
-            now_ns,
-            np.array([DRIVE if drive.get(row) else 0 for row in rows], np.uint64),
-            renew=np.isin(where, writes.renew) if writes.renew else False,
-        )
+        numbers = [row for row in rows if types[row] != STRING] if texts else rows
+        if numbers:
+            where = np.array(numbers, np.intp)
+            publisher.put(
+                where,
+                np.array([to_bits(types[row], value[row]) for row in numbers], np.uint64),
+                np.array([status[row] for row in numbers], np.uint32),
+                np.array([time_ns[row] for row in numbers], np.int64),
+                now_ns,
+                np.array([DRIVE if drive.get(row) else 0 for row in numbers], np.uint64),
+                renew=np.isin(where, writes.renew) if writes.renew else False,
+            )
         version, output_of = publisher.image.version, self._output_of
         return [(output_of[row], int(version[row])) for row in rows if row in output_of]
 

@@ -35,7 +35,7 @@ from tags.quality import (
     UNCERTAIN_INITIAL,
     UNCERTAIN_LAST_USABLE,
 )
-from tags.types import BOOL, FLOATS
+from tags.types import BOOL, FLOATS, STRING
 
 ASK_NS: Final = 5_000_000_000  # a question that the field has not taken up by then is dropped
 _UNREAD: Final = frozenset(
@@ -123,6 +123,8 @@ def cast(plan: Plan, value: Any) -> Any:
     type_ = plan.tag.type
     if type_ == BOOL:
         return bool(value)
+    if type_ == STRING:
+        return value
     return float(value) if type_ in FLOATS else round(value)
 
 
@@ -212,7 +214,7 @@ class Stage:
         if goal != output.held:
             why |= LIMITED
         last = output.last
-        if plan.rate and not isinstance(goal, bool):
+        if plan.rate and not isinstance(goal, bool | str):
             most = plan.rate * ctx.dt_ns * 1e-9
             if abs(goal - last) > most:
                 goal = last + most if goal > last else last - most

@@ -77,9 +77,11 @@ def test_a_service_that_freezes_inside_a_publish_is_not_believed_either(rig: Rig
     gather.poll(SCAN, on_time=True)
     rig.field.beat()
     gather.poll(SCAN, on_time=True)
-    rig.field.image._words[16] += 1  # noqa: SLF001 - the begin of a publish, and no end
+    rig.field.image._words[16] += 1
     seen = [gather.poll(SCAN, on_time=True) for _ in range(SILENT_NS // SCAN + 2)]
-    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 7) in [one for each in seen for one in each.samples]
+    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 7) in [
+        one for each in seen for one in each.samples
+    ]
     gather.close()
 
 

@@ -143,7 +143,7 @@ def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start:
     plant.command(OUT, 40.0)
     plant.until(OUT, 40.0)
     wait_for(lambda: water.get("holding", 100) > 2, what="heartbeat in the PLC")
-    plant.control.image._words[16] += torn  # noqa: SLF001 - the begin of a publish, and no end
+    plant.control.image._words[16] += torn
     plant.freeze_control()
     plant.until(OUT, 7.0)
     still = water.get("holding", 100)
@@ -157,7 +157,7 @@ def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start:
     polls = water.memory.reads + 20
     wait_for(lambda: water.memory.reads > polls, what="polling goes on")
     assert water.get("holding", 100) == still
-    plant.control.image._words[16] -= torn  # noqa: SLF001
+    plant.control.image._words[16] -= torn
     plant.freeze_control(False)
     plant.until(OUT, 40.0)
     wait_for(lambda: water.get("holding", 100) != still, what="heartbeat again")

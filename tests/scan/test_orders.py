@@ -12,7 +12,6 @@ from scada.scan import build
 from tags.model import Block, Site, Tag, Write
 from tests.scan.plant import LEVEL, LOCK, MODE, PANEL, PUMP, SECOND, SP, SPEED, VALVE, Plant, plant_site
 
-
 FAULT, STOP, RUN = "tank1/P-101/FLT", "tank1/P-101/STOP", "tank1/P-101/RUN"
 
 

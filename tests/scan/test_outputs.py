@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
+from scada.scan import build
+from tags.model import Tag, Write
 from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_EU_EXCEEDED
 from tests.scan.plant import (
     ARMED,
@@ -20,6 +24,7 @@ from tests.scan.plant import (
     SPEED,
     VALVE,
     Plant,
+    plant_site,
 )
 
 
@@ -175,3 +180,21 @@ def test_a_read_back_just_outside_its_range_is_a_read_back() -> None:
     plant.status[VALVE] = UNCERTAIN_EU_EXCEEDED
     plant.scan(scans=5)
     assert plant.command(VALVE) == 100.0
+
+
+def test_a_text_is_an_output_like_any_other() -> None:
+    """A recipe's name for a PLC: it stopped control in its first scan."""
+    site, path = plant_site(), "tank1/RECIPE"
+    text: dict[str, Any] = {"type": "string", "device": "PLC1", "kind": "device", "writer": "field", "owner": "scada",
+                            "writable": True, "write": Write(), "command": f"{path}/command"}  # fmt: skip
+    command = {"type": "string", "kind": "command", "writer": "control", "command": path}
+    tags = list(site.tags)
+    for name, fields in ((path, text), (f"{path}/command", command)):
+        row = sum(tag.writer == fields["writer"] for tag in tags)
+        tags.append(Tag(**{"id": len(tags) + 1, "row": row, "path": name, **fields}))
+    tags.sort(key=lambda tag: (tag.writer, tag.row))
+    plant = Plant(build(dataclasses.replace(site, tags=tuple(tags))), registers={path: "lager"})
+    plant.scan(scans=4)
+    assert plant.command(path) == "lager"
+    assert [status for status, _ in plant.ask("write", (path, "bock"), scans=4)] == ["sent", "confirmed"]
+    assert plant.writes[-1][1:] == (path, "bock")
