@@ -39,6 +39,9 @@ NOT_OURS = (
 OUT_OF_SERVICE, MANUAL, AUTO, CASCADE, REMOTE_CASCADE = range(5)
 MODE_TEXTS = ("Out of service", "Manual", "Auto", "Cascade", "Remote cascade")
 
+# Longer than a scan is ever late on a machine that runs: the larger of both.
+SEEN_MAX_NS, SEEN_MAX_PERIODS = 1_000_000_000, 5
+
 Condition = Callable[[Sequence[Any], Sequence[int]], tuple[Any, int]]
 """A bound expression: (values, statuses) of the signals -> (value, worst status)."""
 
@@ -154,22 +157,25 @@ class Context:
         outputs: The outputs.
         tick: The time of this scan.
         dt_ns: `tick.dt_ns`.
+        seen_ns: Of it what counts as watched: after a pause of the machine the inputs are as old as the pause. What
+            moves an output at a rate, and what judges a unit by its feedback, takes this time.
         events: What was emitted in this scan; the scan takes and clears it.
     """
 
-    __slots__ = ("dt_ns", "events", "outputs", "signals", "tick")
+    __slots__ = ("dt_ns", "events", "outputs", "seen_ns", "signals", "tick")
 
     def __init__(self, signals: Signals, outputs: Outputs) -> None:
         self.signals = signals
         self.outputs = outputs
         self.events: list[dict[str, Any]] = []
         self.tick = Tick(0, 1, 1, 0)
-        self.dt_ns = 1
+        self.dt_ns = self.seen_ns = 1
 
     def begin(self, tick: Tick) -> None:
         """Starts a scan: the scan calls this once, before requests and blocks."""
         self.tick = tick
         self.dt_ns = tick.periods * tick.period_ns
+        self.seen_ns = min(self.dt_ns, max(SEEN_MAX_NS, SEEN_MAX_PERIODS * tick.period_ns))
         outputs = self.outputs
         count = len(outputs.wanted)
         outputs.wanted[:] = [None] * count

@@ -168,8 +168,8 @@ class Motor(Inhibitable):
             if self._passive:
                 self._follow(ctx)
             else:
-                self._watch_trips(ctx, dt_ns)
-                self._act(ctx, dt_ns)
+                self._watch_trips(ctx, ctx.seen_ns)
+                self._act(ctx, ctx.seen_ns)
         self._put_points(ctx)
 
     def _read(self, ctx: Context) -> None:

@@ -163,7 +163,7 @@ class OnOffValve(Inhibitable):
             self._state = FAULT
         elif self._state != FAULT:
             self._state = OPENING if asked else CLOSING
-        self._stroke_ns += ctx.dt_ns
+        self._stroke_ns += ctx.seen_ns
         return self._state == FAULT
 
     def write(self, point: str, value: Any) -> str | None:

@@ -159,7 +159,7 @@ class Pid(FunctionBlock):
         if now == goal:
             return goal
         if self._ramp > 0.0 and now is not None and not self._reset:
-            most = self._ramp * ctx.dt_ns * 1e-9
+            most = self._ramp * ctx.seen_ns * 1e-9
             goal = min(max(goal, now - most), now + most)
         self._sp_now = goal
         return goal

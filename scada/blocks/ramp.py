@@ -3,7 +3,7 @@
     out += clamp(SP - out, ± rate dt)                       engineering units of the outputs, rate per second
 
 Each output starts from what is applied, so nothing jumps at start, when an interlock lets go or when the unit comes
-back from Local. SP (retained) starts at `sp_initial`, or at the first output's value when there is none. The block
+back from Local; after a pause of the machine it goes on from where it was. SP (retained) starts at `sp_initial`, or at the first output's value when there is none. The block
 has no measured input; an output whose value is not known is left alone.
 """
 
@@ -38,7 +38,7 @@ class Ramp(FunctionBlock):
 
     def step(self, ctx: Context) -> None:
         outputs = ctx.outputs
-        most = self._rate * ctx.dt_ns * 1e-9 if self._rate > 0.0 else float("inf")
+        most = self._rate * ctx.seen_ns * 1e-9 if self._rate > 0.0 else float("inf")
         for i, out in enumerate(self._outs):
             value = self._value[i]
             if value is None or outputs.tracking[out] & NOT_OURS:

@@ -70,7 +70,7 @@ class Valve(FunctionBlock):
 
     def step(self, ctx: Context) -> None:
         value, status = ctx.signals.value, ctx.signals.status
-        self._now_ns += ctx.dt_ns
+        self._now_ns += ctx.seen_ns
         out, pos = number(value[self._out]), number(value[self._pos])
         known = (
             usable(status[self._out]) and usable(status[self._pos]) and out is not None and pos is not None

@@ -215,7 +215,7 @@ class Stage:
             why |= LIMITED
         last = output.last
         if plan.rate and not isinstance(goal, bool | str):
-            most = plan.rate * ctx.dt_ns * 1e-9
+            most = plan.rate * ctx.seen_ns * 1e-9
             if abs(goal - last) > most:
                 goal = last + most if goal > last else last - most
                 why |= RATE_LIMITED

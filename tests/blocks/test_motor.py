@@ -290,6 +290,19 @@ def test_it_starts_in_manual_unless_told_otherwise() -> None:
     assert (careful.get("t/P/MODE"), state(careful), pulses(careful)) == (1, RUNNING, (False, False))
 
 
+def test_a_pause_of_the_machine_is_not_a_failed_start() -> None:
+    """After it the feedback is as old as the pause; the motor started long ago."""
+    rig = make(auto="t/WANT", start_time_ns=10 * SECOND)
+    rig.set("t/WANT", True)
+    rig.scan()
+    assert state(rig) == STARTING
+    rig.scan(periods=60)
+    assert (state(rig), rig.get("t/P/TRIP"), pulses(rig)[1]) == (STARTING, False, False)
+    rig.set("t/P/RUN", True)
+    rig.scan()
+    assert (state(rig), rig.get("t/P/TRIP"), pulses(rig)) == (RUNNING, False, (False, False))
+
+
 def test_a_stop_under_way_survives_a_gap() -> None:
     rig = manual(make(run=True))
     rig.write("t/P/CMD", False)

@@ -198,3 +198,11 @@ def test_a_text_is_an_output_like_any_other() -> None:
     assert plant.command(path) == "lager"
     assert [status for status, _ in plant.ask("write", (path, "bock"), scans=4)] == ["sent", "confirmed"]
     assert plant.writes[-1][1:] == (path, "bock")
+
+
+def test_a_pause_of_the_machine_is_no_reason_to_jump(plant: Plant) -> None:
+    """A minute without scans (a paused virtual machine) is not a minute of the rate, nor of a start's supervision."""
+    plant.ask("write", (SPEED, 80.0), scans=2)
+    before = plant.command(SPEED)
+    plant.scan(periods=600)
+    assert plant.command(SPEED) == pytest.approx(before + 10.0), "its rate is 10 a second"
