@@ -4,8 +4,9 @@ Each day begins in the state `otherwise`; a period sets its state from its secon
 `otherwise` all day. Source: ASHRAE 135 (BACnet) §12.24, weekly schedule and schedule default.
 
 The target is written once per change of the level, as soon as it takes commands, and is then followed: until the
-next change a panel, an operator or a protocol may set something else. The level that was written last survives a
-restart, so a restart within a period writes nothing.
+next change a panel, an operator or a protocol may set something else. When the device goes away within 5 s of the
+write, it may not have arrived: it is written again as soon as the target takes commands. The level that was written
+last survives a restart, so a restart within a period writes nothing.
 
 Civil time comes with the tick (daylight saving included); the block has no other input.
 """
@@ -20,10 +21,15 @@ from scada.blocks.base import NOT_OURS, Binder, Context, FunctionBlock, number
 from tags import model
 
 
+SURE_NS = 5_000_000_000  # what was not taken up by then was dropped (scada.scan.outputs.ASK_NS)
+
+
 class Schedule(FunctionBlock):
     """See the module. Points: STATE, the index of the state among the sorted names of states."""
 
-    __slots__ = ("_days", "_holidays", "_otherwise", "_out", "_point", "_states", "_values", "_written")
+    __slots__ = (
+        "_days", "_holidays", "_otherwise", "_out", "_point", "_sent_ns", "_states", "_values", "_written",
+    )  # fmt: skip
     type = "schedule"
 
     def __init__(self, config: model.Block, binder: Binder) -> None:
@@ -44,6 +50,7 @@ class Schedule(FunctionBlock):
         self._out = -1 if target is None else binder.output(target)
         self._point = binder.point(config, "STATE")
         self._written: str | None = None
+        self._sent_ns = SURE_NS  # since the level was written
 
     def level(self, weekday: int, second_of_day: int, date: str) -> str:
         """The state at a civil time."""
@@ -59,9 +66,16 @@ class Schedule(FunctionBlock):
         tick = ctx.tick
         state = self.level(tick.weekday, tick.second_of_day, tick.date)
         ctx.put(self._point, self._states[state])
-        if state == self._written or self._out < 0 or ctx.outputs.tracking[self._out] & NOT_OURS:
+        if self._out < 0:
             return
-        self._written = state
+        away = ctx.outputs.tracking[self._out] & NOT_OURS
+        if self._sent_ns < SURE_NS:
+            self._sent_ns += ctx.dt_ns
+            if away:
+                self._written, self._sent_ns = None, SURE_NS
+        if state == self._written or away:
+            return
+        self._written, self._sent_ns = state, 0
         value = self._values.get(state)
         if value is not None:
             ctx.drive(self._out, value)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scada.blocks.base import INTERLOCKED, LOCAL
+from scada.blocks.base import INTERLOCKED, LOCAL, NOT_INITIALISED
 from tags.quality import BAD_OUT_OF_RANGE, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE, is_good
 from tests.blocks.rig import SECOND, Rig, block
 
@@ -235,6 +235,23 @@ def test_written_once_per_change() -> None:
     edited.restore(rig.retained())
     edited.ready(**{"t/SP": 19.0})
     assert at(edited, 23500) == 22.0
+
+
+def test_what_may_not_have_arrived_is_written_again() -> None:
+    """The device goes away in the second of the change: the office would stay cold all day."""
+    rig = schedule()
+    rig.ready(**{"t/SP": 20.0})
+    assert at(rig, 23400) == 21.5
+    rig.gates["t/SP"] = NOT_INITIALISED
+    assert [at(rig, second) for second in range(23401, 23410)] == [None] * 9
+    rig.gates.clear()
+    at(rig, 23410)
+    assert [at(rig, 23411), at(rig, 23412)] == [21.5, None]
+    rig.scan(6)
+    rig.gates["t/SP"] = NOT_INITIALISED
+    rig.scan(3)
+    rig.gates.clear()
+    assert [at(rig, 23430), at(rig, 23431)] == [None, None], "it had arrived: the panel may differ since"
 
 
 def test_waits_for_remote() -> None:
