@@ -22,7 +22,7 @@ from tags.image import Bits, ImageWriter, Rows, Statuses, Times
 from tags.mapped import ImageError
 from tags.model import DEVICE, Site, Tag
 from tags.ring import RingWriter, changes
-from tags.slots import SlotWriter
+from tags.slots import SlotReader, SlotWriter
 from tags.types import STRING, Value, coerce, to_bits
 
 SUPERVISOR: Final = "supervisor"
@@ -266,7 +266,8 @@ def create_files(run: Path, site: Site, epoch: int = 0) -> None:
     """Makes all mapped files of a site before any service starts, so that no reader ever waits for one.
 
     Images and slots are new. Rings of the same size that are there already are kept: what nobody has read of them is
-    still in them, and positions in them stay valid.
+    still in them, and positions in them stay valid. Control's state is taken over: after a supervisor that was killed,
+    or with a full disk, it is newer than any file.
 
     Args:
         run: The `run/` folder, which exists.
@@ -286,9 +287,13 @@ def create_files(run: Path, site: Site, epoch: int = 0) -> None:
         )
     rows = len(site.tags)
     _keep_or_create(EventWriter, run / "control.record", max(1 << 22, rows * 2400 // 16 * 16), epoch)
-    SlotWriter.create(
-        run / "control.state", (256 << 10) + 256 * rows + 1024 * len(site.blocks), epoch
-    ).close()
+    state = run / "control.state"
+    kept = _state_of_before(state, epoch)
+    with contextlib.closing(
+        SlotWriter.create(state, (256 << 10) + 256 * rows + 1024 * len(site.blocks), epoch)
+    ) as slots:
+        if kept is not None and len(kept) <= slots.capacity:
+            slots.write(kept)
     SlotWriter.create(run / "control.forces", (16 << 10) + 160 * rows, epoch).close()
 
 
@@ -303,6 +308,19 @@ def ring_capacity(tags: Sequence[Tag]) -> int:
     peak = sum(second / tag.scan_ns if tag.kind == DEVICE and tag.scan_ns else 1 for tag in tags)
     wanted = int(peak * RING_SECONDS)
     return min(RING_MAX, max(RING_MIN, 1 << wanted.bit_length()))
+
+
+def _state_of_before(path: Path, epoch: int) -> bytes | None:
+    """What an earlier control of this data directory left in the slots.
+
+    Epochs rise within a data directory; slots of a later epoch belong to one that was deleted and made anew.
+    """
+    try:
+        slots = SlotReader(path)
+    except ImageError:
+        return None
+    with contextlib.closing(slots):
+        return slots.read() if slots.epoch < epoch else None
 
 
 def _keep_or_create(kind: type[RingWriter | EventWriter], path: Path, capacity: int, epoch: int) -> None:

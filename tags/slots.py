@@ -32,6 +32,11 @@ class _Slots:
         """Number of writes since the file was made, live; 0 before the first."""
         return self._words[VERSION]
 
+    @property
+    def epoch(self) -> int:
+        """Of the last writer."""
+        return self._words[EPOCH]
+
     def _place(self, version: int) -> int:
         return (version & 1) * (_HEAD.size + self.capacity)
 

@@ -20,7 +20,6 @@ from typing import Any
 from scada.blocks.base import NOT_OURS, Binder, Context, FunctionBlock, number
 from tags import model
 
-
 SURE_NS = 5_000_000_000  # what was not taken up by then was dropped (scada.scan.outputs.ASK_NS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -19,17 +18,18 @@ UNCHANGED_NS: Final = (
 
 
 def load(data: DataDir) -> dict[str, Any] | None:
-    """The newest state that was kept: of the slots, else of the file that the historian wrote; None at first start."""
-    found = []
+    """The newest state that was kept: of the slots, else of the file that the historian wrote; None at first start.
+
+    The file is a copy of the slots, so the slots are never older, whatever the clock said when either was written.
+    """
     slots = SlotReader(data.control_state)
     payload = slots.read()
     slots.close()
-    if payload is not None:
-        found.append(payload)
-    with contextlib.suppress(OSError):
-        found.append(data.control_state_saved.read_bytes())
-    states = [state for payload in found if (state := _decode(payload)) is not None]
-    return max(states, key=_age, default=None)
+    state = None if payload is None else _decode(payload)
+    if state is None:
+        with contextlib.suppress(OSError):
+            state = _decode(data.control_state_saved.read_bytes())
+    return state
 
 
 def _decode(payload: bytes) -> dict[str, Any] | None:
@@ -38,10 +38,6 @@ def _decode(payload: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return state if isinstance(state, dict) and isinstance(state.get("utc_ns"), int) else None
-
-
-def _age(state: Mapping[str, Any]) -> int:
-    return int(state["utc_ns"])
 
 
 class Keeper:

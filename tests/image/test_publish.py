@@ -16,7 +16,7 @@ from tags.image import BEGIN, ImageError, ImageReader
 from tags.model import Site, Tag
 from tags.publish import Publisher, create_files, mark_dead, ring_capacity, writers
 from tags.ring import RingReader
-from tags.slots import SlotReader
+from tags.slots import SlotReader, SlotWriter
 from tags.types import from_bits
 from tests.support.site import make_site
 
@@ -200,6 +200,16 @@ def test_a_new_start_keeps_what_nobody_has_read(tmp_path: Path, site: Site) -> N
     records, lost = ring.read()
     assert (records["bits"].tolist(), lost) == ([9], 0)
     assert len(EventReader(tmp_path / "control.events").read()[0]) == 1
+
+
+def test_a_new_start_takes_over_the_state_of_control(tmp_path: Path, site: Site) -> None:
+    """The supervisor was killed: nobody copied the last second to disk, or with a full disk the last week."""
+    slots = SlotWriter.open(tmp_path / "control.state", 4)
+    slots.write(b"set points")
+    create_files(tmp_path, site, 70)
+    assert SlotReader(tmp_path / "control.state").read() == b"set points"
+    create_files(tmp_path, site, 1)  # epochs begin again: another data directory of the same path
+    assert SlotReader(tmp_path / "control.state").read() is None
 
 
 def test_another_number_of_tags_is_refused(tmp_path: Path, site: Site) -> None:
