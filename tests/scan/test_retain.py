@@ -76,6 +76,11 @@ def test_after_a_long_stop_and_after_many_crashes_it_is_manual() -> None:
         )
         after.scan(scans=3)
         assert (after.value(MODE), after.value(SP)) == (mode, 3.0)
+        if mode == 1:
+            before = plant.registers[VALVE], plant.registers[SPEED]
+            after.scan(scans=200)
+            assert (after.command(VALVE), after.command(SPEED)) == before, "held, whatever the controller would do"
+            assert after.writes == []
 
 
 def test_what_was_open_is_told_as_unknown_and_not_done_again() -> None:
