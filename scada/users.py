@@ -6,6 +6,7 @@ The file is JSON, mode 0600, replaced as a whole. There is no default user and n
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from scada.access import ROLES
 from scada.clock import Clock
 
 PASSWORD_LENGTH_MIN: Final = 10
+PASSWORD_MAX: Final = 1024  # characters; what is longer is no password of ours
+NAME_MAX: Final = 32
 _NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 
 
@@ -99,18 +102,40 @@ class Users:
         return table
 
 
+def place_of(address: str) -> str:
+    """The place that an address stands for: who has one address of a place has them all.
+
+    This machine has 2**24 addresses, a host with IPv6 usually 2**64.
+
+    Args:
+        address: IPv4 or IPv6, perhaps with a zone; anything else is its own place.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    if found.is_loopback:
+        return "127.0.0.1"
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
 @dataclass(slots=True)
 class _Tries:
     count: int
     until_ns: int
+    last_ns: int
 
 
 class Throttle:
     """Lets few wrong log-ins through before any password is hashed (IEC 62443-4-2 CR 1.11).
 
     After `free` failures of one key each further failure doubles the wait, from 1 s to 60 s. A key is a user
-    and a source together, so that nobody is locked out from another place. At most `KEYS_MAX` keys are
-    remembered; beyond that the oldest are forgotten.
+    and a source together, so that nobody is locked out from another place. A quarter of an hour without a failure is a
+    new beginning. At most `KEYS_MAX` keys are remembered; beyond that the oldest are forgotten.
 
     Args:
         clock: Monotonic time.
@@ -118,6 +143,7 @@ class Throttle:
     """
 
     KEYS_MAX: Final = 10_000
+    FORGET_NS: Final = 15 * 60 * 1_000_000_000
 
     def __init__(self, clock: Clock, free: int = 5) -> None:
         self._clock = clock
@@ -135,12 +161,14 @@ class Throttle:
 
     def failed(self, key: str) -> None:
         """Counts a failure."""
-        tries = self._tries.pop(key, None) or _Tries(0, 0)
+        now = self._clock.monotonic_ns()
+        tries = self._tries.pop(key, None)
+        if tries is None or now - tries.last_ns > self.FORGET_NS:
+            tries = _Tries(0, 0, now)
         tries.count += 1
+        tries.last_ns = now
         if tries.count >= self._free:
-            tries.until_ns = (
-                self._clock.monotonic_ns() + min(60, 2 ** (tries.count - self._free)) * 1_000_000_000
-            )
+            tries.until_ns = now + min(60, 2 ** min(6, tries.count - self._free)) * 1_000_000_000
         self._tries[key] = tries
         if len(self._tries) > self.KEYS_MAX:
             del self._tries[next(iter(self._tries))]

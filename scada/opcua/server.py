@@ -11,12 +11,12 @@ from asyncua.crypto.permission_rules import SimpleRoleRuleset, User
 from asyncua.crypto.security_policies import SecurityPolicy
 
 from scada.datadir import DataDir
+from scada.opcua import connections, monitoring
 from scada.opcua.certificates import own_certificate
 from scada.opcua.sessions import SiteServer, SiteUsers
 from scada.opcua.space import NAMESPACE
 from tags.model import Site
 
-_BUFFER: Final = 65_535
 _MESSAGE_MAX: Final = 4 * 1024 * 1024
 _POLICIES: Final = [
     ua.SecurityPolicyType.NoSecurity,
@@ -78,6 +78,8 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
     Raises:
         OSError: The certificate cannot be written.
     """
+    connections.install()
+    monitoring.install()
     server = SiteEndpoints(iserver=SiteServer(users, data.run))
     uri = f"urn:closedloop:{site.name}:server"
     server.name = f"Closedloop {site.name}"
@@ -85,9 +87,9 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
     server.product_uri = "urn:closedloop"
     server.application_type = ua.ApplicationType.Server
     server.limits = TransportLimits(
-        max_recv_buffer=_BUFFER,
-        max_send_buffer=_BUFFER,
-        max_chunk_count=_MESSAGE_MAX // _BUFFER + 1,
+        max_recv_buffer=connections.CHUNK_MAX,
+        max_send_buffer=connections.CHUNK_MAX,
+        max_chunk_count=_MESSAGE_MAX // connections.CHUNK_MAX + 1,
         max_message_size=_MESSAGE_MAX,
     )
     await server.init()

@@ -17,7 +17,7 @@ from scada.opcua.sessions import SiteUsers
 from scada.opcua.space import build
 from scada.opcua.writes import Writes
 from scada.service import Service
-from scada.users import Throttle, Users
+from scada.users import Users
 
 TICK_S: Final = 0.05
 _HEALTH_TICKS: Final = 20
@@ -43,11 +43,11 @@ async def _serve(service: Service) -> None:
     def log_login(user: str, source: str, accepted: bool) -> None:
         service.event("login", user=user, source=f"opcua {source}", accepted=accepted)
 
-    users = SiteUsers(Users(service.data.users), Throttle(service.clock), log_login)
+    users = SiteUsers(Users(service.data.users), service.clock, log_login)
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
     values = await build(server, site)
-    server.iserver.attribute_service = Writes(server.iserver.aspace, client)
+    server.iserver.attribute_service = Writes(server.iserver.aspace, client, users.still)
     mirror = Mirror(client, values, service.clock)
     building.cancel()
     await server.start()

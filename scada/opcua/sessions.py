@@ -1,13 +1,16 @@
 """Sessions and log-ins: who a caller is, and what asyncua leaves open closed.
 
 A password is taken over an encrypted channel only. `admin` is nobody special. Session tokens are random. Anonymous
-callers may read. Wrong passwords are throttled by user and source before anything is hashed.
+callers may read. Wrong passwords are throttled by user and by source before anything is hashed. A session touches its
+own subscriptions only, and not too many of them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +22,17 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.user_managers import UserManager
 
-from scada.users import Throttle, Users
+from scada.clock import Clock
+from scada.users import NAME_MAX, PASSWORD_MAX, Throttle, Users, place_of
 
 ANONYMOUS_ROLE: Final = "viewer"
+WAITING_MAX: Final = 8
+NOT_ACTIVATED_MAX: Final = 100
+SUBSCRIPTIONS_MAX: Final = 50  # of one session
+READS_MAX: Final = 10_000  # nodes in one Read
+INTERVAL_MS: Final = (50.0, 3_600_000.0)
 LoginLog = Callable[[str, str, bool], None]
-"""(user, source, accepted): called for each log-in with a name."""
+"""(user, source, accepted): called for each password that was checked; a name that nobody has is ""."""
 
 
 @dataclass
@@ -42,15 +51,49 @@ class SiteUsers(UserManager):
 
     Args:
         users: The site's users.
-        throttle: Slows guessing down.
+        clock: Monotonic; guessing is slowed down by it.
         log: Told of each log-in by name.
     """
 
-    def __init__(self, users: Users, throttle: Throttle, log: LoginLog) -> None:
+    def __init__(self, users: Users, clock: Clock, log: LoginLog) -> None:
         self._users = users
-        self._throttle = throttle
+        self._per_user = Throttle(clock)
+        self._per_place = Throttle(clock, free=30)
         self._log = log
-        self.source = ""  # of the session that is being activated: asyncua does not hand it on
+        self._hasher = ThreadPoolExecutor(1, "password")
+        self._waiting = 0
+        self.checked: Caller | None = None  # of the session that is being activated
+
+    async def check(self, name: str, password: str, place: str) -> Caller | None:
+        """Who has this name and password; None for nobody, or when it was tried too often."""
+        if not 0 < len(name) <= NAME_MAX or len(password) > PASSWORD_MAX:
+            return None
+        place = place_of(place)
+        key = f"{name}@{place}"
+        if not self._per_user.allowed(key) or not self._per_place.allowed(place):
+            return None
+        if self._waiting >= WAITING_MAX:
+            return None
+        self._waiting += 1
+        try:
+            role = await asyncio.get_running_loop().run_in_executor(
+                self._hasher, self._users.verify, name, password
+            )
+        finally:
+            self._waiting -= 1
+        if role is None:
+            self._per_user.failed(key)
+            self._per_place.failed(place)
+            # A name that nobody has may be a password typed into the wrong field: it is not recorded.
+            self._log(name if name in self._users.roles() else "", place, False)
+            return None
+        self._per_user.succeeded(key)
+        self._log(name, place, True)
+        return Caller(role=UserRole.User, name=name, site_role=role)
+
+    def still(self, caller: Caller) -> bool:
+        """Whether a caller has the role yet that he signed in with."""
+        return caller.name is not None and self._users.roles().get(caller.name) == caller.site_role
 
     def get_user(
         self,
@@ -59,46 +102,125 @@ class SiteUsers(UserManager):
         password: str | None = None,
         certificate: Any = None,
     ) -> Caller | None:
-        """The caller, or None to refuse.
-
-        asyncua hands the channel's client certificate in: there is one exactly when the channel is encrypted,
-        because the only other policy offered is None.
-        """
-        del iserver
+        """The caller, or None to refuse; a password was checked before (`Session.check`)."""
+        del iserver, password, certificate
         if username is None:
             return Caller(role=UserRole.User, name=None)
-        key = f"{username}@{self.source}"
-        if not certificate or not self._throttle.allowed(key):
-            self._log(username, self.source, False)
-            return None
-        role = self._users.verify(username, password or "")
-        if role is None:
-            self._throttle.failed(key)
-        else:
-            self._throttle.succeeded(key)
-        self._log(username, self.source, role is not None)
-        return None if role is None else Caller(role=UserRole.User, name=username, site_role=role)
+        caller, self.checked = self.checked, None
+        return caller if caller and caller.name == username else None
 
 
 class Session(InternalSession):
-    """A session with a token that cannot be guessed."""
+    """A session with a token that cannot be guessed, and with bounds."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._checked: Caller | None = None
         if self.external:
             self.iserver.unregister_external_session(self)
             self.auth_token = ua.NodeId(secrets.token_bytes(32), 0, ua.NodeIdType.ByteString)
             self.iserver.register_external_session(self)
 
+    async def check(self, token: object, peer: object, *, encrypted: bool) -> None:
+        """Checks the password of an identity token, for the activation that follows at once.
+
+        Args:
+            token: What the client sent.
+            peer: Address of its socket.
+            encrypted: The channel is; else the password is not even looked at.
+        """
+        self._checked = None
+        manager = self.iserver.user_manager
+        if (
+            not encrypted
+            or not isinstance(manager, SiteUsers)
+            or not isinstance(token, ua.UserNameIdentityToken)
+        ):
+            return
+        try:
+            name, password = self.iserver.decrypt_user_token(self, token)
+        except Exception:  # noqa: BLE001 - asyncua decrypts it again, and then answers the client
+            return
+        place = str(peer[0] if isinstance(peer, tuple) else peer)
+        self._checked = await manager.check(name, password, place)
+
     def activate_session(
         self, params: ua.ActivateSessionParameters, peer_certificate: bytes | None
     ) -> ua.ActivateSessionResult:
-        """As asyncua, and the user manager learns where the caller comes from."""
+        """As asyncua, by the password that was checked."""
         if isinstance(self.iserver.user_manager, SiteUsers):
-            self.iserver.user_manager.source = str(
-                self.name[0] if isinstance(self.name, tuple) else self.name
-            )
+            self.iserver.user_manager.checked, self._checked = self._checked, None
         return super().activate_session(params, peer_certificate)
+
+    async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        """As asyncua, at most `READS_MAX` nodes."""
+        if len(params.NodesToRead) > READS_MAX:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return list(await super().read(params))
+
+    async def create_subscription(
+        self,
+        params: ua.CreateSubscriptionParameters,
+        callback: Callable[..., Any],
+        request_callback: Callable[..., Any] | None = None,
+    ) -> ua.CreateSubscriptionResult:
+        """As asyncua, at most `SUBSCRIPTIONS_MAX`, and none that publishes all the time."""
+        if self.external:
+            if sum(map(self._owns, self.subscription_service.subscriptions)) >= SUBSCRIPTIONS_MAX:
+                raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
+            params.RequestedPublishingInterval = interval(params.RequestedPublishingInterval)
+        return await super().create_subscription(params, callback, request_callback)
+
+    def modify_subscription(self, params: ua.ModifySubscriptionParameters) -> ua.ModifySubscriptionResult:
+        """As asyncua, its own only."""
+        self._must_own(params.SubscriptionId)
+        params.RequestedPublishingInterval = interval(params.RequestedPublishingInterval)
+        return super().modify_subscription(params)
+
+    async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
+        """As asyncua, its own only."""
+        own = [id_ for id_ in dict.fromkeys(ids) if self._owns(id_)]
+        done = dict(zip(own, await super().delete_subscriptions(own), strict=True))
+        unknown = ua.StatusCode(ua.StatusCodes.BadSubscriptionIdInvalid)
+        return [done.pop(id_, unknown) for id_ in ids]
+
+    async def create_monitored_items(
+        self, params: ua.CreateMonitoredItemsParameters
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """As asyncua, in its own subscriptions only."""
+        self._must_own(params.SubscriptionId)
+        return list(await super().create_monitored_items(params))
+
+    async def modify_monitored_items(
+        self, params: ua.ModifyMonitoredItemsParameters
+    ) -> list[ua.MonitoredItemModifyResult]:
+        """As asyncua, in its own subscriptions only."""
+        self._must_own(params.SubscriptionId)
+        return list(await super().modify_monitored_items(params))
+
+    async def delete_monitored_items(self, params: ua.DeleteMonitoredItemsParameters) -> list[ua.StatusCode]:
+        """As asyncua, in its own subscriptions only."""
+        self._must_own(params.SubscriptionId)
+        return list(await super().delete_monitored_items(params))
+
+    async def set_monitoring_mode(self, params: ua.SetMonitoringModeParameters) -> list[ua.StatusCode]:
+        """As asyncua, in its own subscriptions only."""
+        self._must_own(params.SubscriptionId)
+        return list(await super().set_monitoring_mode(params))
+
+    def _must_own(self, subscription: int) -> None:
+        if not self._owns(subscription):
+            raise ServiceError(ua.StatusCodes.BadSubscriptionIdInvalid)
+
+    def _owns(self, subscription: int) -> bool:
+        found = self.subscription_service.subscriptions.get(subscription)
+        return found is not None and found.session_id == self.session_id
+
+
+def interval(wanted_ms: float) -> float:
+    """The publishing interval that a client gets, ms; 0 and what is no number are the shortest."""
+    shortest, longest = INTERVAL_MS
+    return min(wanted_ms, longest) if wanted_ms > shortest else shortest
 
 
 class SiteServer(InternalServer):
@@ -120,9 +242,18 @@ class SiteServer(InternalServer):
         self.max_monitored_item_queue_size = 100
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
-        """A `Session` for callers from the network."""
+        """A `Session` for callers from the network; of too many that were never activated the oldest ends."""
         caller = user or Caller(role=UserRole.Anonymous)
+        if external:
+            idle = [session for session in self._external_sessions.values() if not session.is_activated()]
+            for session in idle[: max(0, len(idle) - NOT_ACTIVATED_MAX + 1)]:
+                self.unregister_external_session(session)
         return Session(self, self.aspace, self.subscription_service, name, user=caller, external=external)
+
+    def register_server(self, server: Any, conf: Any = None) -> None:
+        """Refused: anybody could, without signing in, and send our clients to a server of his own."""
+        del server, conf
+        raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
 
     def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
         """As asyncua, but RSA PKCS#1 v1.5 is refused: it leaks passwords to a padding oracle."""

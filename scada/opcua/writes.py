@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from asyncua import ua
@@ -35,11 +35,13 @@ class Writes(AttributeService):
     Args:
         aspace: asyncua's address space, for nodes that are not ours.
         client: The plant.
+        still: Whether a caller has the role yet that he signed in with.
     """
 
-    def __init__(self, aspace: AddressSpace, client: Client) -> None:
+    def __init__(self, aspace: AddressSpace, client: Client, still: Callable[[Caller], bool]) -> None:
         super().__init__(aspace)
         self._client = client
+        self._still = still
 
     async def write(self, params: ua.WriteParameters, user: User | None = None) -> list[ua.StatusCode]:
         """One status for each node, in order (OPC 10000-4 §5.10.4).
@@ -62,6 +64,8 @@ class Writes(AttributeService):
         if item.AttributeId != ua.AttributeIds.Value or not tag.writable:
             return ua.StatusCodes.BadNotWritable
         if not isinstance(caller, Caller) or caller.name is None or refusal(caller.site_role, "write", tag):
+            return ua.StatusCodes.BadUserAccessDenied
+        if not self._still(caller):  # somebody has taken the role away since
             return ua.StatusCodes.BadUserAccessDenied
         if item.IndexRange:
             return ua.StatusCodes.BadIndexRangeInvalid

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from scada.clock import SimulatedClock
-from scada.users import PASSWORD_LENGTH_MIN, Throttle, Users
+from scada.users import Throttle, Users, place_of
 
 SECOND = 1_000_000_000
 
@@ -114,3 +114,31 @@ def test_the_throttle_remembers_a_bounded_number_of_sources() -> None:
         throttle.failed(str(number))
     assert throttle.allowed("0")
     assert not throttle.allowed(str(Throttle.KEYS_MAX + 9))
+
+
+def test_a_quarter_of_an_hour_without_a_failure_is_a_new_beginning() -> None:
+    clock = SimulatedClock()
+    throttle = Throttle(clock, free=2)
+    for _ in range(2000):  # far beyond any power of two that would fit
+        throttle.failed("anna")
+    assert throttle.wait_s("anna") == 60
+    clock.advance(901 * 1_000_000_000)
+    throttle.failed("anna")
+    assert throttle.allowed("anna")
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.8.9.10", "127.0.0.1"),
+        ("::1", "127.0.0.1"),
+        ("::ffff:127.0.0.7", "127.0.0.1"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_who_has_one_address_of_a_place_has_them_all(address: str, place: str) -> None:
+    assert place_of(address) == place

@@ -16,7 +16,7 @@ from scada.opcua.server import make_server
 from scada.opcua.sessions import SiteUsers
 from scada.opcua.space import build
 from scada.opcua.writes import Writes
-from scada.users import Throttle, Users
+from scada.users import Users
 from tests.client.plant import Plant
 from tests.support.site import make_site
 
@@ -47,6 +47,7 @@ class Running:
     plant: Plant
     mirror: Mirror
     logins: list[tuple[str, bool]]
+    users: Users
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -57,18 +58,16 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     users.add("vera", PASSWORD, "viewer")
     users.add("tom", PASSWORD, "operator")
     clock = SimulatedClock()
-    manager = SiteUsers(
-        users, Throttle(clock), lambda user, _source, accepted: logins.append((user, accepted))
-    )
+    manager = SiteUsers(users, clock, lambda user, _source, accepted: logins.append((user, accepted)))
     plant.beat()
     client = Client(plant.data.root, source="opcua", clock=plant.clock)
     server = await make_server(plant.site, plant.data, manager)
     values = await build(server, plant.site)
-    server.iserver.attribute_service = Writes(server.iserver.aspace, client)
+    server.iserver.attribute_service = Writes(server.iserver.aspace, client, manager.still)
     mirror = Mirror(client, values, plant.clock)
     await server.start()
     await mirror.push()
-    yield Running(plant.site.opcua_endpoint, plant, mirror, logins)
+    yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users)
     await server.stop()
     client.close()
 
