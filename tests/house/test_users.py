@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from scada.clock import SimulatedClock
-from scada.users import Throttle, Users, place_of
+from scada.users import PASSWORD_LENGTH_MIN, Throttle, Users, place_of
 
 SECOND = 1_000_000_000
 
