@@ -191,7 +191,7 @@ class Stage:
                 output.last = back
             shown = output.last
             if why == DISARMED and wanted is not None:
-                shown = _limited(plan, lock[0] if lock else wanted)  # shadow: what it would do
+                shown = limited(plan, lock[0] if lock else wanted)  # shadow: what it would do
             known = GOOD if back_good else UNCERTAIN_LAST_USABLE
             self._publish(output, shown, known, drive=False)
             self._done(output, back if back_good else output.last, why)
@@ -210,7 +210,7 @@ class Stage:
         if lock is not None:
             # Without a block the output stays where the interlock put it until somebody asks anew.
             output.held, why = lock[0], why | INTERLOCKED
-        goal = _limited(plan, output.held)
+        goal = limited(plan, output.held)
         if goal != output.held:
             why |= LIMITED
         last = output.last
@@ -245,7 +245,7 @@ class Stage:
                 output.ask = None
             elif not blocked and not output.ask_sent:
                 output.ask_sent = True
-                goal = cast(plan, _limited(plan, output.ask))
+                goal = cast(plan, limited(plan, output.ask))
                 self._publish(output, goal, GOOD, drive=True)
                 self._renew.append(plan.command)
                 output.version = 0  # of the new command: comes with the next inputs
@@ -298,7 +298,8 @@ class Stage:
         outs.tracking[row] = output.why = why
 
 
-def _limited(plan: Plan, value: Any) -> Any:
+def limited(plan: Plan, value: Any) -> Any:
+    """A value within the limits of the output, or the range of its type."""
     if isinstance(value, bool) or plan.tag.type == BOOL:
         return bool(value)
     if plan.low is not None and value < plan.low:

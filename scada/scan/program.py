@@ -219,9 +219,9 @@ def _plan(
     binder: Binder, tag: Tag, row: int, driver: int, point: tuple[int, str] | None, needs: tuple[int, ...]
 ) -> Plan:
     slot = binder.index[tag.path]
-    if tag.kind != DEVICE or tag.command is None:
-        return Plan(row=row, tag=tag, way=OWN, slot=slot, driver=driver, point=point)
     low, high = _bounds(tag)
+    if tag.kind != DEVICE or tag.command is None:
+        return Plan(row=row, tag=tag, way=OWN, slot=slot, low=low, high=high, driver=driver, point=point)
     write = tag.write
     return Plan(
         row=row,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from scada.blocks.base import INTERLOCKED, Context, Tick
 from scada.requests import Request
 from scada.scan import forcing, orders, outcomes
-from scada.scan.outputs import Stage, cast
+from scada.scan.outputs import Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
 from tags.quality import BAD_INTERNAL_ERROR
@@ -148,6 +148,8 @@ def _drive_own(state: State, ctx: Context) -> None:
         row = plan.row
         lock = output.lock = outs.override[row]
         wanted = outs.wanted[row] if lock is None else lock[0]
+        if wanted is not None and not isinstance(wanted, str):
+            wanted = limited(plan, wanted)
         if wanted is not None and plan.tag.path not in state.forces.table:
             if plan.point is not None:
                 state.blocks[plan.point[0]].write(plan.point[1], wanted)

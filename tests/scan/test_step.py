@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from scada.blocks.base import Context
+from scada.scan import build
+from tags.model import Block, Tag
 from tags.quality import BAD_INTERNAL_ERROR, GOOD
-from tests.scan.plant import LEVEL, MODE, PROGRAM, SP, SPEED, VALVE, Plant
+from tests.scan.plant import LEVEL, MODE, PROGRAM, SP, SPEED, VALVE, Plant, plant_site
 
 
 def test_a_block_that_raises_turns_bad_and_the_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +64,21 @@ def test_only_what_changed_is_published() -> None:
 def test_every_own_tag_has_the_slot_of_its_row() -> None:
     for slot in range(PROGRAM.own):
         assert (PROGRAM.slots[slot].writer, PROGRAM.slots[slot].row) == ("control", slot)
+
+
+def test_a_block_writes_a_tag_of_our_own_within_its_limits() -> None:
+    """A value that the tag's type cannot hold would be shown as another one, Good."""
+    site = plant_site()
+    own = len(site.of_writer("control"))
+    more = (
+        Tag(id=9001, path="t/M", type="int16", kind="memory", writer="control", row=own, initial=0),
+        Tag(
+            id=9002, path="t/R/SP", type="float64", kind="block", writer="control", row=own + 1, writable=True
+        ),
+    )
+    ramp = Block(path="t/R", type="ramp", points={"SP": "t/R/SP"}, config={"out": ["t/M"], "rate": 1e9})
+    tags = tuple(sorted((*site.tags, *more), key=lambda tag: (tag.writer, tag.row)))
+    plant = Plant(build(dataclasses.replace(site, tags=tags, blocks=(*site.blocks, ramp))))
+    plant.scan(scans=3)
+    assert plant.ask("write", ("t/R/SP", 1e8), scans=3) == [("confirmed", [])]
+    assert plant.value("t/M") == 32767
