@@ -23,6 +23,7 @@ from asyncua.server.internal_session import InternalSession
 from asyncua.server.user_managers import UserManager
 
 from scada.clock import Clock
+from scada.opcua.standard_nodes import fill
 from scada.users import NAME_MAX, PASSWORD_MAX, Throttle, Users, place_of
 
 ANONYMOUS_ROLE: Final = "viewer"
@@ -41,9 +42,11 @@ class Caller(User):
 
     Attributes:
         site_role: One of `scada.access.ROLES`.
+        mark: `Users.mark` at sign-in.
     """
 
     site_role: str = ANONYMOUS_ROLE
+    mark: str = ""
 
 
 class SiteUsers(UserManager):
@@ -89,11 +92,11 @@ class SiteUsers(UserManager):
             return None
         self._per_user.succeeded(key)
         self._log(name, place, True)
-        return Caller(role=UserRole.User, name=name, site_role=role)
+        return Caller(role=UserRole.User, name=name, site_role=role, mark=self._users.mark(name))
 
     def still(self, caller: Caller) -> bool:
-        """Whether a caller has the role yet that he signed in with."""
-        return caller.name is not None and self._users.roles().get(caller.name) == caller.site_role
+        """Whether a caller has the role and the password yet that he signed in with."""
+        return caller.name is not None and self._users.mark(caller.name) == caller.mark
 
     def get_user(
         self,
@@ -240,6 +243,11 @@ class SiteServer(InternalServer):
         self.max_subscriptions = 500
         self.max_unacked_messages_per_subscription = 20
         self.max_monitored_item_queue_size = 100
+
+    async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
+        """From the copy in `run/` if there is one: asyncua takes most of two seconds to make them."""
+        del shelf_file
+        await fill(self.aspace, self.node_mgt_service, self._run)
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
         """A `Session` for callers from the network; of too many that were never activated the oldest ends."""

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace, NodeManagementService
+from asyncua.server.standard_address_space import standard_address_space
 
+from scada.clock import SimulatedClock
+from scada.opcua.sessions import SiteServer, SiteUsers
 from scada.opcua.standard_nodes import copy_of, fill
+from scada.users import Users
 
 SERVER_STATUS = ua.NodeId(ua.ObjectIds.Server_ServerStatus)
 
@@ -37,3 +41,17 @@ async def test_the_copy_holds_the_same_nodes(tmp_path: Path) -> None:
 async def test_a_useless_copy_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     copy_of(tmp_path).write_bytes(damage)
     assert SERVER_STATUS in await filled(tmp_path)
+
+
+async def test_the_server_starts_from_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(tmp_path)
+
+    def must_not(*_: object) -> None:
+        raise AssertionError("made anew although there is a copy")
+
+    monkeypatch.setattr(standard_address_space, "fill_address_space", must_not)
+    users = SiteUsers(Users(tmp_path / "users"), SimulatedClock(), lambda *_: None)
+    server = SiteServer(users, tmp_path)
+    await server.init()
+    assert SERVER_STATUS in server.aspace
+    await server.stop()
