@@ -11,7 +11,7 @@ from fastapi import HTTPException, Request, Response
 
 from hmi.sessions import LIFETIME_NS, Session, Sessions
 from scada.clock import Clock
-from scada.users import Throttle, Users
+from scada.users import Throttle, Users, place_of
 
 WAITING_MAX: Final = 8
 
@@ -39,10 +39,10 @@ class People:
         self._hasher.shutdown(wait=True, cancel_futures=True)
 
     def who(self, request: Request) -> Session | None:
-        """The session of a request, if its user still has that role."""
+        """The session of a request, if its user still has the role and the password that it began with."""
         token = request.cookies.get(self._cookie)
         session = self.sessions.find(token)
-        if session and self._users.roles().get(session.user) != session.role:
+        if session and self._users.mark(session.user) != session.mark:
             self.sessions.end(token)
             return None
         return session
@@ -53,7 +53,7 @@ class People:
         Raises:
             HTTPException: 401 wrong, 429 too many tries, 503 too many waiting.
         """
-        place = request.client.host if request.client else "?"
+        place = place_of(request.client.host if request.client else "?")
         key = f"{name}@{place}"
         wait = max(self._per_user.wait_s(key), self._per_place.wait_s(place))
         if wait > 0:
@@ -78,7 +78,7 @@ class People:
             raise HTTPException(401, "Name or password is wrong.")
         self._per_user.succeeded(key)
         self.sessions.end(request.cookies.get(self._cookie))
-        token = self.sessions.start(name, role)
+        token = self.sessions.start(name, role, self._users.mark(name))
         response.set_cookie(
             self._cookie, token, max_age=LIFETIME_NS // 10**9, httponly=True, samesite="strict", path="/"
         )

@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 
 from hmi.app import Parts, make_app
+from hmi.connections import Patient
 from hmi.guard import allowed_hosts
 from hmi.pages import Pages
 from hmi.past import BusyError, Past
@@ -96,7 +97,7 @@ async def _serve(service: Service, client: Client, listener: socket.socket) -> N
             log_config=None,
             access_log=False,
             lifespan="on",
-            http="h11",
+            http=Patient,
             ws="websockets-sansio",
             ws_max_size=1 << 20,
             ws_per_message_deflate=False,

@@ -21,11 +21,13 @@ class Session:
         user: Name.
         role: At sign-in; it is checked again for each request.
         end_ns: Monotonic, ns.
+        mark: `Users.mark` at sign-in.
     """
 
     user: str
     role: str
     end_ns: int
+    mark: str = ""
 
 
 class Sessions:
@@ -42,13 +44,13 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def start(self, user: str, role: str) -> str:
+    def start(self, user: str, role: str, mark: str = "") -> str:
         """A new session's token, for the cookie; it is not kept here."""
         token = secrets.token_urlsafe(32)
         self._drop_ended()
         while len(self._sessions) >= SESSIONS_MAX:
             del self._sessions[next(iter(self._sessions))]
-        self._sessions[_key(token)] = Session(user, role, self._clock.monotonic_ns() + LIFETIME_NS)
+        self._sessions[_key(token)] = Session(user, role, self._clock.monotonic_ns() + LIFETIME_NS, mark)
         return token
 
     def find(self, token: str | None) -> Session | None:

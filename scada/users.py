@@ -6,6 +6,7 @@ The file is JSON, mode 0600, replaced as a whole. There is no default user and n
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import os
 import re
@@ -94,11 +95,20 @@ class Users:
         """Name → role of every user."""
         return {name: entry["role"] for name, entry in self._read().items()}
 
+    def mark(self, name: str) -> str:
+        """What a session remembers of its user: another one when the password or the role was changed; "" for nobody."""
+        entry = self._read().get(name)
+        return hashlib.sha256(f"{entry['role']} {entry['hash']}".encode()).hexdigest() if entry else ""
+
     def _read(self) -> dict[str, dict[str, str]]:
         try:
             table: dict[str, dict[str, str]] = orjson.loads(self._path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+        except orjson.JSONDecodeError as error:
+            raise ValueError(
+                f"{self._path} is damaged. Restore it, or remove it and add all users anew"
+            ) from error
         return table
 
 

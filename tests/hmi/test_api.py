@@ -263,6 +263,25 @@ def test_a_changed_role_ends_the_session(url: str, plant: Plant) -> None:
         assert ask(client, "write", "tank1/draining", True).status_code == 401
 
 
+def test_a_changed_password_ends_the_session(url: str, plant: Plant) -> None:
+    plant.users.add("moved", PASSWORD, "operator")
+    with httpx.Client(base_url=url) as client:
+        client.post("/api/login", json={"name": "moved", "password": PASSWORD})
+        plant.users.add("moved", "another password", "operator")
+        assert client.get("/api/session").json()["user"] is None
+
+
+@pytest.mark.parametrize("value", ["100000000000000000000000", '"\\ud800"', "NaN"])
+def test_a_value_that_cannot_be_sent_is_refused_in_words(anna: httpx.Client, value: str) -> None:
+    answer = anna.post(
+        "/api/requests",
+        content=f'{{"kind": "write", "items": [["tank1/LIC-101/SP", {value}]]}}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
 def test_wrong_passwords_are_slowed_down_and_recorded(url: str, plant: Plant) -> None:
     plant.users.add("slow", PASSWORD, "operator")
     with httpx.Client(base_url=url, timeout=15) as client:

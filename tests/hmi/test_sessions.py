@@ -48,3 +48,10 @@ def test_tokens_are_long_and_not_kept() -> None:
     assert sessions.find("guess") is None
     assert sessions.find(None) is None
     assert sessions.find("") is None
+
+
+def test_a_session_remembers_the_mark_of_its_user() -> None:
+    sessions = Sessions(SimulatedClock())
+    found = sessions.find(sessions.start("anna", "operator", "mark"))
+    assert found is not None
+    assert found.mark == "mark"

@@ -141,11 +141,14 @@ async def test_values_go_on_while_a_password_is_hashed(
         await (await signing).disconnect()
 
 
-async def test_who_lost_the_role_may_not_write_any_more(running: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("password", "role"), [(PASSWORD, "viewer"), ("another password", "operator")])
+async def test_who_got_another_role_or_password_may_not_write_any_more(
+    running: Running, tmp_path: Path, password: str, role: str
+) -> None:
     control = Responder(running.plant, answers("accepted", "confirmed"))
     client: Client = await signed_in(running, tmp_path, "anna")
     try:
-        running.users.add("anna", PASSWORD, "viewer")
+        running.users.add("anna", password, role)
         with pytest.raises(ua.uaerrors.BadUserAccessDenied):
             await client.get_node(SET_POINT).write_value(2.0)
         assert control.requests == []
