@@ -26,7 +26,8 @@ class DataDir:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
+        # By its real name: reached through a link, it must not get a second run directory while a plant uses the first.
+        self.root = Path(os.path.realpath(root))
         self.run = self.root / "run"
         self.state = self.root / "state"
         self.history = self.root / "history"

@@ -24,6 +24,18 @@ def test_everything_in_the_data_directory_is_its_owners_alone(tmp_path: Path) ->
         shutil.rmtree(data.run.resolve())
 
 
+def test_a_data_directory_may_be_reached_through_a_link(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data")
+    data.create()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    try:
+        (data.run / "site.json").write_text("of the running plant")
+        DataDir(tmp_path / "link").create()
+        assert (data.run / "site.json").exists()
+    finally:
+        shutil.rmtree(data.run.resolve())
+
+
 def test_two_data_directories_share_nothing(tmp_path: Path) -> None:
     one, two = DataDir(tmp_path / "one"), DataDir(tmp_path / "two")
     one.create()
