@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from historian.store import Samples
 from tags.model import Tag
-from tags.types import FLOATS, STRING, UINT64, floats
+from tags.types import FLOATS, UINT64, floats
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -64,15 +64,9 @@ def is_stepped(tag: Tag) -> bool:
 
 
 def signal_of(tag: Tag, samples: Samples) -> Signal:
-    """The samples of a tag with the rules that its settings imply.
-
-    Raises:
-        ValueError: It is a text.
-    """
-    if tag.type == STRING:
-        raise ValueError(f"{tag.path}: a text has no numbers to calculate with; read its samples")
+    """The samples of a tag that is no text, with the rules that its settings imply."""
     scan = max(tag.scan_ns, _LEAST_SCAN_NS)
-    t, v, status = samples.t, numbers(tag.type, samples.bits), samples.status
+    t, v, status = samples.t, numbers(samples.type, samples.bits), samples.status
     if (np.diff(t) < 0).any():
         order = np.argsort(t, kind="stable")
         t, v, status = t[order], v[order], status[order]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from historian.query import History
 from historian.reader import open_reader
 from historian.store import Samples, StoreError, TagEntry
+from scada.client.past import Past
 from scada.datadir import DataDir
 from tags import model
 from tags.model import MEMORY, Site, Tag
 
 
-class Archive:
+class Archive(Past):
     """Stored samples without a running plant.
 
     Args:
@@ -51,6 +53,15 @@ class Archive:
     def close(self) -> None:
         """Lets go of the files."""
         self._store.close()
+
+    def _past(self) -> History:
+        return History(self._store, self.timezone)
+
+    def _tag(self, path: str) -> Tag:
+        try:
+            return self.tags[path]
+        except KeyError:
+            raise KeyError(f"{path}: history has no such tag") from None
 
     def _site(self) -> Site | None:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from historian.query import History
 from historian.reader import open_reader
 from historian.store import Samples, Store, StoreError
 from scada.client import requests
@@ -17,6 +18,7 @@ from scada.client.errors import NotRunningError, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.forces import Forces
 from scada.client.images import Images
+from scada.client.past import Past
 from scada.client.running import is_locked
 from scada.client.services import service_states
 from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
@@ -29,7 +31,7 @@ from tags.types import Value
 _CHECK_NS: Final = 1_000_000_000
 
 
-class Client:
+class Client(Past):
     """A running plant: read, watch, write, alarms, history.
 
     Cheap: `refresh` copies what changed, everything else answers from that copy. It outlives restarts of services, and of
@@ -316,6 +318,12 @@ class Client:
         if self._requests is None:
             self._requests = requests.Requests(self.data, self._clock)
         return self._requests
+
+    def _past(self) -> History:
+        return History(self._history(), self.site.timezone)
+
+    def _tag(self, path: str) -> Tag:
+        return self.images.tags[self._at(path)]
 
     def _history(self) -> Store:
         if self._store is None:

@@ -1,0 +1,206 @@
+"""The past of tags from a store: fetches what `historian.read` needs and asks it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from historian.read import (
+    SHIFTS,
+    Bounded,
+    Cursor,
+    Intervals,
+    Signal,
+    aggregate,
+    align,
+    at,
+    bounded,
+    civil,
+    fixed,
+    named,
+    signal_of,
+)
+from historian.read.signal import Statuses, Values, usable
+from historian.store import Samples, Store
+from tags.model import Tag
+from tags.types import STRING, UINT16, UINT32
+
+SAMPLES_MAX: Final = 5_000_000
+_FAR: Final = 64  # samples that are looked at beyond the range for one that can be calculated with
+_FOREVER: Final = 2**63 - 1
+_ROLL_OVER: Final = {UINT16: 2.0**16, UINT32: 2.0**32}
+_LOOKS_BACK: Final = frozenset({"counter", "number-of-transitions"})
+
+
+class Page(NamedTuple):
+    """Some samples and where the next ones are.
+
+    Attributes:
+        samples: In order.
+        next: Give this to get the samples after them; None when these were the last.
+    """
+
+    samples: Samples
+    next: Cursor | None
+
+
+class History:
+    """Questions about the past of tags.
+
+    Args:
+        store: Open for reading.
+        zone: IANA name of the site's time zone.
+    """
+
+    def __init__(self, store: Store, zone: str) -> None:
+        self._store = store
+        self._zone = zone
+
+    def page(
+        self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, cursor: Cursor | None = None
+    ) -> Page:
+        """Stored samples with start <= t < end, some at a time, none twice and none left out.
+
+        Args:
+            tag: Of the site.
+            start_ns: UTC, ns; not used when there is a cursor.
+            end_ns: UTC, ns.
+            limit: At most so many.
+            cursor: Of the page before.
+        """
+        skip = cursor.seq if cursor else 0
+        found = self._store.raw(tag.id, cursor.t if cursor else start_ns, end_ns, limit + skip)
+        texts = None if found.texts is None else found.texts[skip:]
+        samples = dataclasses.replace(
+            found, t=found.t[skip:], bits=found.bits[skip:], status=found.status[skip:], texts=texts
+        )
+        return Page(samples, Cursor.after(samples.t, cursor) if found.more else None)
+
+    def raw(
+        self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True
+    ) -> Bounded:
+        """Stored samples with their bounds; newest first when the end is before the start.
+
+        Raises:
+            ValueError: It is a text, or there are too many to turn around.
+        """
+        if tag.type == STRING:
+            raise ValueError(f"{tag.path}: a text has no bounds; read its samples")
+        low, high = min(start_ns, end_ns), max(start_ns, end_ns) + 1
+        most = SAMPLES_MAX if end_ns < start_ns or not limit else limit + 1
+        return bounded(self._around(tag, low, high, most), start_ns, end_ns, limit, bounds=bounds)
+
+    def at(
+        self, tag: Tag, times_ns: Sequence[int], *, uncertain: bool = False, bridge: bool = False
+    ) -> tuple[Values, Statuses]:
+        """See `historian.read.at`.
+
+        Raises:
+            ValueError: It is a text, or there are too many samples between the times.
+        """
+        times = np.array(times_ns, np.int64)
+        if not len(times):
+            return np.empty(0), np.empty(0, np.uint32)
+        signal = self._signal(tag, int(times.min()), int(times.max()) + 1, far=bridge, uncertain=uncertain)
+        return at(signal, times, self._store.last_commit_ns(), uncertain=uncertain, bridge=bridge)
+
+    def align(
+        self, tags: Sequence[Tag], times_ns: Sequence[int], *, uncertain: bool = False
+    ) -> npt.NDArray[np.void]:
+        """See `historian.read.align`.
+
+        Raises:
+            ValueError: As `at`.
+        """
+        times = np.array(times_ns, np.int64)
+        low, high = (int(times.min()), int(times.max()) + 1) if len(times) else (0, 1)
+        signals = {tag.path: self._signal(tag, low, high) for tag in tags}
+        return align(signals, times, self._store.last_commit_ns(), uncertain=uncertain)
+
+    def aggregate(
+        self,
+        tag: Tag,
+        name: str,
+        start_ns: int,
+        end_ns: int,
+        every: int | str,
+        *,
+        shifts: Sequence[str] = SHIFTS,
+        uncertain: bool = False,
+        state: float | None = None,
+        roll_over: float | None = None,
+    ) -> Intervals:
+        """See `historian.read.aggregate`.
+
+        Args:
+            tag: Of the site.
+            name: Of the aggregate.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns, > start.
+            every: Length of an interval, ns, or `day`, `week`, `month` or `shift` in the site's time.
+            shifts: When shifts begin.
+            uncertain: Calculate with Uncertain samples too.
+            state: For `time-in-state`.
+            roll_over: For `counter`; by default 65536 and 4294967296 for uint16 and uint32 and none for the others,
+                0 for none.
+
+        Raises:
+            ValueError: No such aggregate or interval, a text, or too many samples.
+        """
+        item = named(name)
+        if isinstance(every, str):
+            grid = civil(start_ns, end_ns, every, self._zone, shifts)
+        else:
+            grid = fixed(start_ns, end_ns, every)
+        far = item.bridge or item.name in _LOOKS_BACK
+        return aggregate(
+            self._signal(tag, start_ns, end_ns, far=far, uncertain=uncertain),
+            grid,
+            name,
+            self._store.last_commit_ns(),
+            uncertain=uncertain,
+            state=state,
+            roll_over=(_ROLL_OVER.get(tag.type) if roll_over is None else roll_over) or None,
+            unit=tag.unit,
+        )
+
+    def _signal(
+        self, tag: Tag, start_ns: int, end_ns: int, *, far: bool = False, uncertain: bool = False
+    ) -> Signal:
+        if tag.type == STRING:
+            raise ValueError(f"{tag.path}: a text has no numbers to calculate with; read its samples")
+        samples = self._around(tag, start_ns, end_ns, SAMPLES_MAX, after=_FAR if far else 1)
+        if samples.more:
+            raise ValueError(f"{tag.path}: more than {SAMPLES_MAX} samples; ask for a shorter time")
+        signal = signal_of(tag, samples)
+        for _ in range(_FAR if far else 0):
+            if not len(signal) or usable(signal.v[:1], signal.status[:1], uncertain=uncertain)[0]:
+                break
+            older = self._store.raw(tag.id, int(signal.t[0]), int(signal.t[0]), 1, before=True)
+            if not len(older) or older.t[0] >= signal.t[0]:
+                break
+            samples = _joined(dataclasses.replace(older, more=False), samples)
+            signal = signal_of(tag, samples)
+        return signal
+
+    def _around(self, tag: Tag, start_ns: int, end_ns: int, limit: int, after: int = 1) -> Samples:
+        """A range with the last sample before it and the first ones after it."""
+        inside = self._store.raw(tag.id, start_ns, end_ns, limit, before=True)
+        if inside.more:
+            return inside
+        beyond = self._store.raw(tag.id, end_ns, _FOREVER, after)
+        return _joined(inside, dataclasses.replace(beyond, more=False))
+
+
+def _joined(one: Samples, two: Samples) -> Samples:
+    return dataclasses.replace(
+        one,
+        t=np.concatenate((one.t, two.t)),
+        bits=np.concatenate((one.bits, two.bits)),
+        status=np.concatenate((one.status, two.status)),
+        more=one.more or two.more,
+    )

@@ -1,0 +1,100 @@
+"""Questions about the past of tags, the same for a plant that runs and for what a stopped one has kept."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from historian.query import History, Page
+from historian.read import SHIFTS, Bounded, Cursor, Intervals
+from tags.model import Tag
+
+
+class Past(abc.ABC):
+    """Methods that `Client` and `Archive` share.
+
+    All of them raise `KeyError` for an unknown tag, `ValueError` for a question that cannot be answered, and
+    `StoreError` when there is no history or it cannot be read.
+    """
+
+    @abc.abstractmethod
+    def _past(self) -> History:
+        """Who answers."""
+
+    @abc.abstractmethod
+    def _tag(self, path: str) -> Tag:
+        """A tag by path."""
+
+    def history_page(
+        self, path: str, start_ns: int, end_ns: int, limit: int = 10_000, cursor: Cursor | None = None
+    ) -> Page:
+        """Stored samples with start <= t < end, some at a time: give `next` of a page to get the one after it."""
+        return self._past().page(self._tag(path), start_ns, end_ns, limit, cursor)
+
+    def history_bounds(
+        self, path: str, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True
+    ) -> Bounded:
+        """Stored samples with the ones at or beyond both ends (OPC UA ReadRaw); newest first when end < start."""
+        return self._past().raw(self._tag(path), start_ns, end_ns, limit, bounds=bounds)
+
+    def history_at(
+        self, path: str, times_ns: Sequence[int], *, uncertain: bool = False, bridge: bool = False
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
+        """What a tag was at given times: values (NaN for none) and StatusCodes.
+
+        Args:
+            path: Of the tag.
+            times_ns: UTC, ns, in any order.
+            uncertain: Use Uncertain samples too.
+            bridge: Interpolate over gaps; otherwise there is no value in a gap.
+        """
+        return self._past().at(self._tag(path), times_ns, uncertain=uncertain, bridge=bridge)
+
+    def history_grid(
+        self, paths: Sequence[str], times_ns: Sequence[int], *, uncertain: bool = False
+    ) -> npt.NDArray[np.void]:
+        """Several tags at the same times, as a structured array: `found["tank1/LT-101"]["value"]`."""
+        return self._past().align([self._tag(path) for path in paths], times_ns, uncertain=uncertain)
+
+    def aggregate(
+        self,
+        path: str,
+        aggregate: str,
+        start_ns: int,
+        end_ns: int,
+        every: int | str,
+        *,
+        shifts: Sequence[str] = SHIFTS,
+        uncertain: bool = False,
+        state: float | None = None,
+        roll_over: float | None = None,
+    ) -> Intervals:
+        """One value for each interval of a range: averages, totals, extremes, counters, durations.
+
+            day = plant.aggregate("tank1/FT-104", "integral", start_ns, end_ns, "day")
+
+        Args:
+            path: Of the tag.
+            aggregate: `time-average`, `max`, … or the OPC UA name; `historian.read.NAMES` has all.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns, > start.
+            every: Length of an interval, ns, or `day`, `week`, `month` or `shift` in the site's time zone.
+            shifts: When shifts begin, `HH:MM`.
+            uncertain: Calculate with Uncertain samples too.
+            state: For `time-in-state`.
+            roll_over: For `counter`: at which number it starts again from 0; see `historian.query.History.aggregate`.
+        """
+        return self._past().aggregate(
+            self._tag(path),
+            aggregate,
+            start_ns,
+            end_ns,
+            every,
+            shifts=shifts,
+            uncertain=uncertain,
+            state=state,
+            roll_over=roll_over,
+        )
