@@ -7,35 +7,53 @@ when it changes.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tags.model import Device
 
-def armed(path: Path) -> dict[str, dict[str, Any]]:
-    """Armed devices.
+
+def place(device: Device) -> str:
+    """Where a device is, as arming remembers it: driver, endpoint and unit."""
+    return f"{device.driver} {device.config.get('endpoint', '')} unit {device.config.get('unit_id', '')}"
+
+
+def armed(path: Path, devices: Iterable[Device]) -> dict[str, dict[str, Any]]:
+    """Which of the devices are armed.
 
     Args:
         path: `DataDir.armed`.
+        devices: Of the site. One whose endpoint was edited since is another device behind an old name: not armed.
 
     Returns:
-        Device name → `{"reason", "user", "utc_ns"}`. An absent or unreadable file arms nothing.
+        Device name → `{"reason", "user", "utc_ns", "place"}`. An absent or unreadable file arms nothing.
     """
-    try:
-        table = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
+    table = _read(path)
+    return {
+        device.name: table[device.name]
+        for device in devices
+        if isinstance(table.get(device.name), dict) and table[device.name].get("place") == place(device)
+    }
 
 
-def arm(path: Path, device: str, *, reason: str, user: str, utc_ns: int) -> None:
-    """Arms a device, with who, when (UTC ns) and why.
+def arm(path: Path, device: Device, *, reason: str, user: str, utc_ns: int) -> None:
+    """Arms a device where it is now, with who, when (UTC ns) and why.
 
     Raises:
         OSError: The file cannot be written.
     """
-    _write(path, armed(path) | {device: {"reason": reason, "user": user, "utc_ns": utc_ns}})
+    entry = {"reason": reason, "user": user, "utc_ns": utc_ns, "place": place(device)}
+    _write(path, _read(path) | {device.name: entry})
+
+
+def armed_by(path: Path, user: str) -> list[str]:
+    """Names of all devices, of whatever site, that this user armed."""
+    return [
+        name for name, entry in _read(path).items() if isinstance(entry, dict) and entry.get("user") == user
+    ]
 
 
 def disarm(path: Path, device: str) -> None:
@@ -44,9 +62,17 @@ def disarm(path: Path, device: str) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    table = armed(path)
+    table = _read(path)
     table.pop(device, None)
     _write(path, table)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        table = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
 
 
 def _write(path: Path, table: dict[str, Any]) -> None:

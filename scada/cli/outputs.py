@@ -12,6 +12,7 @@ from scada.cli.options import AsJson, Data, connect
 from scada.cli.render import failed, local_text, out, plain, show_json, show_table
 from scada.client import Client
 from scada.clock import SystemClock
+from tags import model
 
 app = typer.Typer(no_args_is_help=True, help="Arm and disarm the outputs of devices.")
 Device = Annotated[str, typer.Argument(metavar="DEVICE")]
@@ -25,8 +26,8 @@ def arm(
 ) -> None:
     """Lets Closedloop write to a device from now on, also after a restart."""
     plant = connect(data)
-    _known_device(plant, device)
-    arming.arm(plant.data.armed, device, reason=reason, user=getpass.getuser(), utc_ns=SystemClock().utc_ns())
+    known = _known_device(plant, device)
+    arming.arm(plant.data.armed, known, reason=reason, user=getpass.getuser(), utc_ns=SystemClock().utc_ns())
     out.print(f"{device}: outputs armed. Commands start from what the device holds now.")
 
 
@@ -47,7 +48,7 @@ def disarm(
 def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Which devices may be written to, since when and why."""
     plant = connect(data, role="viewer")
-    armed = arming.armed(plant.data.armed)
+    armed = arming.armed(plant.data.armed, plant.site.devices)
     outputs = {
         device.name: sum(1 for tag in plant.site.tags if tag.device == device.name and tag.owner)
         for device in plant.site.devices
@@ -73,7 +74,8 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     )
 
 
-def _known_device(plant: Client, name: str) -> None:
-    names = [device.name for device in plant.site.devices]
-    if name not in names:
-        raise failed(f"There is no device {name}. Devices: {', '.join(names)}.")
+def _known_device(plant: Client, name: str) -> model.Device:
+    for device in plant.site.devices:
+        if device.name == name:
+            return device
+    raise failed(f"There is no device {name}. Devices: {', '.join(d.name for d in plant.site.devices)}.")

@@ -210,7 +210,7 @@ class Field:
         if stamp == self._armed_stamp:
             return
         self._armed_stamp = stamp
-        table = arming.armed(self._service.data.armed)
+        table = arming.armed(self._service.data.armed, self._service.site.devices)
         for poller in self._pollers:
             poller.arm(poller.name in table)
 

@@ -33,6 +33,7 @@ MODULES: Final[Mapping[str, str]] = {
     "opcua": "scada.opcua",
     "hmi": "hmi",
     "historian": "historian",
+    "forward": "historian.sinks",
     "simulate": "scada.simulate",
 }
 # What lies in the way of a value must be noticed fast; the historian may wait for its disk.
@@ -180,12 +181,11 @@ def _prepare(site: Site, data: DataDir, epochs: Epochs, arm_simulated: bool, clo
     _write(data.tag_ids, orjson.dumps({**given_ids(data), **{tag.path: tag.id for tag in site.tags}}))
     _write(data.site_json, model.dump(site))
     create_files(data.run, site, epochs.next())
-    for name, arm in arming.armed(data.armed).items():
-        if arm.get("user") == ARMED_BY:  # another plant may stand behind this name now
-            arming.disarm(data.armed, name)
+    for name in arming.armed_by(data.armed, ARMED_BY):  # another plant may stand behind this name now
+        arming.disarm(data.armed, name)
     for device in site.devices if arm_simulated else ():
         if device.simulate:
-            arming.arm(data.armed, device.name, reason="simulated", user=ARMED_BY, utc_ns=clock.utc_ns())
+            arming.arm(data.armed, device, reason="simulated", user=ARMED_BY, utc_ns=clock.utc_ns())
 
 
 def given_ids(data: DataDir) -> dict[str, int]:

@@ -83,7 +83,7 @@ class Plant:
 
     def arm(self, *devices: str) -> None:
         """Arms devices by the arming file."""
-        for device in devices:
+        for device in (known for known in self.site.devices if known.name in devices):
             arming.arm(self.data.armed, device, reason="test", user="test", utc_ns=self.clock.utc_ns())
 
     def command(self, path: str, value: Value, *, drive: bool = True, status: int = quality.GOOD) -> int:

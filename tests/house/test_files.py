@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from scada.arming import arm, armed, disarm
 from scada.clock import SimulatedClock
 from scada.datadir import DataDir, DataDirError, default_data
+from tags.model import Device
 
 
 def test_everything_in_the_data_directory_is_its_owners_alone(tmp_path: Path) -> None:
@@ -63,22 +65,42 @@ def test_the_default_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_data("demo") == Path.home() / ".local/share/closedloop/demo"
 
 
+PLC1, PLC2 = (
+    Device(
+        name=name, driver="modbus", service="field", config={"endpoint": "tcp://127.0.0.1:502", "unit_id": 1}
+    )
+    for name in ("PLC1", "PLC2")
+)
+
+
 def test_arming_is_kept_and_undone(tmp_path: Path) -> None:
     path = tmp_path / "armed.json"
-    assert armed(path) == {}
-    arm(path, "PLC1", reason="commissioned", user="anna", utc_ns=5)
-    arm(path, "PLC2", reason="commissioned", user="anna", utc_ns=6)
+    assert armed(path, [PLC1, PLC2]) == {}
+    arm(path, PLC1, reason="commissioned", user="anna", utc_ns=5)
+    arm(path, PLC2, reason="commissioned", user="anna", utc_ns=6)
     disarm(path, "PLC1")
     disarm(path, "PLC1")
-    assert armed(path) == {"PLC2": {"reason": "commissioned", "user": "anna", "utc_ns": 6}}
+    table = armed(path, [PLC1, PLC2])
+    assert list(table) == ["PLC2"]
+    assert (table["PLC2"]["user"], table["PLC2"]["utc_ns"]) == ("anna", 6)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("edit", [{"endpoint": "tcp://127.0.0.2:502"}, {"unit_id": 2}])
+def test_another_device_behind_an_armed_name_is_not_armed(tmp_path: Path, edit: dict[str, object]) -> None:
+    path = tmp_path / "armed.json"
+    arm(path, PLC1, reason="commissioned", user="anna", utc_ns=5)
+    assert armed(path, [PLC1])
+    assert not armed(path, [dataclasses.replace(PLC1, config={**PLC1.config, **edit})])
+    faster = dataclasses.replace(PLC1, config={**PLC1.config, "timeout": "200 ms"})
+    assert armed(path, [faster])  # the same device, asked in another way
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"PLC1": 1}', b'{"PLC1": {}}'])
 def test_a_damaged_arming_file_arms_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "armed.json"
     path.write_bytes(content)
-    assert armed(path) == {}
+    assert armed(path, [PLC1]) == {}
 
 
 def test_a_simulated_clock_moves_only_when_told() -> None:
