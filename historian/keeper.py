@@ -17,6 +17,7 @@ from typing import Final
 from historian.collector import Collector
 from historian.damage import move_aside
 from historian.recording import Recorder
+from historian.sinks.spool import Spool
 from historian.sqlite import SqliteStore
 from historian.state import StateSaver
 from historian.store import Batch, StoreDamagedError, StoreError
@@ -61,6 +62,9 @@ class Keeper:
         self._prune_next_ns = 0
         self._hold_until_ns = clock.monotonic_ns() + _PRUNE_EVERY_NS
         self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
+        names = [sink.name for sink in site.sinks]
+        self._spool = Spool(data.history, names, max(s.spool for s in site.sinks)) if names else None
+        self._spool_full = False
         self.rows = 0
         self.gaps = 0
 
@@ -95,7 +99,7 @@ class Keeper:
     def close(self) -> None:
         """A last commit, then lets go of everything."""
         self.tick()
-        for part in (self._recorder, self._state, self._store):
+        for part in (self._recorder, self._state, self._store, self._spool):
             if part is not None:
                 with contextlib.suppress(OSError):
                     part.close()
@@ -162,10 +166,21 @@ class Keeper:
 
     def _fold(self, store: SqliteStore) -> None:
         before = store.damaged
-        store.fold()
+        store.fold(leaving=self._spool.take if self._spool else None)
+        if self._spool:
+            self._trim(self._spool, store)
         if store.damaged != before:
             message = f"{store.path}: {store.damaged - before} damaged batches were put aside; their samples are missing"
             self._report("service", name="historian", state="history damaged", message=message)
+
+    def _trim(self, spool: Spool, store: SqliteStore) -> None:
+        gone = spool.trim(store.key())
+        if gone and not self._spool_full:
+            message = (
+                "the spool has its share of the disk: the oldest samples that wait for a sink are given up"
+            )
+            self._report("service", name="historian", state="spool full", message=message)
+        self._spool_full = bool(gone)
 
     def _begin_anew(self, error: StoreDamagedError) -> None:
         if self._store is not None:

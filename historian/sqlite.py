@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +20,18 @@ import orjson
 
 from historian import codec, schema
 from historian.recent import Recent
-from historian.store import BAD_DATA_LOST, SAMPLE, Batch, Samples, StoreDamagedError, StoreError, TagEntry
+from historian.store import (
+    BAD_DATA_LOST,
+    SAMPLE,
+    Batch,
+    Committed,
+    Samples,
+    StoreDamagedError,
+    StoreError,
+    TagEntry,
+    Tail,
+    Text,
+)
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, STRING
@@ -42,7 +53,10 @@ _NEWEST_CHUNK: Final = (
     "SELECT samples, t0 FROM chunk WHERE tag = ? AND t0 < ? ORDER BY t0 DESC, id DESC LIMIT 1"
 )
 
+_JOURNAL: Final = "SELECT seq, n, t1, samples FROM journal"
+
 Rows = npt.NDArray[np.void]
+Leaving = Callable[[str, list[Committed]], None]
 
 
 class SqliteStore:
@@ -86,6 +100,7 @@ class SqliteStore:
         try:
             with _errors(path):
                 schema.prepare(connection)
+                connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', lower(hex(randomblob(16))))")
                 return cls(path, connection, _identity(path))
         except StoreError:
             connection.close()
@@ -143,11 +158,12 @@ class SqliteStore:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('committed_ns', ?)", (batch.utc_ns,))
         return True
 
-    def fold(self, *, force: bool = False) -> int:
+    def fold(self, *, force: bool = False, leaving: Leaving | None = None) -> int:
         """Turns the journal into chunks when it is long enough.
 
         Args:
             force: Also when it is short.
+            leaving: Called with the store's key and the rows before they leave the journal; when it fails they stay.
 
         Returns:
             How many samples moved.
@@ -156,9 +172,11 @@ class SqliteStore:
         if not rows or (not force and rows < FOLD_ROWS and count < FOLD_SAMPLES):
             return 0
         with self._transaction() as db:
-            last = db.execute("SELECT max(seq) FROM journal").fetchone()[0]
-            blobs = db.execute("SELECT samples FROM journal WHERE seq <= ? ORDER BY seq", (last,)).fetchall()
-            samples = np.concatenate([np.empty(0, SAMPLE), *(self._whole(db, row[0]) for row in blobs)])
+            old = [Committed(*row) for row in db.execute(f"{_JOURNAL} ORDER BY seq").fetchall()]
+            last = old[-1].seq if old else 0
+            if leaving is not None:
+                leaving(_key(db), old)
+            samples = np.concatenate([np.empty(0, SAMPLE), *(self._whole(db, row.blob) for row in old)])
             samples = samples[np.lexsort((samples["t"], samples["tag"]))]
             db.executemany(
                 "INSERT INTO chunk (tag, t0, t1, n, samples) VALUES (?, ?, ?, ?, ?)",
@@ -256,6 +274,33 @@ class SqliteStore:
         """See `Store`."""
         with self._reading() as db:
             return _position(db, writer, ring)
+
+    def key(self) -> str:
+        """Of this store: another one after it was begun anew; "" before anything could be written."""
+        with self._reading() as db:
+            return _key(db)
+
+    def tail(self, seq: int, text: int, limit: int) -> Tail:
+        """Commits after a number, the oldest first: what a sink reads.
+
+        Args:
+            seq: Number of a commit of samples.
+            text: Number of a sample of a string tag.
+            limit: About so many samples at most.
+        """
+        rows: list[Committed] = []
+        count = 0
+        with self._reading() as db:
+            for row in db.execute(f"{_JOURNAL} WHERE seq > ? ORDER BY seq", (seq,)):
+                rows.append(Committed(*row))
+                count += rows[-1].n
+                if count >= limit:
+                    break
+            last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+            texts = db.execute(
+                "SELECT id, tag, t, status, text FROM text WHERE id > ? ORDER BY id LIMIT ?", (text, limit)
+            ).fetchall()
+            return Tail(_key(db), last[0] if last else 0, rows, [(r[0], Text(*r[1:])) for r in texts])
 
     def ids(self) -> Mapping[str, TagEntry]:
         """See `Store`."""
@@ -367,6 +412,11 @@ def _connect_reader(path: Path) -> tuple[sqlite3.Connection, tuple[int, int]]:
         connection.close()
         raise
     return connection, identity
+
+
+def _key(db: sqlite3.Connection) -> str:
+    row = db.execute("SELECT value FROM meta WHERE key = 'store'").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _position(db: sqlite3.Connection, writer: str, ring: str) -> Position | None:

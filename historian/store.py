@@ -99,6 +99,38 @@ class Samples:
         return np.where(self.status >> np.uint32(31) == 1, np.nan, values)
 
 
+class Committed(NamedTuple):
+    """Samples of one commit as they are stored, in the order of commits.
+
+    Attributes:
+        seq: Number of the commit; those of a store follow each other without holes.
+        n: Samples in it.
+        t1: Newest source time in it, UTC, ns.
+        blob: `codec.unpack_batch` reads it.
+    """
+
+    seq: int
+    n: int
+    t1: int
+    blob: bytes
+
+
+class Tail(NamedTuple):
+    """What was committed last.
+
+    Attributes:
+        store: Key of the store; another one after it was begun anew, then with numbers from 1 on.
+        last: Number of the newest commit with samples; 0 for none.
+        rows: Commits that are still in the journal.
+        texts: Samples of string tags, with their numbers.
+    """
+
+    store: str
+    last: int
+    rows: list[Committed]
+    texts: list[tuple[int, Text]]
+
+
 class TagEntry(NamedTuple):
     """What the store knows of a tag."""
 

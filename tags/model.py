@@ -271,6 +271,64 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a token or password is found; never the secret itself. One of the two is set.
+
+    Attributes:
+        env: Name of an environment variable, or "".
+        file: Absolute path of a file whose first line it is, or "".
+    """
+
+    env: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """A database that history is forwarded to.
+
+    Attributes:
+        name: Of the sink; its health is `system/forward/<name>_…`.
+        type: `influxdb` or `victoriametrics`.
+        url: `http://host:port` or `https://…`.
+        api: `v2` (`/api/v2/write`) or `v1` (`/write`).
+        org: Organisation; "" where there are none.
+        bucket: Bucket (v2) or database (v1).
+        token: Token, or None.
+        user: Database user, or "".
+        password: The user's password, or None.
+        ca: File of the authority that signed the server's certificate; "" for the system's.
+        measurement: Measurement of all samples.
+        keys: Tag keys and what they hold: `path`, `area`, `point`, `unit`, `device` or `site`.
+        tags: Patterns of paths that are forwarded.
+        batch: Most samples in one request.
+        timeout_ns: How long a request may take, ns.
+        create: Make the bucket or database when it is missing.
+        retention_ns: How long a bucket or database that is made keeps samples, ns; 0 for ever.
+        spool: Share of the disk that waiting samples may take, 0 … 1.
+    """
+
+    name: str
+    type: str
+    url: str
+    api: str
+    org: str
+    bucket: str
+    token: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
+    ca: str = ""
+    measurement: str
+    keys: dict[str, str]
+    tags: tuple[str, ...] = ("*",)
+    batch: int = 5000
+    timeout_ns: int = 10_000_000_000
+    create: bool = True
+    retention_ns: int = 0
+    spool: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A whole plant.
 
@@ -289,6 +347,7 @@ class Site:
         blocks: In execution order.
         devices: In order of name.
         displays: In order of name.
+        sinks: Databases that history is forwarded to, in order of name.
     """
 
     name: str
@@ -305,6 +364,7 @@ class Site:
     blocks: tuple[Block, ...]
     devices: tuple[Device, ...]
     displays: tuple[Display, ...]
+    sinks: tuple[Sink, ...] = ()
 
     def by_path(self) -> dict[str, Tag]:
         """All tags by path; make it once, keep it."""

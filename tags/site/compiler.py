@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tags.model import Site
+from tags.model import Sink, Site
 from tags.site import (
     alarms,
     control,
@@ -22,6 +22,7 @@ from tags.site import (
     outputs,
     points,
     schedules,
+    sinks,
     system,
 )
 from tags.site.building import Building, Scope
@@ -33,8 +34,9 @@ from tags.site.templates import Entry, Templates
 from tags.site.validate import unknown_key, validate
 from tags.units import did_you_mean
 
+FORWARD: Final = "forward"  # runs when there is something to forward to
 SERVICES: Final = ("historian", "field", "control", "opcua", "hmi")
-_SECTIONS: Final = ("devices", "templates", "tags", "schedules", "control", "displays")
+_SECTIONS: Final = ("devices", "templates", "tags", "schedules", "control", "displays", "sinks")
 _HEAD: Final = tuple(models.Head.model_fields)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
 
@@ -95,7 +97,10 @@ class _Compiler:
         blocks = control.compile_program(
             self.build, control.merge(self.build, supervised, written), calendars
         )
-        self._system(services)
+        fed = self._sinks(head, services)
+        if fed:
+            services = (*services, FORWARD)
+        self._system(services, tuple(sink.name for sink in fed))
         scopes = {path: Scope(self.build, source, path) for path, source in self.build.sources.items()}
         alarms.check_unless(self.build, scopes)
         for device in self.devices.values():
@@ -123,6 +128,7 @@ class _Compiler:
             blocks=blocks,
             devices=tuple(sorted((d.device for d in self.devices.values()), key=lambda device: device.name)),
             displays=tuple(sorted((d for d in shown if d is not None), key=lambda display: display.name)),
+            sinks=fed,
         )
 
     def _head(self) -> models.Head:
@@ -262,9 +268,19 @@ class _Compiler:
             if made is not None:
                 self.devices[name] = made
 
-    def _system(self, services: tuple[str, ...]) -> None:
+    def _sinks(self, head: models.Head, services: tuple[str, ...]) -> tuple[Sink, ...]:
+        entries = list(self._dicts("sinks"))
+        if entries and "historian" not in services:
+            self.problems.add(
+                entries[0][2].place(),
+                "sinks are fed from history, and historian is not among the services. Add it to services:.",
+            )
+        made = [sinks.compile_sink(self.build, *entry, head.site) for entry in entries]
+        return tuple(sorted((sink for sink in made if sink is not None), key=lambda sink: sink.name))
+
+    def _system(self, services: tuple[str, ...], fed: tuple[str, ...]) -> None:
         compiled = [device.device for device in self.devices.values()]
-        for tag in system.tags(services, compiled, any(d.simulate for d in compiled)):
+        for tag in system.tags(services, compiled, any(d.simulate for d in compiled), fed):
             if not self.build.add(tag, None):
                 name = tag.path.split("/")[1]
                 self.devices[name].scope.report(

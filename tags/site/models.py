@@ -16,6 +16,7 @@ from tags.site.fields import (
     Model,
     Period,
     Plain,
+    Quantity,
     Rate,
     States,
     UnitName,
@@ -268,3 +269,43 @@ class Display(Model):
     drawing: str
     level: Annotated[Whole, Field(ge=1, le=4)] = 2
     parameters: dict[str, Plain] = Field(default_factory=dict)
+
+
+class Secret(Model):
+    """Where a token or password is found; it is never written in a site."""
+
+    env: str | None = Field(default=None, description="Name of an environment variable of `scada run`.")
+    file: str | None = Field(default=None, description="Absolute path of a file whose first line it is.")
+
+
+class Sink(Model):
+    """A database that history is forwarded to."""
+
+    type: Literal["influxdb", "victoriametrics"] = "influxdb"
+    url: str
+    api: Literal["v1", "v2"] = Field(
+        default="v2", description="v2 for InfluxDB 1.8 and later, v1 for older ones."
+    )
+    org: str = ""
+    bucket: str | None = Field(default=None, description="Bucket, or database; the site's name by default.")
+    token: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
+    ca: str = Field(default="", description="PEM file of the authority that signed the server's certificate.")
+    measurement: str | None = Field(default=None, description="The site's name by default.")
+    keys: dict[str, Literal["path", "area", "point", "unit", "device", "site"]] = Field(
+        default={"id": "path", "area": "area", "unit": "unit"},
+        description="Tag keys and what they hold.",
+    )
+    tags: list[str] = Field(default=["*"], description="Patterns of paths, such as tank1/*.")
+    batch: Annotated[Whole, Field(ge=1, le=50_000)] = Field(
+        default=5000, description="Most samples in one request."
+    )
+    timeout: Period = 10_000_000_000
+    create: Flag = Field(default=True, description="Make the bucket or database when it is missing.")
+    retention: Duration | None = Field(
+        default=None, description="How long a bucket that is made keeps samples."
+    )
+    spool: Measure = Field(
+        default=Quantity(10.0, "%"), description="Share of the disk that waiting samples may take."
+    )

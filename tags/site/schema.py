@@ -22,6 +22,7 @@ def schema() -> dict[str, Any]:
         models.Use,
         models.Schedule,
         models.Display,
+        models.Sink,
         *control_models.MODELS.values(),
     ]
     _, made = models_json_schema([(model, "validation") for model in named], ref_template="#/$defs/{model}")
@@ -51,6 +52,7 @@ def schema() -> dict[str, Any]:
             "schedules": _named({"$ref": "#/$defs/Schedule"}, "Weekly schedules."),
             "control": _named({"anyOf": [*blocks, addition]}, "Blocks of the control program by path."),
             "displays": _named({"$ref": "#/$defs/Display"}, "Pictures."),
+            "sinks": _named({"$ref": "#/$defs/Sink"}, "Databases that history is forwarded to."),
         }
     )
     return {

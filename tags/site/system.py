@@ -6,7 +6,7 @@ One table; a service publishes what stands here and nothing else (`scada.service
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tags.model import SYSTEM, Device, History, Tag
@@ -57,6 +57,7 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
         Health("ok", BOOL, "History reaches the disk"),
     ),
     "opcua": (Health("sessions", INT32, "Connected OPC UA clients"),),
+    "forward": (),
     "hmi": (Health("clients", INT32, "Connected web pages"),),
 }
 
@@ -71,6 +72,14 @@ DEVICE: Final = (
     Health("good_age", FLOAT64, "Since the last good reply", "s", 1.0, 1),
 )
 
+SINK: Final = (
+    Health("ok", BOOL, "Takes what it is sent"),
+    Health("lag", FLOAT64, "Age of the oldest sample not yet delivered", "s", 5.0, 1),
+    Health("sent", INT64, "Samples delivered since start", None, 10000.0),
+    Health("quarantine", INT64, "Samples that it refuses"),
+    Health("lost", INT64, "Commits of history that it never got: they waited too long"),
+)
+
 LIFE: Final = {"0": "Stopped", "1": "Starting", "2": "Running", "3": "Restarting", "4": "Failed"}
 SUPERVISOR: Final = "supervisor"
 
@@ -81,18 +90,25 @@ def table_of(service: str) -> tuple[Health, ...]:
     return (MEMORY, *SERVICES.get(kind, ()))
 
 
-def tags(services: Sequence[str], devices: Sequence[Device], simulated: bool) -> Iterator[Tag]:
+def tags(
+    services: Sequence[str], devices: Sequence[Device], simulated: bool, sinks: Sequence[str] = ()
+) -> Iterator[Tag]:
     """All system tags, without ids and rows.
 
     Args:
         services: Of the site.
         devices: Of the site.
         simulated: The site has devices that a simulator plays.
+        sinks: Names of the databases that history is forwarded to.
     """
     for service in services:
         yield from (_tag(f"system/{service}", service, health, service) for health in table_of(service))
     for device in devices:
         yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in DEVICE)
+    for sink in sinks:
+        for health in SINK:
+            named = replace(health, key=f"{sink}_{health.key}")
+            yield _tag("system/forward", "forward", named, sink)
     yield _tag(f"system/{SUPERVISOR}", SUPERVISOR, MEMORY, SUPERVISOR)
     for service in (*services, *(("simulate",) if simulated else ())):
         yield Tag(

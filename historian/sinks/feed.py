@@ -1,0 +1,104 @@
+"""What a sink gets next: from the spool, then from the journal, in the order of commits.
+
+Rows go from the journal to the spool and nowhere else, so the journal is looked at first: what is in neither was given up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from historian import codec
+from historian.sinks.spool import spooled
+from historian.sinks.state import Cursor
+from historian.sqlite import FILE, SqliteStore
+from historian.store import SAMPLE, Committed, StoreDamagedError, Text
+
+
+@dataclass(slots=True)
+class Portion:
+    """What is delivered before the cursor moves.
+
+    Attributes:
+        cursor: Where it moves to then.
+        samples: Dtype `SAMPLE`, in the order in which they came.
+        texts: Of string tags.
+        oldest_ns: Newest source time of the oldest commit in it, UTC, ns; 0 for none.
+        lost: Commits in front of it that are neither in the journal nor in the spool, or are damaged.
+    """
+
+    cursor: Cursor
+    samples: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE))
+    texts: list[Text] = field(default_factory=list)
+    oldest_ns: int = 0
+    lost: int = 0
+
+
+class Feed:
+    """Reads the history of one folder for one sink. Use it in one thread.
+
+    Args:
+        folder: The data directory's `history` folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store: SqliteStore | None = None
+
+    def next(self, cursor: Cursor, samples: int) -> Portion | None:
+        """About so many samples behind a cursor; None when there is nothing new.
+
+        Raises:
+            StoreError: The history cannot be read now.
+        """
+        if self._store is None:
+            if not (self._folder / FILE).exists():
+                return None  # the historian has not begun
+            self._store = SqliteStore.reader(self._folder)
+        tail = self._store.tail(cursor.seq, cursor.text, samples)
+        if not tail.store:
+            return None
+        if tail.store != cursor.store:
+            left = spooled(self._folder, cursor.store, cursor.seq, 2**62, samples) if cursor.store else []
+            if left:
+                return _portion(cursor, left, [], known=True)
+            cursor = Cursor(tail.store)
+            tail = self._store.tail(0, 0, samples)
+        if cursor.seq > tail.last:
+            cursor = cursor._replace(seq=0)  # an older copy of the history was restored
+            tail = self._store.tail(0, cursor.text, samples)
+        first = tail.rows[0].seq if tail.rows else tail.last + 1
+        rows = tail.rows
+        if first > cursor.seq + 1:
+            rows = spooled(self._folder, cursor.store, cursor.seq, first, samples) or tail.rows
+        if not rows and not tail.texts:
+            return None
+        return _portion(cursor, rows, tail.texts, known=cursor.seq > 0)
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+def _portion(cursor: Cursor, rows: list[Committed], texts: list[tuple[int, Text]], *, known: bool) -> Portion:
+    """Decodes; a sink that begins (not `known`) misses nothing before its first commit."""
+    parts, lost = [np.empty(0, SAMPLE)], 0
+    for row in rows:
+        try:
+            parts.append(codec.unpack_batch(row.blob))
+        except StoreDamagedError:
+            lost += 1
+    if rows and known:
+        lost += rows[0].seq - cursor.seq - 1
+    return Portion(
+        Cursor(cursor.store, rows[-1].seq if rows else cursor.seq, texts[-1][0] if texts else cursor.text),
+        np.concatenate(parts),
+        [text for _, text in texts],
+        rows[0].t1 if rows else texts[0][1].t,
+        lost,
+    )

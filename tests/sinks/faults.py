@@ -1,0 +1,100 @@
+"""A server that speaks enough of InfluxDB's HTTP to be wrong in every way: refusing, too small, slow, cut off, renewed."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+ANSWERS = {
+    400: "partial write: field type conflict",
+    401: "unauthorized",
+    404: "database not found",
+    413: "too large",
+}
+
+
+class FaultServer:
+    """Takes lines, with faults.
+
+    Attributes:
+        lines: Taken, in their order.
+        answers: Given to the next writes before anything else: a status, `reset` or `slow`.
+        poison: Lines that hold one of these are refused, and nothing of their request is taken.
+        largest: Requests with more lines are too large.
+        requests: Path and Authorization of each request.
+        queries: Bodies of `/query`.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.answers: list[int | str] = []
+        self.poison: list[str] = []
+        self.largest = 10**9
+        self.requests: list[tuple[str, str | None]] = []
+        self.queries: list[str] = []
+        self.release = threading.Event()
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                owner.requests.append((self.path, self.headers.get("Authorization")))
+                if self.path.startswith("/query"):
+                    owner.queries.append(body)
+                    self.answer(200, b'{"results":[{}]}')
+                    return
+                answer = owner.decide(body.splitlines())
+                if answer == "reset":
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.close_connection = True
+                elif answer == "slow":
+                    owner.release.wait(20)
+                    self.close_connection = True
+                else:
+                    text = ANSWERS.get(int(answer), "")
+                    self.answer(int(answer), f'{{"error":"{text}"}}'.encode() if text else b"")
+
+            def answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                if status == 429:
+                    self.send_header("Retry-After", "7")
+                if status != 204:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words: Any) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def decide(self, lines: list[str]) -> int | str:
+        if self.answers:
+            return self.answers.pop(0)
+        if len(lines) > self.largest:
+            return 413
+        if any(word in line for word in self.poison for line in lines):
+            return 400
+        self.lines += lines
+        return 204
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
