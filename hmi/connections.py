@@ -19,6 +19,7 @@ class Patient(H11Protocol):
     """A connection that is closed when a request is not whole `PATIENCE_S` after its beginning."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there; it has not asked for anything."""
@@ -28,6 +29,8 @@ class Patient(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Takes bytes of a request."""
         super().data_received(data)
+        if self._upgraded:  # h11 still waits for the end of a request that has no body
+            return
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._stop_waiting()
         elif self._waiting is None:
@@ -40,6 +43,7 @@ class Patient(H11Protocol):
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """From here on it is a WebSocket, which has pings of its own."""
+        self._upgraded = True
         self._stop_waiting()
         super().handle_websocket_upgrade(event)
 

@@ -8,12 +8,17 @@ import socket
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import connect
 
 from hmi.connections import Patient
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    del scope
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        return
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -46,3 +51,23 @@ def test_a_request_that_is_never_whole_is_ended(monkeypatch: pytest.MonkeyPatch,
             return got
 
     assert asyncio.run(play()) == b""
+
+
+def test_a_websocket_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hmi.connections.PATIENCE_S", 0.1)
+
+    async def play() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config = uvicorn.Config(
+                app, http=Patient, ws="websockets-sansio", lifespan="off", log_config=None
+            )
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server._serve([listener]))
+            host, port = listener.getsockname()
+            async with connect(f"ws://{host}:{port}/") as page:
+                with pytest.raises(TimeoutError):  # silent, but not closed
+                    await asyncio.wait_for(page.recv(), 0.5)
+            server.should_exit = True
+            await serving
+
+    asyncio.run(play())
