@@ -249,6 +249,7 @@ async def watch(plc: Plc, port: int) -> tuple[Seen, Seen]:
         await subscription.delete()
     stop.set()
     thread.join()
+    assert all(np.isfinite([*subscriber.latencies_ms(), *browser.latencies_ms()])), "somebody saw no values"
     return subscriber, browser
 
 
