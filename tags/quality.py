@@ -27,6 +27,10 @@ BAD_OUT_OF_SERVICE: Final = 0x808D_0000
 BAD_CONFIGURATION_ERROR: Final = 0x8089_0000
 BAD_OUT_OF_RANGE: Final = 0x803C_0000
 BAD_INTERNAL_ERROR: Final = 0x8002_0000
+UNCERTAIN_DATA_SUB_NORMAL: Final = 0x40A4_0000  # in history: calculated from less than all Good
+BAD_NO_DATA: Final = 0x809B_0000  # in history: nothing is known
+BAD_DATA_LOST: Final = 0x809D_0000  # in history: samples are missing from here on
+BAD_BOUND_NOT_FOUND: Final = 0x80D7_0000
 
 NAMES: Final[dict[int, str]] = {
     GOOD: "Good",
@@ -46,6 +50,10 @@ NAMES: Final[dict[int, str]] = {
     BAD_CONFIGURATION_ERROR: "BadConfigurationError",
     BAD_OUT_OF_RANGE: "BadOutOfRange",
     BAD_INTERNAL_ERROR: "BadInternalError",
+    UNCERTAIN_DATA_SUB_NORMAL: "UncertainDataSubNormal",
+    BAD_NO_DATA: "BadNoData",
+    BAD_DATA_LOST: "BadDataLost",
+    BAD_BOUND_NOT_FOUND: "BadBoundNotFound",
 }
 
 

@@ -6,8 +6,9 @@ OPC 10000-13 where it has them. No files, no store, no clock: `historian.query` 
 
 from __future__ import annotations
 
-from historian.read.aggregates import NAMES, Aggregate, aggregate, named
+from historian.read.aggregates import aggregate, named
 from historian.read.at import align, at
+from historian.read.functions import NAMES, Aggregate
 from historian.read.intervals import CALENDAR, SHIFTS, Grid, civil, fixed
 from historian.read.raw import Bounded, Cursor, bounded
 from historian.read.result import Intervals

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from historian.read.line import line_of
 from historian.read.signal import (
-    BAD_NO_DATA,
     INTERPOLATED,
-    UNCERTAIN_DATA_SUB_NORMAL,
     Signal,
     Statuses,
     Times,
     Values,
 )
+from tags.quality import BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL
 
 
 def at(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from historian.read.signal import BAD_NO_DATA, Mask, Signal, Statuses, Times, Values, inserted, usable
+from historian.read.signal import Mask, Signal, Statuses, Times, Values, inserted, usable
+from tags.quality import BAD_NO_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ def line_of(signal: Signal, now_ns: int, *, uncertain: bool = False, bridge: boo
             at, [(t, new), (v, np.nan), (code, BAD_NO_DATA), (raw, False), (jumped, False)]
         )
     if signal.rest_ns and not signal.stepped:
-        at = np.flatnonzero((np.diff(t) > signal.rest_ns) & ~np.isnan(v[:-1]) & ~np.isnan(v[1:])) + 1
+        # Also before a bad sample: only the last step towards it is doubtful, not the rest before.
+        rested = (np.diff(t) > signal.rest_ns) & ~np.isnan(v[:-1])
+        rested[-1] = False
+        at = np.flatnonzero(rested) + 1
         t, v, code, raw, jumped = inserted(
             at,
             [

@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from historian.read.signal import BAD_BOUND_NOT_FOUND, Statuses, Times
+from historian.read.signal import Statuses, Times
 from historian.store import Samples
+from tags.quality import BAD_BOUND_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True, order=True)

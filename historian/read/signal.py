@@ -17,9 +17,6 @@ Values = npt.NDArray[np.float64]
 Statuses = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 
-BAD_NO_DATA: Final = 0x809B_0000
-BAD_BOUND_NOT_FOUND: Final = 0x80D7_0000
-UNCERTAIN_DATA_SUB_NORMAL: Final = 0x40A4_0000
 # Low bits of historical values (OPC 10000-11 §6.3): how the value was made.
 CALCULATED: Final = 0x0401
 INTERPOLATED: Final = 0x0402

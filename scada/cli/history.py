@@ -1,4 +1,4 @@
-"""`history`: stored samples of one tag."""
+"""`history`: stored samples of one tag, or one value for each interval."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from scada.cli import intervals
 from scada.cli.options import AsJson, Data, known, parse_time, past
 from scada.cli.render import USAGE, err, failed, quality_text, show_json, show_table, utc_text, value_text
-from scada.client import StoreError
+from scada.client import SHIFTS, StoreError
 from scada.clock import SystemClock
 from tags import quality
 
@@ -32,10 +33,30 @@ def history(
     end: Annotated[str, typer.Option(help="As start; also now.")] = "now",
     format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     limit: Annotated[int, typer.Option(help="At most so many samples.", min=1, max=10_000_000)] = 100_000,
+    aggregate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="One value for each interval: time-average, min, max, integral, counter, …"
+        ),
+    ] = None,
+    every: Annotated[
+        str,
+        typer.Option(metavar="LENGTH", help="Interval: 10min, 1h, … or day, week, month, shift of the site."),
+    ] = "1h",
+    shifts: Annotated[
+        str, typer.Option(metavar="TIMES", help="When shifts begin, time of the site.")
+    ] = ",".join(SHIFTS),
+    state: Annotated[str | None, typer.Option(help="For time-in-state: a state's text or number.")] = None,
+    roll_over: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="For counter: where it starts again from 0.")
+    ] = None,
+    uncertain: Annotated[
+        bool, typer.Option("--uncertain", help="Calculate with Uncertain values too.")
+    ] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stored samples of one tag, raw: time, value, quality. The plant need not run."""
+    """Stored samples of one tag, raw or by interval: time, value, quality. The plant need not run."""
     now = SystemClock().utc_ns()
     try:
         source, tags, zone = past(data)
@@ -43,6 +64,21 @@ def history(
         begin, stop = parse_time(start, now, zone), parse_time(end, now, zone)
         if stop <= begin:
             raise failed(f"--end {end} is not after --start {start}.", USAGE)
+        if aggregate is not None:
+            found = intervals.ask(
+                source,
+                target,
+                aggregate,
+                begin,
+                stop,
+                every,
+                shifts=shifts,
+                state=state,
+                roll_over=roll_over,
+                uncertain=uncertain,
+            )
+            intervals.show(found, target, zone, Format.JSON if as_json else format_)
+            return
         samples = source.history(target.path, begin, stop, limit)
     except StoreError as error:
         raise failed(str(error))

@@ -14,6 +14,9 @@ Lives here: reading images and event rings, the rule of staleness, sending reque
 
 from __future__ import annotations
 
+from historian.query import Page
+from historian.read import CALENDAR, SHIFTS, Bounded, Cursor, Intervals
+from historian.read import NAMES as AGGREGATES
 from historian.store import Samples, StoreError
 from scada.client.archive import Archive
 from scada.client.changes import Changes
@@ -23,15 +26,22 @@ from scada.client.events import EventFollower
 from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
 
 __all__ = [
+    "AGGREGATES",
+    "CALENDAR",
+    "SHIFTS",
     "AlarmState",
     "Archive",
+    "Bounded",
     "Changes",
     "Client",
+    "Cursor",
     "EventFollower",
     "Force",
+    "Intervals",
     "NotRunning",
     "NotRunningError",
     "Outcome",
+    "Page",
     "Sample",
     "Samples",
     "ServiceState",

@@ -8,6 +8,7 @@ import pytest
 import typer.main
 
 from scada.cli.app import app
+from scada.client import AGGREGATES
 from scada.field.modbus import Modbus
 from tags.site import read_site, schema
 
@@ -58,6 +59,11 @@ def test_every_verb_and_option_is_described() -> None:
 
     walk(group, ())
     assert missing == []
+
+
+def test_every_aggregate_is_described() -> None:
+    page = (DOCS / "reference" / "history.md").read_text()
+    assert [name for name in AGGREGATES if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS)))

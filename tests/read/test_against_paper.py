@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from historian.read import NAMES, Grid, Signal, aggregate, at
-from historian.read.signal import BAD_NO_DATA
 from tags import quality
 from tests.read.slow import Rules, S, Sample, course, interval
 
@@ -77,7 +76,7 @@ def test_every_aggregate_is_what_paper_says(
         elif not math.isnan(value):
             assert value == pytest.approx(wanted[name], abs=1e-9)
         else:
-            assert found.status[i] & 0xFFFF_0000 == BAD_NO_DATA
+            assert found.status[i] & 0xFFFF_0000 == quality.BAD_NO_DATA
             assert wanted["min"] is None
         assert found.percent_good[i] == pytest.approx(wanted["percent"])
         assert found.count[i] == wanted["count"]

@@ -1,0 +1,230 @@
+"""The arithmetic of aggregates, and which aggregate is which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from historian.read.pieces import Indices, Pieces, ends, extreme, total
+from historian.read.signal import Mask, Times, Values
+
+# Where the quality of a result comes from.
+TIME, SAMPLES, BOUND, ALWAYS = "time", "samples", "bound", "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one aggregate may look at.
+
+    Attributes:
+        pieces: The course of the value cut at the edges; pieces without a value left out.
+        edges: Of the intervals.
+        t, v: Samples in the range that can be calculated with.
+        interval: Of each sample.
+        previous: Values of the usable samples before each sample, NaN for none.
+        good_s: Time with a Good value, s, of each interval.
+        known_s: Its part that lies in the past, s.
+        state: Asked for.
+        roll_over: At which a counter starts again from 0; None when it is not known.
+    """
+
+    pieces: Pieces
+    edges: Times
+    t: Times
+    v: Values
+    interval: Indices
+    previous: Values
+    good_s: Values
+    known_s: Values
+    state: float
+    roll_over: float | None
+
+    @property
+    def size(self) -> int:
+        """How many intervals."""
+        return len(self.edges) - 1
+
+    def time(self, values: Values) -> Values:
+        """Sums of values over pieces."""
+        return total(values, self.pieces.interval, self.size)
+
+    def samples(self, values: Values) -> Values:
+        """Sums of values over samples."""
+        return total(values, self.interval, self.size)
+
+
+def _area(work: Work) -> Values:
+    pieces = work.pieces
+    return work.time((pieces.x0 + pieces.x1) / 2 * pieces.seconds)
+
+
+def _time_average(work: Work) -> Values:
+    return divided(_area(work), work.time(work.pieces.seconds))
+
+
+def _total(work: Work) -> Values:
+    return _time_average(work) * (np.diff(work.edges) / 1e9)
+
+
+def _mean(work: Work) -> Values:
+    return divided(work.samples(work.v), work.samples(np.ones(len(work.v))))
+
+
+def _squares(work: Work) -> Values:
+    off = work.v - _mean(work)[work.interval]
+    return work.samples(off * off)
+
+
+def _deviation(work: Work) -> Values:
+    n = work.samples(np.ones(len(work.v)))
+    # OPC 10000-13 §5.4.3.37: the deviation of a single value is 0.
+    return np.where(n == 1, 0.0, np.sqrt(divided(_squares(work), n - 1)))
+
+
+def _deviation_of_all(work: Work) -> Values:
+    found: Values = np.sqrt(divided(_squares(work), work.samples(np.ones(len(work.v)))))
+    return found
+
+
+def _lowest(work: Work) -> Values:
+    pieces = work.pieces
+    return extreme(np.minimum, np.minimum(pieces.x0, pieces.x1), pieces.interval, work.size)
+
+
+def _highest(work: Work) -> Values:
+    pieces = work.pieces
+    return extreme(np.maximum, np.maximum(pieces.x0, pieces.x1), pieces.interval, work.size)
+
+
+def _lowest_sample(work: Work) -> Values:
+    return extreme(np.minimum, work.v, work.interval, work.size)
+
+
+def _highest_sample(work: Work) -> Values:
+    return extreme(np.maximum, work.v, work.interval, work.size)
+
+
+def _first(work: Work) -> Values:
+    return ends(work.v, work.interval, work.size, last=False)
+
+
+def _last(work: Work) -> Values:
+    return ends(work.v, work.interval, work.size, last=True)
+
+
+def _start_bound(work: Work) -> Values:
+    pieces = work.pieces
+    there = pieces.of(pieces.t0 == work.edges[pieces.interval])
+    return ends(there.x0, there.interval, work.size, last=True)
+
+
+def _end_bound(work: Work) -> Values:
+    pieces = work.pieces
+    there = pieces.of(pieces.t1 == work.edges[pieces.interval + 1])
+    return ends(there.x1, there.interval, work.size, last=True)
+
+
+def _transitions(work: Work) -> Values:
+    return work.samples(((work.v != work.previous) & ~np.isnan(work.previous)).astype(np.float64))
+
+
+def _counted(work: Work) -> Values:
+    with np.errstate(invalid="ignore"):
+        step = work.v - work.previous
+        again = work.v if work.roll_over is None else step + work.roll_over
+        step = np.where(step < 0, np.where(again >= 0, again, work.v), step)
+    return work.samples(np.where(np.isnan(step), 0.0, step))
+
+
+def _in_state(work: Work, wanted: Mask) -> Values:
+    return work.time(np.where(wanted, work.pieces.seconds, 0.0))
+
+
+def divided(above: Values, below: Values) -> Values:
+    """A quotient, NaN where there is nothing to divide by."""
+    found = np.full(len(above), np.nan)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
+
+
+class Aggregate(NamedTuple):
+    """One aggregate.
+
+    Attributes:
+        name: As the command line has it.
+        opcua: BrowseName of OPC 10000-13, or None when it has none with this rule.
+        work: Calculates it.
+        quality: Where the status comes from.
+        unit: Of the result: `{unit}` stands for the tag's.
+        stepped: Look at the value as stepped, whatever the tag is.
+        bridge: Lead over samples that are not usable.
+    """
+
+    name: str
+    opcua: str | None
+    work: Callable[[Work], Values]
+    quality: str = TIME
+    unit: str | None = "{unit}"
+    stepped: bool = False
+    bridge: bool = False
+
+
+_ALL: Final = (
+    Aggregate("time-average", "TimeAverage2", _time_average),
+    Aggregate("time-average-bridged", "TimeAverage", _time_average, bridge=True),
+    Aggregate("integral", None, _area, unit="{unit}·s"),
+    Aggregate("total", "Total2", _total, unit="{unit}·s"),
+    Aggregate("total-bridged", "Total", _total, unit="{unit}·s", bridge=True),
+    Aggregate("min", "Minimum2", _lowest),
+    Aggregate("max", "Maximum2", _highest),
+    Aggregate("range", "Range2", lambda work: _highest(work) - _lowest(work)),
+    Aggregate("average", "Average", _mean, SAMPLES),
+    Aggregate("standard-deviation", "StandardDeviationSample", _deviation, SAMPLES),
+    Aggregate("standard-deviation-population", "StandardDeviationPopulation", _deviation_of_all, SAMPLES),
+    Aggregate("sample-min", "Minimum", _lowest_sample, SAMPLES),
+    Aggregate("sample-max", "Maximum", _highest_sample, SAMPLES),
+    Aggregate("sample-range", "Range", lambda work: _highest_sample(work) - _lowest_sample(work), SAMPLES),
+    Aggregate("count", "Count", lambda work: work.samples(np.ones(len(work.v))), ALWAYS, None),
+    Aggregate("first", "Start", _first, SAMPLES),
+    Aggregate("last", "End", _last, SAMPLES),
+    Aggregate("delta", "Delta", lambda work: _last(work) - _first(work), SAMPLES),
+    Aggregate("start-bound", "StartBound", _start_bound, BOUND),
+    Aggregate("end-bound", "EndBound", _end_bound),
+    Aggregate("delta-bounds", "DeltaBounds", lambda work: _end_bound(work) - _start_bound(work)),
+    Aggregate("interpolative", "Interpolative", _start_bound, BOUND, bridge=True),
+    Aggregate("counter", None, _counted, stepped=True),
+    Aggregate("number-of-transitions", "NumberOfTransitions", _transitions, unit=None, stepped=True),
+    Aggregate(
+        "duration-in-state-zero",
+        "DurationInStateZero",
+        lambda work: _in_state(work, work.pieces.x0 == 0),
+        unit="s",
+        stepped=True,
+    ),
+    Aggregate(
+        "duration-in-state-non-zero",
+        "DurationInStateNonZero",
+        lambda work: _in_state(work, work.pieces.x0 != 0),
+        unit="s",
+        stepped=True,
+    ),
+    Aggregate(
+        "time-in-state",
+        None,
+        lambda work: _in_state(work, work.pieces.x0 == work.state),
+        unit="s",
+        stepped=True,
+    ),
+    Aggregate("duration-good", "DurationGood", lambda work: work.good_s, ALWAYS, "s"),
+    Aggregate("duration-not-good", None, lambda work: work.known_s - work.good_s, ALWAYS, "s"),
+    Aggregate(
+        "percent-good", "PercentGood", lambda work: 100 * divided(work.good_s, work.known_s), ALWAYS, "%"
+    ),
+)
+NAMES: Final = tuple(item.name for item in _ALL)
+BY_NAME: Final = {item.name: item for item in _ALL} | {
+    item.opcua: item for item in _ALL if item.opcua is not None
+}
