@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scada.cli import alarms, history, outputs, people, plant, values
+from scada.cli import alarms, outputs, people, plant, quarantine, values
 from scada.cli.render import FAILED, USAGE, failed
 from scada.client import NotRunning
 
@@ -19,8 +19,9 @@ app = typer.Typer(
     help="Closedloop: a SCADA control system. Start with: scada demo",
     epilog="Exit codes: 0 done, 1 problems found or failed, 2 usage, 3 request rejected, unknown or mismatched, 78 bad site.",
 )
-for module in (plant, values, history):
+for module in (plant, values):
     module.add_to(app)
+app.add_typer(quarantine.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(people.app, name="user")

@@ -104,8 +104,3 @@ def history(
 
 def _row(time_ns: int, value: Any, status: int) -> dict[str, Any]:
     return {"time": utc_text(time_ns), "value": value, "quality": quality.name(status), "status": status}
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the verb."""
-    app.command()(history)
