@@ -1,4 +1,4 @@
-"""Samples as compressed bytes: batches of many tags for the journal, chunks of one tag for the archive.
+"""Batches of samples of many tags as compressed bytes, for the journal; and chunks as the first layout had them.
 
 Both begin with a byte that names the layout, so that a better layout can stand beside the old one. Numbers are written
 byte by byte (all first bytes, then all second bytes, …), which is what makes neighbours alike and zstandard short.
@@ -19,7 +19,6 @@ from historian.store import SAMPLE, StoreDamagedError
 _BATCH, _CHUNK = 1, 2
 _HEAD: Final = struct.Struct("<BI")
 _FAST: Final = zstandard.ZstdCompressor(level=1, write_checksum=True)
-_SMALL: Final = zstandard.ZstdCompressor(level=3, write_checksum=True)
 _COLUMNS: Final = ("tag", "t", "bits", "status")
 
 Column = npt.NDArray[Any]
@@ -47,24 +46,8 @@ def unpack_batch(blob: bytes) -> npt.NDArray[np.void]:
     return samples
 
 
-def pack_chunk(samples: npt.NDArray[np.void]) -> bytes:
-    """Samples of one tag by time; dtype `SAMPLE`, the tag itself is left out."""
-    t = samples["t"]
-    steps = np.diff(t, prepend=t[:1])  # the first is 0; t[0] stands in front
-    status = samples["status"]
-    same = len(status) > 0 and bool((status == status[0]).all())
-    parts = [
-        np.ascontiguousarray(t[:1]).tobytes(),
-        bytes([same]),
-        np.ascontiguousarray(status[:1]).tobytes() if same else _spread(status),
-        _spread(steps),
-        _spread(samples["bits"]),
-    ]
-    return _HEAD.pack(_CHUNK, len(samples)) + _SMALL.compress(b"".join(parts))
-
-
 def unpack_chunk(blob: bytes, tag: int) -> npt.NDArray[np.void]:
-    """The inverse of `pack_chunk`.
+    """A chunk of the store's first layout; `historian.chunks` writes those of today.
 
     Raises:
         StoreDamagedError: Not what was written.
@@ -85,11 +68,6 @@ def unpack_chunk(blob: bytes, tag: int) -> npt.NDArray[np.void]:
     samples["t"] = np.cumsum(steps) + np.frombuffer(payload, "<i8", 1)
     samples["bits"] = _gather(payload, at + 8 * count, count, np.dtype("<u8"))
     return samples
-
-
-def _spread(column: Column) -> bytes:
-    column = np.ascontiguousarray(column)
-    return column.view(np.uint8).reshape(len(column), column.itemsize).T.tobytes()
 
 
 def _gather(payload: bytes, at: int, count: int, dtype: np.dtype[Any]) -> Column:

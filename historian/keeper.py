@@ -167,6 +167,7 @@ class Keeper:
     def _fold(self, store: SqliteStore) -> None:
         before = store.damaged
         store.fold(leaving=self._spool.take if self._spool else None)
+        store.join_short()
         if self._spool:
             self._trim(self._spool, store)
         if store.damaged != before:

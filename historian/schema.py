@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 _APPLICATION: Final = 0x434C4849  # "CLHI"
 _CHECKED_BYTES: Final = 64 << 20  # a larger file is not read through at start: it would take too long
 
@@ -22,9 +22,8 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, samples BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chunk (
     id INTEGER PRIMARY KEY AUTOINCREMENT, tag INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
-    n INTEGER NOT NULL, samples BLOB NOT NULL
+    n INTEGER NOT NULL, samples BLOB NOT NULL, times INTEGER
 );
-CREATE INDEX IF NOT EXISTS chunk_tag ON chunk (tag, t0, t1);
 CREATE INDEX IF NOT EXISTS chunk_age ON chunk (t1);
 CREATE TABLE IF NOT EXISTS text (
     id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, t INTEGER NOT NULL, status INTEGER NOT NULL, text TEXT NOT NULL
@@ -37,6 +36,16 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_time ON event (t);
 CREATE INDEX IF NOT EXISTS event_kind ON event (kind, t);
 """
+_SETTLED: Final = """
+CREATE TABLE IF NOT EXISTS times (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, t1 INTEGER NOT NULL, block BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS times_age ON times (t1);
+CREATE INDEX IF NOT EXISTS chunk_tag ON chunk (tag, t1, t0, n);
+CREATE INDEX IF NOT EXISTS chunk_short ON chunk (tag, t0, t1, n) WHERE n < 4096;
+"""
+# Layout 1 had its time stamps inside the chunks; such chunks stay readable (`times` is NULL).
+_FROM_1: Final = "ALTER TABLE chunk ADD COLUMN times INTEGER; DROP INDEX chunk_tag;"
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -57,8 +66,10 @@ def prepare(db: sqlite3.Connection) -> None:
     version = _number(db, "user_version")
     if version == 0:
         db.executescript(
-            f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN; {_TABLES} {_SETTLED} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
+    elif version == 1 and _number(db, "application_id") == _APPLICATION:
+        db.executescript(f"BEGIN; {_FROM_1} {_SETTLED} PRAGMA user_version = {VERSION}; COMMIT;")
     check(db)
 
 

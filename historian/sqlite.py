@@ -1,8 +1,8 @@
 """The store in one SQLite file: a journal of what came last, and chunks by tag of everything older.
 
 A batch is one row of `journal`, written with its events and ring positions in one transaction and one flush to the disk.
-Rows that are 10 min old are folded, in one transaction, into `chunk` rows that hold one tag each; so a query reads few
-chunks and a short journal. Readers are other processes (WAL): they never wait for the writer and never stop it.
+Rows that are 10 min old are folded, in one transaction, into `chunk` rows that hold one tag each (`historian.settled`), and
+short chunks are joined later; so a query reads few chunks and a short journal. Readers are other processes (WAL): they never wait for the writer and never stop it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from historian import codec, schema
+from historian import codec, schema, settled
 from historian.recent import Recent
+from historian.settled import Columns, Settled
 from historian.store import (
-    BAD_DATA_LOST,
     SAMPLE,
     Batch,
     Committed,
@@ -39,18 +39,14 @@ from tags.types import FLOAT64, STRING
 FILE: Final = "history.sqlite"
 FOLD_ROWS: Final = 600
 FOLD_SAMPLES: Final = 500_000
-CHUNK_MAX: Final = 8192
+JOIN_TAGS: Final = 64
 PRUNE_ROWS: Final = 2000
-_FOREVER: Final = 2**63 - 1
 
 _OLDEST_CHUNKS: Final = (
     "SELECT max(t1) FROM (SELECT t1 FROM chunk ORDER BY t1 LIMIT (SELECT count(*) / 20 + 1 FROM chunk))"
 )
 _OLDEST_EVENTS: Final = (
     "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
-)
-_NEWEST_CHUNK: Final = (
-    "SELECT samples, t0 FROM chunk WHERE tag = ? AND t0 < ? ORDER BY t0 DESC, id DESC LIMIT 1"
 )
 
 _JOURNAL: Final = "SELECT seq, n, t1, samples FROM journal"
@@ -82,6 +78,7 @@ class SqliteStore:
         self._lock = threading.Lock()
         self.damaged = 0
         self._recent = Recent()
+        self._settled = Settled()
         self._entries: dict[int, TagEntry] = {}
 
     @classmethod
@@ -177,22 +174,23 @@ class SqliteStore:
             if leaving is not None:
                 leaving(_key(db), old)
             samples = np.concatenate([np.empty(0, SAMPLE), *(self._whole(db, row.blob) for row in old)])
-            samples = samples[np.lexsort((samples["t"], samples["tag"]))]
-            db.executemany(
-                "INSERT INTO chunk (tag, t0, t1, n, samples) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (
-                        int(part["tag"][0]),
-                        int(part["t"][0]),
-                        int(part["t"][-1]),
-                        len(part),
-                        codec.pack_chunk(part),
-                    )
-                    for part in _by_tag(samples)
-                ],
-            )
+            self._settled.add(db, samples)
             db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
         return int(count)
+
+    def join_short(self, tags: int = JOIN_TAGS) -> int:
+        """Joins short chunks into longer ones, which take fewer bytes and less time to read.
+
+        Args:
+            tags: Does so for so many tags at most, so that a commit never waits for long.
+
+        Returns:
+            How many chunks went into others.
+        """
+        if not self._settled.joins:
+            return 0
+        with self._transaction() as db:
+            return self._settled.join_short(db, tags)
 
     def _whole(self, db: sqlite3.Connection, blob: bytes) -> Rows:
         """A batch of the journal; a damaged one is put aside, for whoever wants to repair it."""
@@ -222,6 +220,7 @@ class SqliteStore:
                     f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)",  # noqa: S608 - our own names
                     (before, PRUNE_ROWS),
                 ).rowcount
+            settled.forget_times(db, before)
         return gone
 
     # Reading
@@ -235,14 +234,18 @@ class SqliteStore:
         if type_ == STRING:
             return self._texts(tag_id, start_ns, end_ns, limit, before=before)
         with self._reading() as db:
-            recent = self._recent.of(db, tag_id)
-            rows, complete = _from_chunks(db, tag_id, start_ns, end_ns, limit)
-            rows.append(recent[(recent["t"] >= start_ns) & (recent["t"] < end_ns)])
-            first = [_last_before(db, tag_id, start_ns, recent)] if before else []
-        found = _in_order(rows)
-        more = len(found) > limit or not complete
-        found = np.concatenate([*first, found[:limit]])
-        return Samples(found["t"], found["bits"], found["status"], more, type_)
+            recent = Columns.of(self._recent.of(db, tag_id))
+            parts, complete = self._settled.read(db, tag_id, start_ns, end_ns, limit)
+            earlier = self._settled.before(db, tag_id, start_ns) if before else []
+        parts.append(recent.cut((recent.t >= start_ns) & (recent.t < end_ns)))
+        found = Columns.joined(parts)
+        more = len(found.t) > limit or not complete
+        if more:
+            found = found.cut(slice(limit))
+        if before:
+            earlier.append(recent.cut(recent.t < start_ns))
+            found = Columns.joined([Columns.joined(earlier).cut(slice(-1, None)), found])
+        return Samples(*found, more, type_)
 
     def events(
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
@@ -259,16 +262,8 @@ class SqliteStore:
     def last(self) -> Rows:
         """See `Store`."""
         with self._reading() as db:
-            newest = [
-                _chunk(row[0], tag, row[1])[-1:]
-                for (tag,) in db.execute("SELECT id FROM tag").fetchall()
-                for row in db.execute(_NEWEST_CHUNK, (tag, _FOREVER))
-            ]
-            rows = np.concatenate([np.empty(0, SAMPLE), *newest, self._recent.all(db)])
-        rows = rows[np.lexsort((rows["t"], rows["tag"]))]
-        ends = np.flatnonzero(np.diff(rows["tag"], append=np.uint32(0)))
-        found: Rows = rows[ends]
-        return found
+            rows = np.concatenate([self._settled.last(db), self._recent.all(db)])
+        return settled.newest(rows)
 
     def position(self, writer: str, ring: str) -> Position | None:
         """See `Store`."""
@@ -361,6 +356,7 @@ class SqliteStore:
             self._connection.close()
             self._connection, self._file = _connect_reader(self.path)
             self._recent = Recent()
+            self._settled = Settled()
             self._entries.clear()
 
     def _one(self, query: str) -> tuple[Any, ...]:
@@ -424,61 +420,6 @@ def _position(db: sqlite3.Connection, writer: str, ring: str) -> Position | None
         "SELECT epoch, sequence FROM position WHERE writer = ? AND ring = ?", (writer, ring)
     ).fetchone()
     return Position(*row) if row else None
-
-
-def _by_tag(samples: Rows) -> Iterator[Rows]:
-    """Pieces of one tag each, at most `CHUNK_MAX` long; samples are sorted by tag."""
-    starts = np.flatnonzero(np.diff(samples["tag"], prepend=samples["tag"][:1] ^ np.uint32(1)))
-    for part in np.split(samples, starts[1:]):
-        for at in range(0, len(part), CHUNK_MAX):
-            yield part[at : at + CHUNK_MAX]
-
-
-def _chunk(blob: bytes, tag: int, t0: int) -> Rows:
-    """The samples of a chunk; of a damaged one a mark that they are missing, so that a trend shows the gap."""
-    try:
-        return codec.unpack_chunk(blob, tag)
-    except StoreDamagedError:
-        return np.array([(tag, BAD_DATA_LOST, t0, 0)], SAMPLE)
-
-
-def _from_chunks(
-    db: sqlite3.Connection, tag_id: int, start_ns: int, end_ns: int, limit: int
-) -> tuple[list[Rows], bool]:
-    """Samples of chunks in the range, and whether all were read: at least `limit` of the oldest are."""
-    found: list[Rows] = []
-    count, newest = 0, -_FOREVER
-    chunks = db.execute(
-        "SELECT t0, samples FROM chunk WHERE tag = ? AND t0 < ? AND t1 >= ? ORDER BY t0, id",
-        (tag_id, end_ns, start_ns),
-    )
-    for t0, blob in chunks:
-        if count >= limit and t0 > newest:
-            return found, False
-        part = _chunk(blob, tag_id, t0)
-        part = part[(part["t"] >= start_ns) & (part["t"] < end_ns)]
-        found.append(part)
-        count += len(part)
-        newest = max(newest, int(part["t"][-1]) if len(part) else newest)
-    return found, True
-
-
-def _last_before(db: sqlite3.Connection, tag_id: int, start_ns: int, recent: Rows) -> Rows:
-    """The last sample before a time, as an array of one; empty when there is none."""
-    found = [recent[recent["t"] < start_ns]]
-    row = db.execute(_NEWEST_CHUNK, (tag_id, start_ns)).fetchone()
-    if row:
-        part = _chunk(row[0], tag_id, row[1])
-        found.insert(0, part[part["t"] < start_ns])
-    return _in_order(found)[-1:]
-
-
-def _in_order(rows: list[Rows]) -> Rows:
-    """By time; samples of one time as they came."""
-    joined = np.concatenate([np.empty(0, SAMPLE), *rows])
-    if len(joined) > 1 and (np.diff(joined["t"]) < 0).any():
-        joined = joined[np.argsort(joined["t"], kind="stable")]
-    return joined
 
 
 @contextlib.contextmanager
