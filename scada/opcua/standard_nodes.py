@@ -17,7 +17,10 @@ from typing import Final
 from asyncua.server.address_space import AddressSpace, NodeManagementService
 from asyncua.server.standard_address_space import standard_address_space
 
-_USELESS: Final = (OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError)
+_USELESS: Final = (
+    OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError,
+)  # fmt: skip
+_BATCH: Final = 100
 
 
 def copy_of(run: Path) -> Path:
@@ -30,10 +33,30 @@ async def fill(aspace: AddressSpace, management: NodeManagementService, run: Pat
     """Fills an empty address space, from the copy if there is a whole one."""
     copy = copy_of(run)
     with contextlib.suppress(*_USELESS):
-        await asyncio.to_thread(aspace.load, copy)
+        await asyncio.to_thread(_load, aspace, copy)
         return
     aspace.clear()
     await asyncio.to_thread(standard_address_space.fill_address_space, management)
     fresh = copy.with_suffix(".new")
-    await asyncio.to_thread(aspace.dump, fresh)
+    await asyncio.to_thread(_dump, aspace, fresh)
     fresh.replace(copy)
+
+
+def _dump(aspace: AddressSpace, path: Path) -> None:
+    """Writes the nodes in batches: pickle remembers all that it reads of one piece, 100 MB for all of them at once."""
+    nodes = [(node, aspace[node]) for node in aspace.keys()]  # noqa: SIM118 - it is no mapping
+    with path.open("wb") as file:
+        pickle.dump(len(nodes), file)
+        for at in range(0, len(nodes), _BATCH):
+            pickle.dump(nodes[at : at + _BATCH], file, pickle.HIGHEST_PROTOCOL)
+
+
+def _load(aspace: AddressSpace, path: Path) -> None:
+    """Reads them back; a copy that ends early raises."""
+    nodes = {}
+    with path.open("rb") as file:
+        count = pickle.load(file)  # noqa: S301 - we wrote it, where only we may write
+        while len(nodes) < count:
+            nodes.update(pickle.load(file))  # noqa: S301
+    for node, data in nodes.items():
+        aspace[node] = data

@@ -90,7 +90,9 @@ def wanted_value(tag: Tag, data: ua.DataValue | None) -> tuple[Value, Code]:
         (value, 0), or (False, an OPC UA status code).
     """
     variant = None if data is None else data.Value
-    if variant is None or variant.Value is None or variant.VariantType != VARIANT[tag.type]:
+    if variant is None or variant.Value is None or isinstance(variant.Value, list):
+        return False, ua.StatusCodes.BadTypeMismatch
+    if variant.VariantType != VARIANT[tag.type]:
         return False, ua.StatusCodes.BadTypeMismatch
     if data is not None and data.StatusCode is not None and data.StatusCode.value != 0:
         return (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from asyncua import Server
 
 from scada.client import Client
 from scada.clock import SimulatedClock
@@ -48,6 +49,7 @@ class Running:
     mirror: Mirror
     logins: list[tuple[str, bool]]
     users: Users
+    server: Server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -67,7 +69,7 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     mirror = Mirror(client, values, plant.clock)
     await server.start()
     await mirror.push()
-    yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users)
+    yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users, server)
     await server.stop()
     client.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,28 @@ async def test_who_got_another_role_or_password_may_not_write_any_more(
         running.users.add("anna", PASSWORD, "operator")
         await client.disconnect()
         control.close()
+
+
+async def test_a_client_that_asks_a_lot_at_once_and_reads_nothing_is_disconnected(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scada.opcua.connections.UNREAD_MAX", 100_000)
+    greedy = Client(running.url)
+    await greedy.connect()
+    transports = running.server.iserver.asyncio_transports
+    before = len(transports)
+    node = ua.ReadValueId(NodeId=ua.NodeId("tank1/LT-101", 2), AttributeId=ua.AttributeIds.Value)
+    read = ua.ReadParameters(NodesToRead=[node] * 5000)
+    greedy.uaclient.protocol.transport.pause_reading()
+    sent = [asyncio.create_task(greedy.uaclient.read(read)) for _ in range(80)]
+    try:
+        async with asyncio.timeout(60):
+            while len(transports) == before:  # noqa: ASYNC110 - asyncua tells nobody
+                await asyncio.sleep(0.02)  # the server's turn, in this very loop
+    finally:
+        for task in sent:
+            task.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        greedy.uaclient.protocol.transport.abort()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(greedy.disconnect(), 1)

@@ -158,6 +158,8 @@ async def test_what_control_refuses_the_client_is_told(running: Running, tmp_pat
             await client.get_node(SET_POINT).write_value(5.0)
         with pytest.raises(ua.uaerrors.BadTypeMismatch):
             await client.get_node(SET_POINT).write_value("high")
+        with pytest.raises(ua.uaerrors.BadTypeMismatch):
+            await client.get_node(SET_POINT).write_value([2.0, 3.0])
         with pytest.raises(ua.uaerrors.BadOutOfRange):
             await client.get_node(SET_POINT).write_value(float("nan"))
         assert len(responder.requests) == 1  # what cannot be a value never reaches control
