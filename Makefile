@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOM ?= image
 
-.PHONY: help demo test test-all lint bench lock web clean browser
+.PHONY: help demo test test-all lint bench lock web clean browser databases
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -23,6 +23,9 @@ demo: web ## run the demo plant; Ctrl-C stops it
 browser: $(VENV)/ready
 	@$(BIN)/python .ci/debian.py chromium
 
+databases: $(VENV)/ready
+	@$(BIN)/python .ci/debian.py influxd victoria-metrics
+
 lint: $(VENV)/ready ## format, lint, strict types, import layers
 	@echo "== format";  $(BIN)/ruff format --check --quiet . || { echo "Not formatted. Run: $(BIN)/ruff format ."; exit 1; }
 	@echo "== lint";    $(BIN)/ruff check --quiet .
@@ -32,7 +35,7 @@ lint: $(VENV)/ready ## format, lint, strict types, import layers
 test: web browser lint ## format, lint, types, layers and all quick tests
 	@echo "== tests"; $(BIN)/pytest -q -m "not slow"
 
-test-all: web browser ## the slow tests: third-party peers, long kill loops
+test-all: web browser databases ## the slow tests: third-party peers, long kill loops
 	@echo "== slow tests"; $(BIN)/pytest -q -m slow
 
 bench: web ## measure one room: make bench ROOM=image

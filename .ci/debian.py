@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+PACKAGES = {"influxd": "influxdb"}  # where a command has another name than its package
+
 
 def apt(*words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -16,7 +18,7 @@ def apt(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> None:
-    missing = [name for name in sys.argv[1:] if shutil.which(name) is None]
+    missing = [PACKAGES.get(name, name) for name in sys.argv[1:] if shutil.which(name) is None]
     if not missing:
         return
     command = f"apt-get install {' '.join(missing)}"

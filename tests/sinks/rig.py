@@ -31,8 +31,8 @@ def make_sink(url: str, **other: Any) -> Sink:
 
 
 class Rig:
-    def __init__(self, folder: Path, sink: Sink) -> None:
-        self.folder, self.sink = folder, sink
+    def __init__(self, folder: Path, sink: Sink, step_ns: int = 1000) -> None:
+        self.folder, self.sink, self.step_ns = folder, sink, step_ns
         self.site: Site = dataclasses.replace(make_site(), sinks=(sink,))
         self.ids = {tag.path: tag.id for tag in self.site.tags}
         self.clock = SimulatedClock(utc_ns=START)
@@ -54,11 +54,11 @@ class Rig:
         self.worker = self.make()
 
     def commit(self, count: int = 1) -> None:
-        """Commits samples 1 µs and 1 unit apart."""
+        """Commits samples 1 unit apart."""
         numbers = np.arange(self.number, self.number + count)
         rows = np.zeros(count, SAMPLE)
         rows["tag"] = self.ids[LEVEL]
-        rows["t"] = START + numbers * 1000
+        rows["t"] = START + numbers * self.step_ns
         rows["bits"] = [to_bits("float64", float(n)) for n in numbers]
         self.number += count
         self.store.append(Batch(rows))
