@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from asyncua.server.address_space import AddressSpace, NodeManagementService
+from asyncua import ua
+from asyncua.server.address_space import AddressSpace, NodeData, NodeManagementService
 from asyncua.server.standard_address_space import standard_address_space
 
 _USELESS: Final = (
@@ -53,7 +54,7 @@ def _dump(aspace: AddressSpace, path: Path) -> None:
 
 def _load(aspace: AddressSpace, path: Path) -> None:
     """Reads them back; a copy that ends early raises."""
-    nodes = {}
+    nodes: dict[ua.NodeId, NodeData] = {}
     with path.open("rb") as file:
         count = pickle.load(file)  # noqa: S301 - we wrote it, where only we may write
         while len(nodes) < count:
