@@ -16,7 +16,7 @@ from historian.read.at import at
 from historian.read.functions import BOUND, BY_NAME, NAMES, SAMPLES, TIME, Aggregate, Work, divided
 from historian.read.intervals import Grid
 from historian.read.line import Line, line_of
-from historian.read.pieces import Pieces, pieces_of, total
+from historian.read.pieces import Pieces, group_of, pieces_of, total
 from historian.read.result import Intervals
 from historian.read.signal import (
     CALCULATED,
@@ -86,24 +86,23 @@ def aggregate(
     known_s = np.clip(now_ns - edges[:-1], 0, np.diff(edges)) / 1e9
     plain = line_of(signal, now_ns, uncertain=uncertain) if item.bridge else line
     good_s = _good(plain, pieces_of(plain, edges) if item.bridge else pieces, size)
-    fits = ~np.isnan(pieces.x0)
-    unsure = pieces.of(fits & line.unsure[pieces.segment])
-    pieces = pieces.of(fits)
-    index = np.flatnonzero(usable(signal.v, signal.status, uncertain=uncertain))
-    t, v = signal.t[index], signal.v[index]
-    previous = np.concatenate(([np.nan], v[:-1]))[: len(v)]
-    here = (t >= edges[0]) & (t < edges[-1])
-    interval = np.searchsorted(edges, t[here], "right") - 1
+    doubtful = _doubtful(line, pieces, size)
+    pieces = pieces.of(~np.isnan(pieces.x0))
+    fine = usable(signal.v, signal.status, uncertain=uncertain)
+    t, v = (signal.t, signal.v) if fine.all() else (signal.t[fine], signal.v[fine])
+    inside = slice(*np.searchsorted(t, (edges[0], edges[-1]), "left"))
+    interval = group_of(t[inside], edges)
+    count = np.bincount(interval, minlength=size)
+    covered_s = total(pieces.seconds, pieces.interval, size)
     work = Work(
-        pieces, edges, t[here], v[here], interval, previous[here], good_s, known_s, state or 0.0, roll_over
+        pieces, edges, v, inside, interval, count, covered_s, good_s, known_s, state or 0.0, roll_over
     )
-    count = total(np.ones(len(interval)), interval, size).astype(np.int64)
     begin, end = _extent(signal, line, now_ns)
     outside = ((edges[1:] <= begin) | (edges[:-1] >= end)) & (count == 0)
     if item.quality == TIME:
-        status = _by_time(pieces, unsure, known_s, size)
+        status = _by_time(pieces, doubtful, covered_s, known_s)
     elif item.quality == SAMPLES:
-        status = _by_samples(signal, index, edges, count)
+        status = _by_samples(signal, fine, edges, count)
     elif item.quality == BOUND:
         _, status = at(signal, edges[:-1], now_ns, uncertain=uncertain, bridge=item.bridge)
     else:
@@ -119,42 +118,48 @@ def aggregate(
 
 
 def _good(line: Line, pieces: Pieces, size: int) -> Values:
-    good = (line.code[pieces.segment] >> np.uint32(30) == 0) & ~np.isnan(pieces.x0)
-    return total(np.where(good, pieces.seconds, 0.0), pieces.interval, size)
+    good = (line.code >> np.uint32(30) == 0) & ~np.isnan(line.v0)
+    seconds = pieces.seconds if good.all() else np.where(good[pieces.segment], pieces.seconds, 0.0)
+    return total(seconds, pieces.interval, size)
+
+
+def _doubtful(line: Line, pieces: Pieces, size: int) -> Mask:
+    """Intervals with a time whose value is Uncertain."""
+    if not line.unsure.any():
+        return np.zeros(size, np.bool_)
+    found: Mask = total(line.unsure[pieces.segment] * pieces.seconds, pieces.interval, size) > 0
+    return found
 
 
 def _extent(signal: Signal, line: Line, now_ns: int) -> tuple[int, int]:
     """From where to where there are data."""
-    found = signal.t[~_nothing(signal)]
-    if not len(found) or not len(line.t):
+    nothing = _nothing(signal.status)
+    if nothing.all() or not len(line.t):
         return now_ns, now_ns
-    return int(found[0]), min(int(line.t[-1]), now_ns)
+    return int(signal.t[np.argmin(nothing)]), min(int(line.t[-1]), now_ns)
 
 
-def _nothing(signal: Signal) -> Mask:
+def _nothing(status: Statuses) -> Mask:
     """Samples that only say that there are none yet."""
-    code = signal.status & np.uint32(0xFFFF_0000)
+    code = status & np.uint32(0xFFFF_0000)
     found: Mask = (code == BAD_NO_DATA) | (code == BAD_WAITING_FOR_INITIAL_DATA)
     return found
 
 
-def _by_time(pieces: Pieces, unsure: Pieces, known_s: Values, size: int) -> Statuses:
+def _by_time(pieces: Pieces, doubtful: Mask, covered_s: Values, known_s: Values) -> Statuses:
     """OPC 10000-13 §5.4.3.2.1 with 100 % for both limits: all Good, none, or something between."""
-    touched = np.bincount(pieces.interval, minlength=size) > 0
-    covered = total((pieces.t1 - pieces.t0).astype(np.float64), pieces.interval, size) / 1e9
-    doubtful = total(unsure.seconds, unsure.interval, size) > 0
-    whole = (covered >= known_s * (1 - 1e-9)) & ~doubtful
+    touched = covered_s > 0
+    touched[pieces.interval[pieces.seconds == 0]] = True  # an instant is something too
+    whole = (covered_s >= known_s * (1 - 1e-9)) & ~doubtful
     status = np.where(whole, 0, UNCERTAIN_DATA_SUB_NORMAL)
     return np.where(touched, status, BAD_NO_DATA).astype(np.uint32)
 
 
-def _by_samples(
-    signal: Signal, index: npt.NDArray[np.intp], edges: Times, count: npt.NDArray[np.int64]
-) -> Statuses:
+def _by_samples(signal: Signal, fine: Mask, edges: Times, count: npt.NDArray[np.int64]) -> Statuses:
     """The same by numbers of samples."""
-    good = np.zeros(len(signal), np.bool_)
-    good[index] = signal.status[index] >> np.uint32(30) == 0
-    t = signal.t[~good & ~_nothing(signal)]
+    good = fine & (signal.status >> np.uint32(30) == 0)
+    t = signal.t[~good]
+    t = t[~_nothing(signal.status[~good])]
     t = t[(t >= edges[0]) & (t < edges[-1])]
     doubtful = np.bincount(np.searchsorted(edges, t, "right") - 1, minlength=len(count)) > 0
     status = np.where(doubtful, UNCERTAIN_DATA_SUB_NORMAL, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from historian.read.pieces import Indices, Pieces, ends, extreme, total
 from historian.read.signal import Mask, Times, Values
@@ -22,10 +23,12 @@ class Work:
     Attributes:
         pieces: The course of the value cut at the edges; pieces without a value left out.
         edges: Of the intervals.
-        t, v: Samples in the range that can be calculated with.
-        interval: Of each sample.
-        previous: Values of the usable samples before each sample, NaN for none.
-        good_s: Time with a Good value, s, of each interval.
+        every: Values of all samples that can be calculated with.
+        inside: Which of them lie in the range.
+        interval: Of each of those.
+        count: How many there are in each interval.
+        covered_s: Time with a value, s, of each interval.
+        good_s: Time with a Good value, s.
         known_s: Its part that lies in the past, s.
         state: Asked for.
         roll_over: At which a counter starts again from 0; None when it is not known.
@@ -33,10 +36,11 @@ class Work:
 
     pieces: Pieces
     edges: Times
-    t: Times
-    v: Values
+    every: Values
+    inside: slice
     interval: Indices
-    previous: Values
+    count: npt.NDArray[np.int64]
+    covered_s: Values
     good_s: Values
     known_s: Values
     state: float
@@ -46,6 +50,17 @@ class Work:
     def size(self) -> int:
         """How many intervals."""
         return len(self.edges) - 1
+
+    @property
+    def v(self) -> Values:
+        """Values of the samples in the range."""
+        return self.every[self.inside]
+
+    @property
+    def previous(self) -> Values:
+        """Of each of them the value before, NaN for the very first."""
+        before = self.every[max(self.inside.start - 1, 0) : max(self.inside.stop - 1, 0)]
+        return before if self.inside.start else np.concatenate(([np.nan], before))[: self.inside.stop]
 
     def time(self, values: Values) -> Values:
         """Sums of values over pieces."""
@@ -62,7 +77,7 @@ def _area(work: Work) -> Values:
 
 
 def _time_average(work: Work) -> Values:
-    return divided(_area(work), work.time(work.pieces.seconds))
+    return divided(_area(work), work.covered_s)
 
 
 def _total(work: Work) -> Values:
@@ -70,7 +85,7 @@ def _total(work: Work) -> Values:
 
 
 def _mean(work: Work) -> Values:
-    return divided(work.samples(work.v), work.samples(np.ones(len(work.v))))
+    return divided(work.samples(work.v), work.count.astype(np.float64))
 
 
 def _squares(work: Work) -> Values:
@@ -79,13 +94,13 @@ def _squares(work: Work) -> Values:
 
 
 def _deviation(work: Work) -> Values:
-    n = work.samples(np.ones(len(work.v)))
+    n = work.count.astype(np.float64)
     # OPC 10000-13 §5.4.3.37: the deviation of a single value is 0.
     return np.where(n == 1, 0.0, np.sqrt(divided(_squares(work), n - 1)))
 
 
 def _deviation_of_all(work: Work) -> Values:
-    found: Values = np.sqrt(divided(_squares(work), work.samples(np.ones(len(work.v)))))
+    found: Values = np.sqrt(divided(_squares(work), work.count.astype(np.float64)))
     return found
 
 
@@ -187,7 +202,7 @@ _ALL: Final = (
     Aggregate("sample-min", "Minimum", _lowest_sample, SAMPLES),
     Aggregate("sample-max", "Maximum", _highest_sample, SAMPLES),
     Aggregate("sample-range", "Range", lambda work: _highest_sample(work) - _lowest_sample(work), SAMPLES),
-    Aggregate("count", "Count", lambda work: work.samples(np.ones(len(work.v))), ALWAYS, None),
+    Aggregate("count", "Count", lambda work: work.count.astype(np.float64), ALWAYS, None),
     Aggregate("first", "Start", _first, SAMPLES),
     Aggregate("last", "End", _last, SAMPLES),
     Aggregate("delta", "Delta", lambda work: _last(work) - _first(work), SAMPLES),

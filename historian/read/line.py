@@ -61,7 +61,7 @@ def line_of(signal: Signal, now_ns: int, *, uncertain: bool = False, bridge: boo
         index = np.flatnonzero(good)
         jumped = np.diff(index, append=len(t)) > 1
         t, v, code = t[index], v[index], code[index]
-    else:
+    elif not good.all():
         v = np.where(good, v, np.nan)
     if not len(t):
         return Line(t, v, v, code, jumped, jumped)

@@ -38,6 +38,8 @@ class Pieces:
 
     def of(self, mask: Mask) -> Pieces:
         """Some of them."""
+        if mask.all():
+            return self
         return Pieces(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
@@ -56,16 +58,27 @@ def pieces_of(line: Line, edges: Times) -> Pieces:
     past = int(np.searchsorted(line.t, edges[-1], "left")) + 1
     near = line.t[first:past]
     where = np.searchsorted(near, edges, "right")
+    marks = where + np.arange(len(edges))  # where the edges stand among the points of the line
     t = np.insert(near, where, edges)
-    is_point = np.insert(np.ones(len(near), np.intp), where, 0)
-    segment = first + np.cumsum(is_point)[:-1] - 1
-    t0, t1 = t[:-1], t[1:]
-    inside = (segment >= 0) & (segment < len(line.v0)) & (t0 >= edges[0]) & (t0 < edges[-1])
-    t0, t1, segment = t0[inside], t1[inside], segment[inside]
-    interval = np.searchsorted(edges, t0, "right") - 1
-    return Pieces(
-        t0, t1, (t1 - t0) / 1e9, line.inside(t0, segment), line.inside(t1, segment), segment, interval
+    segment = first + np.arange(len(t))
+    segment -= np.repeat(np.arange(len(edges) + 1), np.diff(marks, prepend=0, append=len(t)))
+    low = max(int(np.searchsorted(t, edges[0], "left")), int(np.searchsorted(segment, 0, "left")))
+    high = min(
+        int(np.searchsorted(t, edges[-1], "left")), int(np.searchsorted(segment, len(line.v0), "left"))
     )
+    high = max(high, low)
+    t0, t1, segment = t[low:high], t[low + 1 : high + 1], segment[low:high]
+    x0, x1 = line.v0[segment], line.v1[segment]
+    begins = marks[(marks >= low) & (marks < high)] - low
+    x0[begins] = line.inside(t0[begins], segment[begins])
+    stops = marks[(marks > low) & (marks <= high)] - low - 1
+    x1[stops] = line.inside(t1[stops], segment[stops])
+    return Pieces(t0, t1, (t1 - t0) / 1e9, x0, x1, segment, group_of(t0, edges))
+
+
+def group_of(t: Times, edges: Times) -> Indices:
+    """The interval of each time; times never fall and lie within the edges."""
+    return np.repeat(np.arange(len(edges) - 1), np.diff(np.searchsorted(t, edges, "left")))
 
 
 def total(values: npt.NDArray[Any], group: Indices, count: int) -> Values:

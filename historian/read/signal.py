@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from historian.store import Samples
 from tags.model import Tag
-from tags.types import FLOATS, UINT64, floats
+from tags.types import FLOATS, UINT64
 
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -82,7 +82,9 @@ def numbers(type_: str, bits: npt.NDArray[np.uint64]) -> Values:
     """Value bits as float64; integers beyond 2**53 are rounded."""
     if type_ == UINT64:
         return bits.astype(np.float64)
-    return floats(np.ascontiguousarray(bits), np.full(len(bits), type_ in FLOATS))
+    if type_ in FLOATS:
+        return np.ascontiguousarray(bits).view(np.float64)
+    return np.ascontiguousarray(bits).view(np.int64).astype(np.float64)
 
 
 def usable(v: Values, status: Statuses, *, uncertain: bool) -> Mask:
@@ -94,4 +96,6 @@ def usable(v: Values, status: Statuses, *, uncertain: bool) -> Mask:
 
 def inserted(at: npt.NDArray[Any], pairs: list[tuple[npt.NDArray[Any], Any]]) -> list[npt.NDArray[Any]]:
     """`numpy.insert` at the same places of several arrays."""
+    if not len(at):
+        return [array for array, _ in pairs]
     return [np.insert(array, at, values) for array, values in pairs]
