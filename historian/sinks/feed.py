@@ -38,7 +38,7 @@ class Portion:
 
 
 class Feed:
-    """Reads the history of one folder for one sink. Use it in one thread.
+    """Reads the history of one folder for one sink; one call at a time.
 
     Args:
         folder: The data directory's `history` folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -65,6 +66,9 @@ class Worker:
         self._cursor = self._state.cursors().get(sink.name, Cursor())
         self._feed = Feed(folder)
         self._pace = Pace(sink.batch)
+        self._most = PORTION * sink.batch
+        self._pool = ThreadPoolExecutor(1)
+        self._ahead: Future[tuple[Portion, list[Lines]] | None] | None = None
         self._portion: Portion | None = None
         self._parts: list[Lines] = []
         self._delivery = Delivery(0)
@@ -95,23 +99,34 @@ class Worker:
 
     def close(self) -> None:
         """Lets go of everything; what was not delivered is sent at the next start."""
+        self._pool.shutdown()
         self._feed.close()
         self._target.close()
         self._state.close()
 
-    def _load(self) -> float:
-        portion = self._feed.next(self._cursor, PORTION * self._sink.batch)
+    def _prepare(self, cursor: Cursor) -> tuple[Portion, list[Lines]] | None:
+        """The next portion behind a cursor and its lines; also called while the one before it is on its way."""
+        portion = self._feed.next(cursor, self._most)
         if portion is None:
+            return None
+        parts = (self._encoder.samples(portion.samples), self._encoder.texts(portion.texts))
+        return portion, [part for part in parts if len(part)]
+
+    def _load(self) -> float:
+        ahead, self._ahead = self._ahead, None
+        ready = self._prepare(self._cursor) if ahead is None else ahead.result()
+        if ready is None:
             self._oldest_ns = 0
             return IDLE_S
+        portion, self._parts = ready
+        if len(portion.samples) >= self._most:  # there is more: make its lines while these travel
+            self._ahead = self._pool.submit(self._prepare, portion.cursor)
         if portion.lost:
             self.lost += portion.lost
             self._report(
                 "gap", f"{portion.lost} commits of history waited too long and are not in {self._sink.name}"
             )
         self._portion, self._oldest_ns = portion, portion.oldest_ns
-        parts = (self._encoder.samples(portion.samples), self._encoder.texts(portion.texts))
-        self._parts = [part for part in parts if len(part)]
         if not self._parts:
             self._settle()
         else:

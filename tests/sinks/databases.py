@@ -76,7 +76,7 @@ class Database:
 
     def get(self, path: str, data: bytes | None = None, **query: str) -> str:
         """The body of an answer; of a POST when there is data."""
-        url = f"{self.url}{path}?{urllib.parse.urlencode(query)}"
+        url = f"{self.url}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
         with urllib.request.urlopen(urllib.request.Request(url, data), timeout=20) as answer:
             return str(answer.read().decode())
 
@@ -90,7 +90,7 @@ class Database:
         """Samples of VictoriaMetrics by time, ms."""
         self.get("/internal/force_flush")
         found: dict[int, float] = {}
-        for line in self.get("/api/v1/export", **{"match[]": name}).splitlines():
+        for line in self.get(f"/api/v1/export?match[]={name}").splitlines():
             series = json.loads(line)
             found |= dict(zip(series["timestamps"], series["values"], strict=True))
         return found
