@@ -22,9 +22,8 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE TABLE IF NOT EXISTS damaged (id INTEGER PRIMARY KEY, samples BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chunk (
     id INTEGER PRIMARY KEY AUTOINCREMENT, tag INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
-    n INTEGER NOT NULL, samples BLOB NOT NULL, times INTEGER
+    n INTEGER NOT NULL, times INTEGER, samples BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS chunk_age ON chunk (t1);
 CREATE TABLE IF NOT EXISTS text (
     id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, t INTEGER NOT NULL, status INTEGER NOT NULL, text TEXT NOT NULL
 );
@@ -41,11 +40,12 @@ CREATE TABLE IF NOT EXISTS times (
     id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, t1 INTEGER NOT NULL, block BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS times_age ON times (t1);
+CREATE INDEX IF NOT EXISTS chunk_age ON chunk (t1, times);
 CREATE INDEX IF NOT EXISTS chunk_tag ON chunk (tag, t1, t0, n);
 CREATE INDEX IF NOT EXISTS chunk_short ON chunk (tag, t0, t1, n) WHERE n < 4096;
 """
 # Layout 1 had its time stamps inside the chunks; such chunks stay readable (`times` is NULL).
-_FROM_1: Final = "ALTER TABLE chunk ADD COLUMN times INTEGER; DROP INDEX chunk_tag;"
+_FROM_1: Final = "ALTER TABLE chunk ADD COLUMN times INTEGER; DROP INDEX chunk_tag; DROP INDEX chunk_age;"
 
 
 def prepare(db: sqlite3.Connection) -> None:

@@ -29,7 +29,10 @@ _CACHED: Final = 64  # blocks of time stamps in memory, at most 4 MB
 _PLACES: Final = "SELECT id, t0, t1, n FROM chunk WHERE tag = ? AND t1 >= ? AND t0 < ? ORDER BY t0, id"
 _CHUNK: Final = "SELECT tag, t0, times, samples FROM chunk WHERE id = ?"
 _NEWEST: Final = "SELECT id FROM chunk WHERE tag = ? AND t1 < ? ORDER BY t1 DESC, id DESC LIMIT 1"
-_LAST: Final = "SELECT tag, t0, times, samples FROM chunk WHERE tag = ? ORDER BY t1 DESC, id DESC LIMIT 1"
+_LAST: Final = (
+    "SELECT tag.id, chunk.t0, times, samples FROM tag JOIN chunk ON chunk.id = "
+    "(SELECT c.id FROM chunk AS c WHERE c.tag = tag.id ORDER BY c.t1 DESC, c.id DESC LIMIT 1)"
+)
 _SHORT_TAGS: Final = (
     "SELECT tag, min(t0), max(t1) FROM chunk WHERE n < 4096 AND tag > ? GROUP BY tag "
     "HAVING count(*) >= 8 OR (count(*) > 1 AND sum(n) >= 4096) ORDER BY tag LIMIT ?"
@@ -58,6 +61,8 @@ class Columns(NamedTuple):
     def joined(parts: Iterable[Columns]) -> Columns:
         """By time; samples of one time in the order of the parts, which is that of their coming."""
         parts = list(parts)
+        if len(parts) == 1 and not (parts[0].t[1:] < parts[0].t[:-1]).any():
+            return parts[0]
         if not parts:
             return Columns(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint32))
         found = Columns(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -169,16 +174,15 @@ class Settled:
     def last(self, db: sqlite3.Connection) -> Rows:
         """The last sample of every tag that has chunks; dtype `SAMPLE`."""
         found = []
-        for (tag,) in db.execute("SELECT id FROM tag").fetchall():
-            for _, t0, times, blob in db.execute(_LAST, (tag,)):
-                try:
-                    if times is None:
-                        found.append(codec.unpack_chunk(blob, tag)[-1].item())
-                        continue
-                    head = _checked(chunks.summary(blob), tag)
-                    found.append((tag, head.last_status, head.end, head.last))
-                except StoreDamagedError:
-                    found.append((tag, BAD_DATA_LOST, t0, 0))
+        for tag, t0, times, blob in db.execute(_LAST):
+            try:
+                if times is None:
+                    found.append(codec.unpack_chunk(blob, tag)[-1].item())
+                    continue
+                head = _checked(chunks.summary(blob), tag)
+                found.append((tag, head.last_status, head.end, head.last))
+            except StoreDamagedError:
+                found.append((tag, BAD_DATA_LOST, t0, 0))
         return np.array(found, SAMPLE)
 
     def _whole(self, db: sqlite3.Connection, number: int, tag: int) -> Columns:

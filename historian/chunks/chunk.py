@@ -125,17 +125,19 @@ def _checked(chunk: bytes, cursor: Cursor) -> Summary:
 
 def _summary(form: int, tag: int, times: int, t: Times, bits: Whole, status: Status) -> Summary:
     values = _numbers(form, bits)
-    good = (status >> np.uint32(30) == 0) & ~np.isnan(values)
-    count = int(np.count_nonzero(good))
-    usable = values if count == len(values) else values[good]
+    gaps = t[1:] - t[:-1]
     with np.errstate(all="ignore"):  # sums of what a broken device sends may overflow
-        spans = np.where(good[:-1], np.diff(t), 0)
+        good = (status >> np.uint32(30) == 0) & (values == values)  # noqa: PLR0124 - NaN
+        count = int(np.count_nonzero(good))
+        usable = values
+        if count < len(values):
+            usable, values, gaps = values[good], np.where(good, values, 0.0), np.where(good[:-1], gaps, 0)
         low, high, total = (
             (float(usable.min()), float(usable.max()), float(usable.sum()))
             if count
             else (np.nan, np.nan, 0.0)
         )
-        integral = float(np.where(good[:-1], values[:-1], 0.0) @ (spans * 1e-9))
+        integral = float(values[:-1] @ (gaps * 1e-9))
     return Summary(
         form,
         tag,
@@ -148,7 +150,7 @@ def _summary(form: int, tag: int, times: int, t: Times, bits: Whole, status: Sta
         high,
         total,
         integral,
-        int(spans.sum()),
+        int(gaps.sum()),
         int(bits[0]),
         int(bits[-1]),
         int(status[-1]),

@@ -110,8 +110,11 @@ def unpack_whole(cursor: Cursor, count: int) -> Whole:
         planes = _decompress(planes, width * count)
     if len(planes) != width * count:
         raise StoreDamagedError(f"a section of samples has {len(planes)} bytes, wanted {width * count}")
-    found = np.zeros(count, np.uint64)
-    for plane in np.frombuffer(planes, np.uint8).reshape(width, count)[::-1]:
+    if not width:
+        return np.zeros(count, np.uint64)
+    ordered = np.frombuffer(planes, np.uint8).reshape(width, count)[::-1]
+    found: Whole = ordered[0].astype(np.uint64)
+    for plane in ordered[1:]:
         found <<= _BYTE
         found |= plane
     return found

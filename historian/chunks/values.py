@@ -16,11 +16,9 @@ import numpy.typing as npt
 from historian.chunks.sections import (
     Cursor,
     Whole,
-    fold_signs,
     pack_whole,
     steps,
     sums,
-    unfold_signs,
     unpack_whole,
 )
 from historian.store import StoreDamagedError
@@ -103,16 +101,20 @@ def _integer(bits: Whole) -> bytes:
 def _dictionary(bits: Whole) -> bytes | None:
     """A table of the values that occur, and the steps through it; None when nearly all differ."""
     ordered = np.sort(bits)
-    table = ordered[np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))]
+    first = np.empty(len(ordered), np.bool_)
+    first[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    table = ordered[first]
     if len(table) * 8 > len(bits) * 7:
         return None
-    places = np.searchsorted(table, bits)
+    places = np.zeros(len(bits) + 1, np.uint64)
+    places[1:] = np.searchsorted(table, bits)
     return b"".join(
         [
             _KIND.pack(DICTIONARY),
             _TABLE.pack(len(table), int(table[0])),
-            pack_whole(np.diff(table)),
-            pack_whole(fold_signs(np.diff(places, prepend=0))),
+            pack_whole(table[1:] - table[:-1]),
+            pack_whole(steps(places)),
         ]
     )
 
@@ -124,10 +126,10 @@ def _unpack_dictionary(cursor: Cursor, count: int) -> Whole:
     table = np.empty(entries, np.uint64)
     table[0] = first
     table[1:] = unpack_whole(cursor, entries - 1)
-    places = np.cumsum(unfold_signs(unpack_whole(cursor, count)))
-    if places.min() < 0 or places.max() >= entries:
+    places = sums(0, unpack_whole(cursor, count))[1:]
+    if places.max() >= entries:
         raise StoreDamagedError("a block of samples points outside its table of values")
-    found: Whole = np.cumsum(table, dtype=np.uint64)[places]
+    found: Whole = np.cumsum(table, out=table)[places.view(np.int64)]
     return found
 
 

@@ -185,7 +185,7 @@ def _first_layout(path: Path) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.executescript(
         f"{schema._TABLES} ALTER TABLE chunk DROP COLUMN times;"
-        "CREATE INDEX chunk_tag ON chunk (tag, t0, t1);"
+        "CREATE INDEX chunk_tag ON chunk (tag, t0, t1); CREATE INDEX chunk_age ON chunk (t1);"
         f"PRAGMA application_id = {schema._APPLICATION}; PRAGMA user_version = 1;"
     )
     t, bits = np.array([0, 10, 10], "<i8"), np.array([1.0, 2.0, 3.0])
