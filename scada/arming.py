@@ -31,11 +31,11 @@ def armed(path: Path, devices: Iterable[Device]) -> dict[str, dict[str, Any]]:
     Returns:
         Device name → `{"reason", "user", "utc_ns", "place"}`. An absent or unreadable file arms nothing.
     """
-    table = _read(path)
+    table = _entries(path)
     return {
         device.name: table[device.name]
         for device in devices
-        if isinstance(table.get(device.name), dict) and table[device.name].get("place") == place(device)
+        if table.get(device.name, {}).get("place") == place(device)
     }
 
 
@@ -52,19 +52,28 @@ def arm(path: Path, device: Device, *, reason: str, user: str, utc_ns: int) -> N
 def armed_by(path: Path, user: str) -> list[str]:
     """Names of all devices, of whatever site, that this user armed."""
     return [
-        name for name, entry in _read(path).items() if isinstance(entry, dict) and entry.get("user") == user
+        name for name, entry in _entries(path).items() if entry.get("place") and entry.get("user") == user
     ]
 
 
-def disarm(path: Path, device: str) -> None:
-    """Disarms a device; fine when it was not armed.
+def disarm(path: Path, device: str, *, reason: str, user: str, utc_ns: int) -> None:
+    """Disarms a device, with who, when (UTC ns) and why; fine when it was not armed.
 
     Raises:
         OSError: The file cannot be written.
     """
-    table = _read(path)
-    table.pop(device, None)
-    _write(path, table)
+    entry = {"reason": reason, "user": user, "utc_ns": utc_ns, "place": None}
+    _write(path, _read(path) | {device: entry})
+
+
+def last_word(path: Path, device: str) -> tuple[str, str]:
+    """Who armed or disarmed a device last, and why; empty when nobody did."""
+    entry = _entries(path).get(device, {})
+    return str(entry.get("user", "")), str(entry.get("reason", ""))
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    return {name: entry for name, entry in _read(path).items() if isinstance(entry, dict)}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def disarm(
     """Stops all writing to a device; control goes on in shadow."""
     plant = connect(data)
     _known_device(plant, device)
-    arming.disarm(plant.data.armed, device)
+    arming.disarm(
+        plant.data.armed, device, reason=reason, user=getpass.getuser(), utc_ns=SystemClock().utc_ns()
+    )
     out.print(f"{device}: outputs disarmed. {plain(reason)}", markup=False)
 
 

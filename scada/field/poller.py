@@ -112,12 +112,14 @@ class Poller:
         """Whether the device may be written to."""
         return self._outputs.armed
 
-    def arm(self, armed: bool) -> None:
-        """Takes the word of the arming file."""
+    def arm(self, armed: bool, user: str = "", reason: str = "") -> None:
+        """Takes the word of the arming file, with who gave it and why."""
         if armed != self._outputs.armed:
             self._outputs.arm(armed)
             self.news = True
-            self._event("service", device=self.name, state="armed" if armed else "disarmed")
+            self._event(
+                "service", device=self.name, state="armed" if armed else "disarmed", user=user, reason=reason
+            )
             self._sleeper.wake()
 
     def observe(self, image: ImageReader, rows: npt.NDArray[np.intp], alive: bool) -> None:

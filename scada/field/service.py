@@ -212,7 +212,7 @@ class Field:
         self._armed_stamp = stamp
         table = arming.armed(self._service.data.armed, self._service.site.devices)
         for poller in self._pollers:
-            poller.arm(poller.name in table)
+            poller.arm(poller.name in table, *arming.last_word(self._service.data.armed, poller.name))
 
     def _odd(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         del loop

@@ -182,7 +182,7 @@ def _prepare(site: Site, data: DataDir, epochs: Epochs, arm_simulated: bool, clo
     _write(data.site_json, model.dump(site))
     create_files(data.run, site, epochs.next())
     for name in arming.armed_by(data.armed, ARMED_BY):  # another plant may stand behind this name now
-        arming.disarm(data.armed, name)
+        arming.disarm(data.armed, name, reason="a new start", user=ARMED_BY, utc_ns=clock.utc_ns())
     for device in site.devices if arm_simulated else ():
         if device.simulate:
             arming.arm(data.armed, device, reason="simulated", user=ARMED_BY, utc_ns=clock.utc_ns())

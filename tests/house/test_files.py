@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scada.arming import arm, armed, disarm
+from scada.arming import arm, armed, armed_by, disarm, last_word
 from scada.clock import SimulatedClock
 from scada.datadir import DataDir, DataDirError, default_data
 from tags.model import Device
@@ -78,8 +78,11 @@ def test_arming_is_kept_and_undone(tmp_path: Path) -> None:
     assert armed(path, [PLC1, PLC2]) == {}
     arm(path, PLC1, reason="commissioned", user="anna", utc_ns=5)
     arm(path, PLC2, reason="commissioned", user="anna", utc_ns=6)
-    disarm(path, "PLC1")
-    disarm(path, "PLC1")
+    disarm(path, "PLC1", reason="valve replaced", user="otto", utc_ns=7)
+    disarm(path, "PLC1", reason="valve replaced", user="otto", utc_ns=8)
+    assert last_word(path, "PLC1") == ("otto", "valve replaced")
+    assert last_word(path, "PLC9") == ("", "")
+    assert armed_by(path, "otto") == []
     table = armed(path, [PLC1, PLC2])
     assert list(table) == ["PLC2"]
     assert (table["PLC2"]["user"], table["PLC2"]["utc_ns"]) == ("anna", 6)
