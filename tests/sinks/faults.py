@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,10 +28,10 @@ class FaultServer:
         poison: Lines that hold one of these are refused, and nothing of their request is taken.
         largest: Requests with more lines are too large.
         requests: Path and Authorization of each request.
-        queries: Bodies of `/query`.
+        queries: Bodies of `/query` and `/api/v2/buckets`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.lines: list[str] = []
         self.answers: list[int | str] = []
         self.poison: list[str] = []
@@ -45,6 +47,13 @@ class FaultServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 owner.requests.append((self.path, self.headers.get("Authorization")))
+                if self.path.startswith("/api/v2/buckets"):
+                    owner.queries.append(body)
+                    self.answer(
+                        201,
+                        b'{"id":"0000000000000002","name":"plant","orgID":"0000000000000001","retentionRules":[]}',
+                    )
+                    return
                 if self.path.startswith("/query"):
                     owner.queries.append(body)
                     self.answer(200, b'{"results":[{}]}')
@@ -60,8 +69,12 @@ class FaultServer:
                     text = ANSWERS.get(int(answer), "")
                     self.answer(int(answer), f'{{"error":"{text}"}}'.encode() if text else b"")
 
+            def do_GET(self) -> None:  # organisations, by their name
+                self.answer(200, b'{"orgs":[{"id":"0000000000000001","name":"works"}]}')
+
             def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json")
                 if status == 429:
                     self.send_header("Retry-After", "7")
                 if status != 204:
@@ -75,7 +88,11 @@ class FaultServer:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._http.server_port}"
 
     def decide(self, lines: list[str]) -> int | str:
         if self.answers:

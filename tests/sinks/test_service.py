@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from scada.clock import SystemClock
+from scada.datadir import DataDir
+from scada.supervisor.run import make_plans
 from tags.image import ImageReader
 from tags.model import Site, Tag
 from tags.site import system
@@ -110,3 +112,10 @@ def test_a_request_that_hangs_does_not_hold_its_end(running: Running, server: Fa
     wait_for(lambda: any(path.startswith("/write") for path, _ in server.requests), 30.0)
     running.children["forward"].send_signal(signal.SIGTERM)
     assert running.children["forward"].wait(2) == 0
+
+
+def test_the_supervisor_runs_it_only_where_there_are_sinks(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    plans = {plan.name: plan for plan in make_plans(with_sink("http://127.0.0.1:1"), data)}
+    assert plans["forward"].command[1:3] == ["-m", "historian.sinks"]
+    assert "forward" not in {plan.name for plan in make_plans(make_site(), data)}
