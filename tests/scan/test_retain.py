@@ -79,7 +79,9 @@ def test_after_a_long_stop_and_after_many_crashes_it_is_manual() -> None:
         if mode == 1:
             before = plant.registers[VALVE], plant.registers[SPEED]
             after.scan(scans=200)
-            assert (after.command(VALVE), after.command(SPEED)) == before, "held, whatever the controller would do"
+            assert (after.command(VALVE), after.command(SPEED)) == before, (
+                "held, whatever the controller would do"
+            )
             assert after.writes == []
 
 
