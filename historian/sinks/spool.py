@@ -68,7 +68,7 @@ class Spool:
         try:
             db = self._open()
             gone = 0
-            for (name,) in db.execute("SELECT DISTINCT store FROM spool").fetchall():
+            for name in _stores(db):
                 db.execute(
                     "DELETE FROM spool WHERE rowid IN (SELECT rowid FROM spool WHERE store = ? AND seq <= ? LIMIT ?)",
                     (name, self._needed(name, store), _ROWS_AT_ONCE),
@@ -138,10 +138,14 @@ class Spool:
             store: Key of the store.
             current: Key of the store that is written now, if that may be another one.
         """
-        state = State.reader(self._folder)
-        cursors = {} if state is None else state.cursors()
-        if state is not None:
-            state.close()
+        cursors: dict[str, Cursor] = {}
+        try:
+            state = State.reader(self._folder)
+            if state is not None:
+                with contextlib.closing(state):
+                    cursors = state.cursors()
+        except StoreError:
+            return 0  # just being made, or damaged: keep what there is
         earlier = current is not None and current != store
         reached = []
         for name in self._sinks:
@@ -151,6 +155,18 @@ class Spool:
             elif not earlier:
                 reached.append(0)
         return min(reached, default=2**62)
+
+
+def _stores(db: sqlite3.Connection) -> list[str]:
+    """Keys of the stores in the spool; steps from one to the next, for there may be a million rows."""
+    found: list[str] = []
+    while row := db.execute(
+        "SELECT min(store) FROM spool WHERE store > ?", (found[-1] if found else "",)
+    ).fetchone():
+        if row[0] is None:
+            break
+        found.append(row[0])
+    return found
 
 
 def spooled(folder: Path, store: str, after: int, before: int, samples: int) -> list[Committed]:
