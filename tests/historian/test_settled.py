@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from historian import chunks, schema, settled
 from historian.sqlite import FILE, SqliteStore
@@ -127,6 +129,51 @@ def test_a_joined_chunk_keeps_its_place_among_equal_times(store: SqliteStore) ->
     after = store.raw(LEVEL, -100, END)
     assert (after.bits == before.bits).all()
     assert (after.t == before.t).all()
+
+
+FOLDS = st.lists(
+    st.tuples(
+        st.lists(
+            st.tuples(
+                st.sampled_from([LEVEL, RUN]), st.just(0), st.integers(0, 40), st.integers(0, 2**64 - 1)
+            ),
+            max_size=9,
+        ).map(lambda rows: np.array(rows, SAMPLE)),
+        st.sampled_from(["wait", "fold", "fold", "fold", "join"]),
+    ),
+    min_size=8,
+    max_size=30,
+)
+
+
+@given(FOLDS, st.integers(0, 40), st.integers(0, 40), st.integers(1, 60))
+def test_whatever_is_joined_the_store_is_a_sorted_list(
+    folds: list[tuple[npt.NDArray[np.void], str]], start: int, span: int, limit: int
+) -> None:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    schema.prepare(db)
+    store = SqliteStore(Path("memory"), db, (0, 0))
+    store.declare(TAGS.values())
+    for samples, what in folds:
+        store.append(Batch(samples=samples))
+        if what != "wait":
+            store.fold(force=True)
+        if what == "join":
+            store.join_short()
+    came = np.concatenate([samples for samples, _ in folds])
+    for tag in (LEVEL, RUN):
+        model = came[came["tag"] == tag]
+        model = model[np.argsort(model["t"], kind="stable")]
+        inside = model[(model["t"] >= start) & (model["t"] < start + span)]
+        earlier = model[model["t"] < start][-1:]
+        found = store.raw(tag, start, start + span, limit, before=True)
+        assert found.bits.tolist() == [*earlier["bits"].tolist(), *inside["bits"][:limit].tolist()]
+        assert found.more == (len(inside) > limit)
+        newest = [row["bits"].item() for row in store.last() if row["tag"] == tag]
+        assert newest == model["bits"][-1:].tolist()
+    needed = db.execute("SELECT count(DISTINCT times) FROM chunk").fetchone()
+    assert db.execute("SELECT count(*) FROM times").fetchone() == needed
+    store.close()
 
 
 @pytest.mark.parametrize("table", ["chunk", "times"])
