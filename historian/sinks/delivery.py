@@ -1,6 +1,6 @@
 """What becomes of a sink's answer: pure, so that every order of answers can be tried.
 
-Rules: 2xx is delivered. 413 halves the request. 400 and 422 bisect it, until the row alone that is refused is put aside.
+Rules: 2xx is delivered. 413 halves the request. 400 and 422 bisect it, until the row alone that is refused is put aside; when the server says that it dropped all rows of the request, all are put aside at once.
 Everything else (no answer, 401, 403, 404, 429, 5xx, …) keeps the request and tries again later: it says something about
 the server or its settings, not about the rows.
 """
@@ -27,17 +27,19 @@ class Action(enum.Enum):
     KEEP = "keep"
 
 
-def decide(status: int, rows: int) -> Action:
+def decide(status: int, rows: int, dropped: int = 0) -> Action:
     """What an answer means.
 
     Args:
         status: Of HTTP; 0 for no answer.
         rows: How many the request had, at least 1.
+        dropped: How many of them the server says that it dropped.
     """
     if 200 <= status < 300:
         return Action.ADVANCE
     if status in (*_REFUSED, _TOO_LARGE):
-        return Action.SPLIT if rows > 1 else Action.PUT_ASIDE
+        alone = rows == 1 or (status in _REFUSED and dropped >= rows)
+        return Action.PUT_ASIDE if alone else Action.SPLIT
     return Action.KEEP
 
 
@@ -103,10 +105,10 @@ class Delivery:
             self._spans[-1:] = [(start + size, end), (start, start + size)]
         return self._spans[-1]
 
-    def answer(self, status: int) -> Action:
-        """Takes the answer to what `next` gave."""
+    def answer(self, status: int, dropped: int = 0) -> Action:
+        """Takes the answer to what `next` gave; all of its rows are to be put aside when it says so."""
         start, end = self._spans[-1]
-        action = decide(status, end - start)
+        action = decide(status, end - start, dropped)
         if action is Action.SPLIT:
             middle = (start + end) // 2
             self._spans[-1:] = [(middle, end), (start, middle)]

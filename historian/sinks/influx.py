@@ -8,6 +8,7 @@ or a message; they are read again after the server has refused them, so that a t
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,7 @@ from tags.model import Secret, Sink
 
 NS: Final = "ns"
 _TEXT_MAX: Final = 300
+_DROPPED: Final = re.compile(r"\bdropped=(\d{1,9})\b")  # InfluxDB 1 and 2: partial write: … dropped=5
 _UNKNOWN: Final = (401, 403)
 
 
@@ -32,11 +34,13 @@ class Reply(NamedTuple):
         status: Of HTTP; 0 for no answer.
         text: What it said, short; "" when it took the rows.
         retry_after_s: It asked to wait so long, s; 0 when it did not.
+        dropped: How many rows it says that it did not take.
     """
 
     status: int
     text: str = ""
     retry_after_s: float = 0.0
+    dropped: int = 0
 
 
 class Influx:
@@ -58,7 +62,9 @@ class Influx:
         except ApiException as error:
             if error.status in _UNKNOWN:
                 self.close()
-            return Reply(int(error.status or 0), _said(error), _asked(error))
+            text = _said(error)
+            dropped = _DROPPED.search(text)
+            return Reply(int(error.status or 0), text, _asked(error), int(dropped[1]) if dropped else 0)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self.close()
             return Reply(0, _short(f"{type(error).__name__}: {error}"))

@@ -144,7 +144,7 @@ class Worker:
         reply = self._target.post(lines.body(*span))
         rows = span[1] - span[0]
         wait = self._pace.learn(reply.status, rows, reply.retry_after_s)
-        action = self._delivery.answer(reply.status)
+        action = self._delivery.answer(reply.status, reply.dropped)
         if action is Action.KEEP:
             self._keep(reply)
             return wait
@@ -153,8 +153,9 @@ class Worker:
         if action is Action.ADVANCE:
             self.sent += rows
         elif action is Action.PUT_ASIDE:
-            line = lines.body(*span).decode(errors="replace").rstrip("\n")
-            self._aside.append((line, reply.text, self._clock.utc_ns()))
+            for at in range(*span):
+                line = lines.body(at, at + 1).decode(errors="replace").rstrip("\n")
+                self._aside.append((line, reply.text, self._clock.utc_ns()))
             if len(self._aside) >= REFUSED_AT_ONCE:
                 self._put_aside(None)
         return wait

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from historian.sinks.state import Cursor, State
+from scada.clock import SystemClock
 from tests.sinks.databases import Database
 from tests.sinks.rig import START, Rig, make_sink
 from tests.support.wait import wait_for
@@ -102,6 +103,17 @@ def test_a_field_of_another_type_is_quarantined_and_the_rest_delivered(
     assert rig.worker.refused == 0
     assert influx.influxql('SELECT "s" FROM "small"')[0][1] == "a text where a number stands"
     desk.close()
+    rig.close()
+
+
+def test_what_is_older_than_its_retention_is_put_aside_at_once(tmp_path: Path, influx: Database) -> None:
+    rig = Rig(tmp_path / "history", make_sink(influx.url, retention_ns=3600 * 10**9))
+    rig.commit(20_000)  # of last year
+    rig.number = (SystemClock().utc_ns() - START) // rig.step_ns
+    rig.commit(5)
+    deliver(rig)
+    assert count(influx) == 5
+    assert rig.worker.refused == 20_000
     rig.close()
 
 

@@ -23,10 +23,19 @@ def test_a_refusal_is_narrowed_down_to_one_row(status: int) -> None:
     assert decide(status, 1) is Action.PUT_ASIDE
 
 
+def test_a_request_that_was_dropped_as_a_whole_is_put_aside_as_a_whole() -> None:
+    assert decide(400, 5000, 5000) is Action.PUT_ASIDE
+    assert decide(422, 5000, 5000) is Action.PUT_ASIDE
+    assert decide(400, 5000, 4999) is Action.SPLIT
+    assert decide(413, 5000, 5000) is Action.SPLIT
+    assert decide(503, 5000, 5000) is Action.KEEP
+
+
 @given(
     rows=st.integers(0, 300),
     poison=st.sets(st.integers(0, 299)),
     refusal=st.sampled_from([400, 422]),
+    counts=st.booleans(),
     largest=st.integers(1, 100),
     batch=st.integers(1, 200),
     troubles=st.lists(st.sampled_from([*LATER, None]), max_size=50),
@@ -35,6 +44,7 @@ def test_all_is_delivered_in_order_but_poison(
     rows: int,
     poison: set[int],
     refusal: int,
+    counts: bool,
     largest: int,
     batch: int,
     troubles: list[int | None],
@@ -57,7 +67,8 @@ def test_all_is_delivered_in_order_but_poison(
             status = 204
         requests += 1
         wait = pace.learn(status, len(wanted))
-        action = delivery.answer(status)
+        dropped = len(poison & set(wanted)) if counts and status == refusal else 0
+        action = delivery.answer(status, dropped)
         assert (wait > 0) == (action is Action.KEEP)
         if action is Action.ADVANCE:
             stored += wanted
