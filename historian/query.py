@@ -133,6 +133,7 @@ class History:
         uncertain: bool = False,
         state: float | None = None,
         roll_over: float | None = None,
+        origin_ns: int | None = None,
     ) -> Intervals:
         """See `historian.read.aggregate`.
 
@@ -147,6 +148,7 @@ class History:
             state: For `time-in-state`.
             roll_over: For `counter`; by default 65536 and 4294967296 for uint16 and uint32 and none for the others,
                 0 for none.
+            origin_ns: Intervals of a length begin at whole lengths from this time; None for the start.
 
         Raises:
             ValueError: No such aggregate or interval, a text, or too many samples.
@@ -155,7 +157,7 @@ class History:
         if isinstance(every, str):
             grid = civil(start_ns, end_ns, every, self._zone, shifts)
         else:
-            grid = fixed(start_ns, end_ns, every)
+            grid = fixed(start_ns, end_ns, every, origin_ns)
         far = item.bridge or item.name in _LOOKS_BACK
         return aggregate(
             self._signal(tag, start_ns, end_ns, far=far, uncertain=uncertain),

@@ -32,8 +32,14 @@ class Grid:
     cut: Mask
 
 
-def fixed(start_ns: int, end_ns: int, length_ns: int) -> Grid:
-    """Intervals of one length from the start on; the last one ends with the range.
+def fixed(start_ns: int, end_ns: int, length_ns: int, origin_ns: int | None = None) -> Grid:
+    """Intervals of one length; the last one ends with the range.
+
+    Args:
+        start_ns: UTC, ns. The first interval begins here.
+        end_ns: UTC, ns.
+        length_ns: Of an interval, ns.
+        origin_ns: Intervals begin at whole lengths from this time, before or after it; None for the start.
 
     Raises:
         ValueError: Empty range, no length, or too many intervals.
@@ -43,7 +49,9 @@ def fixed(start_ns: int, end_ns: int, length_ns: int) -> Grid:
         raise ValueError("an interval must be longer than nothing")
     if (end_ns - start_ns) / length_ns > COUNT_MAX:
         raise ValueError(f"more than {COUNT_MAX} intervals; ask for longer ones or a shorter time")
-    edges = np.append(np.arange(start_ns, end_ns, length_ns, dtype=np.int64), end_ns)
+    first = start_ns if origin_ns is None else start_ns + (origin_ns - start_ns) % length_ns
+    inner = np.arange(first, end_ns, length_ns, dtype=np.int64)
+    edges = np.unique(np.concatenate(([start_ns], inner, [end_ns])).astype(np.int64))
     return Grid(edges, np.diff(edges) < length_ns)
 
 

@@ -72,6 +72,7 @@ def history(
                 begin,
                 stop,
                 every,
+                zone,
                 shifts=shifts,
                 state=state,
                 roll_over=roll_over,

@@ -27,6 +27,7 @@ def ask(
     start_ns: int,
     end_ns: int,
     every: str,
+    zone: str,
     *,
     shifts: str,
     state: str | None,
@@ -47,6 +48,7 @@ def ask(
             shifts=[text.strip() for text in shifts.split(",")],
             state=wanted,
             roll_over=roll_over,
+            origin_ns=_midnight(start_ns, ZoneInfo(zone)),
             uncertain=uncertain,
         )
     except ValueError as error:
@@ -79,6 +81,12 @@ def show(found: Intervals, tag: Tag, zone: str, style: str) -> None:
                 for row in rows
             ),
         )
+
+
+def _midnight(utc_ns: int, place: ZoneInfo) -> int:
+    """The begin of that day at the place: intervals begin at whole hours, not where somebody pressed Enter."""
+    day = dt.datetime.fromtimestamp(utc_ns // 1_000_000_000, place).date()
+    return int(dt.datetime.combine(day, dt.time(), place).timestamp()) * 1_000_000_000
 
 
 def _row(found: Intervals, i: int, place: ZoneInfo) -> dict[str, Any]:

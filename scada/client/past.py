@@ -71,6 +71,7 @@ class Past(abc.ABC):
         uncertain: bool = False,
         state: float | None = None,
         roll_over: float | None = None,
+        origin_ns: int | None = None,
     ) -> Intervals:
         """One value for each interval of a range: averages, totals, extremes, counters, durations.
 
@@ -86,6 +87,7 @@ class Past(abc.ABC):
             uncertain: Calculate with Uncertain samples too.
             state: For `time-in-state`.
             roll_over: For `counter`: at which number it starts again from 0; see `historian.query.History.aggregate`.
+            origin_ns: Intervals of a length begin at whole lengths from this time, UTC, ns; None for the start.
         """
         return self._past().aggregate(
             self._tag(path),
@@ -97,4 +99,5 @@ class Past(abc.ABC):
             uncertain=uncertain,
             state=state,
             roll_over=roll_over,
+            origin_ns=origin_ns,
         )

@@ -85,6 +85,16 @@ def test_a_table_says_which_interval_is_not_whole(data: Path) -> None:
     assert lines[2][2:] == ["2.00 m", "UncertainDataSubNormal", f"{100 * 9 / 22:.1f} %", "0", "partial"]
 
 
+def test_hours_are_whole_hours_whenever_one_asks(data: Path) -> None:
+    when = ("--start", "2026-03-30 10:20", "--end", "2026-03-30 12:05", "--data", str(data))
+    result = CliRunner().invoke(
+        app, ["history", "tank1/LT-101", "--aggregate", "max", *when, "--format", "csv"]
+    )
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["start"][11:16] for row in rows] == ["10:20", "11:00", "12:00"]
+    assert [row["partial"] for row in rows] == ["True", "False", "True"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -49,6 +49,9 @@ def test_what_the_range_cuts_is_marked() -> None:
     grid = civil(ns("2026-05-01T12:00"), ns("2026-05-04"), "day", MADRID)
     assert grid.cut.tolist() == [True, False, False]
     assert civil(ns("2026-05-01T12:00"), ns("2026-05-01T13:00"), "day", MADRID).cut.tolist() == [True]
+    assert fixed(3, 12, 4, 100).edges.tolist() == [3, 4, 8, 12]
+    assert fixed(3, 12, 4, -100).cut.tolist() == [True, False, False]
+    assert fixed(5, 6, 4, 0).edges.tolist() == [5, 6]
     assert fixed(0, 10, 4).edges.tolist() == [0, 4, 8, 10]
     assert fixed(0, 10, 4).cut.tolist() == [False, False, True]
 
