@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,11 @@ class Database:
     def stop(self, number: int = signal.SIGKILL) -> None:
         self._process.send_signal(number)
         self._process.wait(20)
+
+    def processor_s(self) -> float:
+        """Processor time that it has used since it was started, s."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _answers(self) -> bool:
         try:
