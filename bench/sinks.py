@@ -72,7 +72,9 @@ def a_sink(url: str, type_: str, api: str) -> Sink:
     )
 
 
-def replay(results: Results, folder: Path, command: str, type_: str, api: str, goal: str) -> None:
+def replay(
+    results: Results, folder: Path, command: str, type_: str, api: str, goal: str, quality: str
+) -> None:
     """An outage of 200 s of 6,000 samples, then the database is back while commits go on."""
     database = Database(folder / "db", command)
     try:
@@ -80,7 +82,7 @@ def replay(results: Results, folder: Path, command: str, type_: str, api: str, g
         store = SqliteStore.writer(folder / "history")
         for number in range(SECONDS):
             store.append(Batch(second(rng, number)))
-        sink = a_sink(database.url, type_, api)
+        sink = dataclasses.replace(a_sink(database.url, type_, api), quality=quality)
         worker = Worker(
             sink, a_site(sink), folder / "history", SystemClock(), Influx(sink), lambda _state, _message: None
         )
@@ -106,6 +108,7 @@ def replay(results: Results, folder: Path, command: str, type_: str, api: str, g
         done.set()
         commits.join()
         name = "InfluxDB 1.6.7" if command == "influxd" else "VictoriaMetrics"
+        name += f", quality {quality}"
         results.add(f"replay into {name}", worker.sent / (end - start), "samples/s", goal)
         results.add(f"replay into {name}, processor time of ours", 1e6 * used / worker.sent, "µs/sample")
         theirs = database.processor_s() - theirs
@@ -136,8 +139,9 @@ def main() -> None:
         if shutil.which(command) is None:
             print(f"{command} is not installed: left out")
             continue
-        with tempfile.TemporaryDirectory() as name:
-            replay(results, Path(name), command, type_, api, goal)
+        for quality in ("always", "exceptions"):
+            with tempfile.TemporaryDirectory() as name:
+                replay(results, Path(name), command, type_, api, goal, quality)
     results.write()
 
 

@@ -300,6 +300,7 @@ class Sink:
         ca: File of the authority that signed the server's certificate; "" for the system's.
         measurement: Measurement of all samples.
         keys: Tag keys and what they hold: `path`, `area`, `point`, `unit`, `device` or `site`.
+        quality: `always`: each line has `q`; `exceptions`: it is left out of those that are Good.
         tags: Patterns of paths that are forwarded.
         batch: Most samples in one request.
         timeout_ns: How long a request may take, ns.
@@ -320,6 +321,7 @@ class Sink:
     ca: str = ""
     measurement: str
     keys: dict[str, str]
+    quality: str = "always"
     tags: tuple[str, ...] = ("*",)
     batch: int = 5000
     timeout_ns: int = 10_000_000_000

@@ -1,7 +1,7 @@
 """Samples as InfluxDB's line protocol, made from columns: one line a sample, its source time in ns.
 
 A tag keeps one type for ever: numbers with a fraction are the field `v`, whole numbers `i`, switches `b`, texts `s`. Every
-line has the OPC UA StatusCode as the field `q`. A Bad sample (also the mark of a gap) and one that is no number has only
+line has the OPC UA StatusCode as the field `q` (with `quality: exceptions` only one that is not Good). A Bad sample (also the mark of a gap) and one that is no number has only
 `q`: nobody must take its value for a measured one.
 """
 
@@ -23,6 +23,7 @@ STRIDE: Final = 4
 _FLOAT, _INT, _BOOL, _STRING, _OUT = range(5)
 _FIELDS: Final = (b" v=", b" i=", b" b=")
 _ENDS: Final = (b",q=%di ", b"i,q=%di ", b",q=%di ")
+_GOOD_ENDS: Final = (b" ", b"i ", b" ")  # where only exceptions have a quality
 _BAD: Final = 31
 
 Rows = npt.NDArray[np.void]
@@ -57,6 +58,7 @@ class Encoder:
     """
 
     def __init__(self, sink: Sink, tags: Sequence[Tag], site: str) -> None:
+        self._always = sink.quality == "always"
         texts = sink.type != "victoriametrics"  # it would keep a text as the number 0
         size = max((tag.id for tag in tags), default=0) + 2
         self._kind = np.full(size, _OUT, np.int8)
@@ -86,7 +88,7 @@ class Encoder:
         pieces: list[Any] = [b""] * (STRIDE * len(rows))
         pieces[0::STRIDE] = np.where(bad, self._series[ids], self._valued[ids]).tolist()
         pieces[1::STRIDE] = _values(kinds, bits, numbers, bad)
-        pieces[2::STRIDE] = _ends(kinds, rows["status"], bad)
+        pieces[2::STRIDE] = _ends(kinds, rows["status"], bad, self._always)
         pieces[3::STRIDE] = [b"%b\n" % t for t in _texts(rows["t"])]
         return Lines(pieces)
 
@@ -97,8 +99,10 @@ class Encoder:
             if row.tag >= len(self._kind) or self._kind[row.tag] != _STRING:
                 continue
             quoted = row.text.replace("\\", "\\\\").replace('"', '\\"')
-            value = b"" if row.status >> _BAD else b's="%b",' % quoted.encode(errors="replace")
-            pieces += (self._series[row.tag], b" " + value, b"q=%di " % row.status, b"%d\n" % row.t)
+            value = b"" if row.status >> _BAD else b's="%b"' % quoted.encode(errors="replace")
+            quality = b"q=%di" % row.status if row.status or self._always else b""
+            fields = b",".join(part for part in (value, quality) if part)
+            pieces += (self._series[row.tag], b" ", fields, b" %d\n" % row.t)
         return Lines(pieces)
 
 
@@ -159,7 +163,7 @@ def _values(
 
 
 def _ends(
-    kinds: npt.NDArray[np.int8], status: npt.NDArray[np.uint32], bad: npt.NDArray[np.bool_]
+    kinds: npt.NDArray[np.int8], status: npt.NDArray[np.uint32], bad: npt.NDArray[np.bool_], always: bool
 ) -> list[bytes]:
     """What follows the value: the end of its type and the quality; few are different."""
     key = (status.astype(np.int64) << 3) | np.where(bad, _OUT, kinds)
@@ -167,5 +171,8 @@ def _ends(
     ends: Objects = np.empty(len(different), object)
     for at, one in enumerate(different.tolist()):
         code, kind = one >> 3, one & 7
-        ends[at] = b" q=%di " % code if kind == _OUT else _ENDS[kind] % code
+        if kind == _OUT:
+            ends[at] = b" q=%di " % code
+        else:
+            ends[at] = _ENDS[kind] % code if code or always else _GOOD_ENDS[kind]
     return list(ends[which].tolist())

@@ -297,6 +297,9 @@ class Sink(Model):
         default={"id": "path", "area": "area", "unit": "unit"},
         description="Tag keys and what they hold.",
     )
+    quality: Literal["always", "exceptions"] = Field(
+        default="always", description="exceptions leaves q out of samples that are Good."
+    )
     tags: list[str] = Field(default=["*"], description="Patterns of paths, such as tank1/*.")
     batch: Annotated[Whole, Field(ge=1, le=50_000)] = Field(
         default=5000, description="Most samples in one request."

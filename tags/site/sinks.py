@@ -55,6 +55,7 @@ def compile_sink(build: Building, name: str, data: Any, source: NodeSource, site
         ca=made.ca,
         measurement=made.measurement or site,
         keys=dict(made.keys),
+        quality=made.quality,
         tags=tuple(made.tags),
         batch=made.batch,
         timeout_ns=made.timeout,

@@ -65,6 +65,24 @@ def test_bad_samples_gaps_and_what_is_no_number_have_no_value() -> None:
     ]
 
 
+def test_good_samples_may_go_without_a_quality_and_no_others() -> None:
+    encoder = Encoder(dataclasses.replace(SINK, quality="exceptions"), TAGS, "small")
+    rows = [
+        (1, 0, 1, to_bits("float64", 2.5)),
+        (2, 0, 2, 7),
+        (3, 0, 3, 1),
+        (2, 0x4000_0000, 4, 7),
+        (1, 0x8000_0000, 5, 0),
+        (1, 0, 6, to_bits("float64", float("nan"))),
+    ]
+    lines = encoder.samples(np.array(rows, SAMPLE))
+    ends = [line.rpartition(b" ")[0].rpartition(b" ")[2] for line in lines.body(0, len(lines)).splitlines()]
+    assert ends == [b"v=2.5", b"i=7i", b"b=t", b"i=7i,q=1073741824i", b"q=2147483648i", b"q=0i"]
+    texts = encoder.texts([Text(4, 9, 0, "x"), Text(4, 10, 1, "y")])
+    assert texts.body(0, 2).decode().splitlines()[0].endswith(' s="x" 9')
+    assert texts.body(1, 2).endswith(b' s="y",q=1i 10\n')
+
+
 def test_texts_are_quoted() -> None:
     lines = Encoder(SINK, TAGS, "small").texts(
         [Text(4, 9, 0, 'say "hi" \\ ñ'), Text(4, 10, 0x8000_0000, "x"), Text(99, 1, 0, "x")]
