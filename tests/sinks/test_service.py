@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def running(tmp_path: Path, server: FaultServer) -> Iterator[Running]:
     yield running
     running.kill()
     plant.stop()
+    shutil.rmtree(plant.data.run.resolve())
 
 
 def test_it_follows_through_an_outage_and_a_kill(running: Running, server: FaultServer) -> None:
