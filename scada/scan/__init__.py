@@ -10,7 +10,8 @@ ticks give the same outputs, bit for bit, on any machine; function blocks and al
 
 from scada.scan.program import Program, build
 from scada.scan.record import Replay
-from scada.scan.state import Inputs, State, Writes, start
+from scada.scan.start import start
+from scada.scan.state import Inputs, State, Writes
 from scada.scan.step import step
 
 __all__ = ["Inputs", "Program", "Replay", "State", "Writes", "build", "start", "step"]

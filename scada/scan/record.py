@@ -18,7 +18,8 @@ from scada.blocks.base import Tick
 from scada.requests import Request
 from scada.requests.message import from_json
 from scada.scan.program import Program
-from scada.scan.state import Inputs, State, start
+from scada.scan.start import start
+from scada.scan.state import Inputs, State
 from scada.scan.step import step
 
 CHECK_EVERY: Final = 100  # scans between two checksums

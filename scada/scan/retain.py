@@ -7,18 +7,16 @@ time; last commands only help to recognise the read-back (`outputs`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
 from scada.requests.machine import FINAL, TIMED_OUT
 from scada.scan.program import HOLD, Program
+from scada.scan.state import State
 from tags.model import BLOCK, MEMORY
 from tags.quality import GOOD
 from tags.types import coerce
-
-if TYPE_CHECKING:
-    from scada.scan.state import State
 
 VERSION: Final = 1
 OUTCOMES: Final = 200  # request ids that are still known after a restart …
