@@ -49,9 +49,15 @@ def test_kills_at_random_leave_nothing_torn_lost_or_unreported(kind: str, folder
     assert min(report["seen"].values()) >= ENOUGH, report
 
 
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_planted_bug_is_found(planted: str, folder: Path) -> None:
+    """Found by one of a few seeds: kills at random do not always hit the moment that matters."""
     what = planted.partition("-")[0]
     kind = {"event": "events", "slot": "slots"}.get(what, what)
-    report = torture(kind, 25, folder, planted)
-    assert report["problems"], report
+    for turn in range(4):
+        tries = folder / str(turn)
+        tries.mkdir()
+        if torture(kind, 25, tries, planted)["problems"]:
+            return
+    raise AssertionError(f"{planted} was not found")
