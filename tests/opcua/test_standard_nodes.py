@@ -37,6 +37,7 @@ async def test_the_copy_holds_the_same_nodes(tmp_path: Path) -> None:
     assert copy_of(tmp_path).stat().st_size > 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"no pickle"])
 async def test_a_useless_copy_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     copy_of(tmp_path).write_bytes(damage)
