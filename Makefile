@@ -37,7 +37,7 @@ test: web browser lint ## format, lint, types, layers and all quick tests
 
 test-all: web browser databases ## the slow tests: third-party peers, long kill loops
 	@echo "== properties, ten times as many examples"; \
-	  HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -m "not slow" --timeout 300 tests/alarms tests/blocks tests/read tests/requests
+	  HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(BIN)/pytest -q -m slow
 
 bench: web ## measure one room: make bench ROOM=image
