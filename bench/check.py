@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -94,7 +95,7 @@ def main() -> None:
             )
             commands.append(time.perf_counter() - started)
     results.add("read a site of 10,000 tags", reading, "s")
-    results.add("scada check of 10,000 tags", min(commands), "s", "<= 3")
+    results.add("scada check of 10,000 tags", statistics.median(commands), "s", "<= 3")
     results.write()
 
 

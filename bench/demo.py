@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
 import threading
@@ -67,7 +68,7 @@ def checking(results: Results, folder: Path) -> None:
         started = time.perf_counter()
         subprocess.run([*SCADA, "check", str(folder / "large")], check=True, capture_output=True)
         times.append(time.perf_counter() - started)
-    results.add("scada check of 10,000 tags", min(times), "s", "<= 3")
+    results.add("scada check of 10,000 tags", statistics.median(times), "s", "<= 3")
 
 
 def starting(results: Results, plant: DemoPlant) -> None:
