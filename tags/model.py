@@ -93,11 +93,39 @@ class History:
         keep: False leaves the tag out.
         deadband: A change smaller than this is not kept, engineering units; 0 keeps every change.
         max_gap_ns: A sample is kept at least this often while the tag lives, ns; 0 for never.
+        policy: `change`: every change beyond the dead band; `periodic`: the value at each multiple of `period_ns`;
+            `swinging door`: what is needed to draw straight lines that miss no sample by more than `deviation`.
+        period_ns: For `periodic`, ns.
+        deviation: For `swinging door`, engineering units.
     """
 
     keep: bool = True
     deadband: float = 0.0
     max_gap_ns: int = 0
+    policy: str = "change"
+    period_ns: int = 0
+    deviation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long the historian keeps what it stored. Times are ns, 0 for ever.
+
+    Attributes:
+        samples_ns: Samples, and texts.
+        minutes_ns: Summaries of a minute, kept when the samples are gone.
+        hours_ns: Summaries of an hour, likewise.
+        events_ns: Events and annotations. The audit trail and edits are never deleted.
+        size: Bytes that the history may take; 0 for no bound.
+        share: Of the disk that it may take, 0 … 1.
+    """
+
+    samples_ns: int = 400 * 86_400 * 1_000_000_000
+    minutes_ns: int = 1826 * 86_400 * 1_000_000_000
+    hours_ns: int = 0
+    events_ns: int = 1826 * 86_400 * 1_000_000_000
+    size: int = 0
+    share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +378,7 @@ class Site:
         devices: In order of name.
         displays: In order of name.
         sinks: Databases that history is forwarded to, in order of name.
+        retention: How long history is kept.
     """
 
     name: str
@@ -367,6 +396,7 @@ class Site:
     devices: tuple[Device, ...]
     displays: tuple[Display, ...]
     sinks: tuple[Sink, ...] = ()
+    retention: Retention = Retention()
 
     def by_path(self) -> dict[str, Tag]:
         """All tags by path; make it once, keep it."""
