@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scada.cli import alarms, outputs, people, plant, quarantine, values
+from scada.cli import alarms, history_group, outputs, people, plant, values
 from scada.cli.render import FAILED, USAGE, failed
 from scada.client import NotRunning
 
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 for module in (plant, values):
     module.add_to(app)
-app.add_typer(quarantine.verbs, name="history")
+app.add_typer(history_group.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(people.app, name="user")

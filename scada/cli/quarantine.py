@@ -1,42 +1,24 @@
-"""`history TAG` and what else `history` does: `history quarantine list|retry|drop`, rows that a sink refused."""
+"""`history quarantine list|retry|drop`: rows that a sink refused."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import typer.core
 
 from historian.sinks import state
-from scada.cli.history import history
 from scada.cli.options import AsJson, Data, past
 from scada.cli.render import USAGE, failed, out, show_json, show_table, utc_text
 from scada.client import StoreError
 
-SHOW = "show"
 Sink = Annotated[str, typer.Argument(metavar="SINK")]
 Row = Annotated[list[int] | None, typer.Option("--row", metavar="NUMBER", help="Only this row; repeatable.")]
 
 
-class Verbs(typer.core.TyperGroup):
-    """`history TAG` means `history show TAG`: a path always has a `/`, a verb never."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """See click."""
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
-            args = [SHOW, *args]
-        return super().parse_args(ctx, args)
-
-
-verbs = typer.Typer(
-    cls=Verbs, no_args_is_help=True, help="Stored samples: `history TAG`; what sinks refused."
-)
-verbs.command(SHOW)(history)
 app = typer.Typer(no_args_is_help=True, help="Samples that a sink refuses: list, send again, forget.")
-verbs.add_typer(app, name="quarantine")
 
 
 @app.command("list")
@@ -105,3 +87,8 @@ def _desk(data: Path | None) -> Iterator[state.State | None]:
                 desk.close()
     except StoreError as error:
         raise failed(str(error)) from None
+
+
+def add_to(verbs: typer.Typer) -> None:
+    """Registers the verbs."""
+    verbs.add_typer(app, name="quarantine")
