@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from historian.pages import Page, page
 from historian.read import (
     SHIFTS,
     Bounded,
@@ -36,18 +37,6 @@ _ROLL_OVER: Final = {UINT16: 2.0**16, UINT32: 2.0**32}
 _LOOKS_BACK: Final = frozenset({"counter", "number-of-transitions"})
 
 
-class Page(NamedTuple):
-    """Some samples and where the next ones are.
-
-    Attributes:
-        samples: In order.
-        next: Give this to get the samples after them; None when these were the last.
-    """
-
-    samples: Samples
-    next: Cursor | None
-
-
 class History:
     """Questions about the past of tags.
 
@@ -61,24 +50,17 @@ class History:
         self._zone = zone
 
     def page(
-        self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, cursor: Cursor | None = None
+        self,
+        tag: Tag,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 10_000,
+        cursor: Cursor | None = None,
+        *,
+        bounds: bool = False,
     ) -> Page:
-        """Stored samples with start <= t < end, some at a time, none twice and none left out.
-
-        Args:
-            tag: Of the site.
-            start_ns: UTC, ns; not used when there is a cursor.
-            end_ns: UTC, ns.
-            limit: At most so many.
-            cursor: Of the page before.
-        """
-        skip = cursor.seq if cursor else 0
-        found = self._store.raw(tag.id, cursor.t if cursor else start_ns, end_ns, limit + skip)
-        texts = None if found.texts is None else found.texts[skip:]
-        samples = dataclasses.replace(
-            found, t=found.t[skip:], bits=found.bits[skip:], status=found.status[skip:], texts=texts
-        )
-        return Page(samples, Cursor.after(samples.t, cursor) if found.more else None)
+        """See `historian.pages.page`."""
+        return page(self._store, tag.id, start_ns, end_ns, limit, cursor, bounds=bounds)
 
     def raw(
         self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True

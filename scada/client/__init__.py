@@ -14,7 +14,7 @@ Lives here: reading images and event rings, the rule of staleness, sending reque
 
 from __future__ import annotations
 
-from historian.query import Page
+from historian.pages import Page
 from historian.read import CALENDAR, SHIFTS, Bounded, Cursor, Intervals
 from historian.read import NAMES as AGGREGATES
 from historian.store import Samples, StoreError

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from historian.query import History, Page
+from historian.pages import Page
+from historian.query import History
 from historian.read import SHIFTS, Bounded, Cursor, Intervals
 from tags.model import Tag
 
@@ -29,10 +30,26 @@ class Past(abc.ABC):
         """A tag by path."""
 
     def history_page(
-        self, path: str, start_ns: int, end_ns: int, limit: int = 10_000, cursor: Cursor | None = None
+        self,
+        path: str,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 10_000,
+        cursor: Cursor | None = None,
+        *,
+        bounds: bool = False,
     ) -> Page:
-        """Stored samples with start <= t < end, some at a time: give `next` of a page to get the one after it."""
-        return self._past().page(self._tag(path), start_ns, end_ns, limit, cursor)
+        """Stored samples, some at a time: give `next` of a page to get the one after it.
+
+        Args:
+            path: Of the tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns; the sample there is left out. Before the start: newest first.
+            limit: At most so many, > 0.
+            cursor: Of the page before.
+            bounds: Add the samples at or beyond both ends (OPC UA ReadRaw); BadBoundNotFound where there is none.
+        """
+        return self._past().page(self._tag(path), start_ns, end_ns, limit, cursor, bounds=bounds)
 
     def history_bounds(
         self, path: str, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True
