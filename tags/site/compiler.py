@@ -17,6 +17,7 @@ from tags.site import (
     devices,
     displays,
     folder,
+    history,
     identity,
     models,
     outputs,
@@ -74,6 +75,7 @@ class _Compiler:
         self.templates = Templates(self.problems)
         self.build = Building(self.problems, models.Defaults())
         self.devices: dict[str, DeviceBuild] = {}
+        self.head_source: NodeSource | None = None
 
     def site(self, ids: Mapping[str, int]) -> Site:
         head = self._head()
@@ -97,6 +99,7 @@ class _Compiler:
         blocks = control.compile_program(
             self.build, control.merge(self.build, supervised, written), calendars
         )
+        kept = history.retention(self.build, head.historian, self.head_source)
         fed = self._sinks(head, services)
         if fed:
             services = (*services, FORWARD)
@@ -129,6 +132,7 @@ class _Compiler:
             devices=tuple(sorted((d.device for d in self.devices.values()), key=lambda device: device.name)),
             displays=tuple(sorted((d for d in shown if d is not None), key=lambda display: display.name)),
             sinks=fed,
+            retention=kept,
         )
 
     def _head(self) -> models.Head:
@@ -156,6 +160,7 @@ class _Compiler:
             return models.Head(site="", timezone="UTC")
         head = validate(models.Head, data, source, "site", self.problems)
         self._check_head(data, source)
+        self.head_source = source
         return head or models.Head(site="", timezone="UTC")
 
     def _check_head(self, data: dict[str, Any], source: NodeSource) -> None:

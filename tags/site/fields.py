@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
@@ -40,6 +41,18 @@ class Pair(NamedTuple):
 
     low: Quantity
     high: Quantity
+
+
+class Space(NamedTuple):
+    """Room on a disk: one of the two is not 0.
+
+    Attributes:
+        size: Bytes.
+        share: Of the disk, 0 … 1.
+    """
+
+    size: int = 0
+    share: float = 0.0
 
 
 class RateValue(NamedTuple):
@@ -88,6 +101,58 @@ def period(data: Any) -> int:
     if ns < 1_000_000:
         raise ValueError(f"{data} is shorter than 1 ms. Write for example 500 ms")
     return ns
+
+
+_DAY_NS = 86_400_000_000_000
+# The longest month and the longest year: what is promised for a year is there for the whole of any year.
+_AGES = {
+    "day": _DAY_NS,
+    "days": _DAY_NS,
+    "week": 7 * _DAY_NS,
+    "weeks": 7 * _DAY_NS,
+    "month": 31 * _DAY_NS,
+    "months": 31 * _DAY_NS,
+    "year": 366 * _DAY_NS,
+    "years": 366 * _DAY_NS,
+}
+_BYTES = {
+    **{unit: 1000**i for i, unit in enumerate(("kB", "MB", "GB", "TB"), 1)},
+    **{unit: 1024**i for i, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)},
+}
+
+
+def age(data: Any) -> int:
+    """How long something is kept, ns; 0 for ever."""
+    if data == "forever":
+        return 0
+    number, unit = _number_of(data)
+    try:
+        ns = round(number * _AGES[unit]) if unit in _AGES else units.duration_ns(data)
+    except (units.UnitError, OverflowError):
+        raise ValueError(f"{data!r} is not an age. Write for example 400 days, 5 years, or forever") from None
+    if not _DAY_NS <= ns < 2**62:
+        raise ValueError(f"{data!r} is not between a day and 146 years. Write forever for no end")
+    return ns
+
+
+def space(data: Any) -> Space:
+    """Room on a disk."""
+    number, unit = _number_of(data)
+    if unit == "%" and 0 < number <= 90:
+        return Space(share=number / 100)
+    if unit == "%":
+        raise ValueError(f"{data!r} is not above 0 and up to 90 %. Write for example 50 %")
+    if unit in _BYTES and 1e8 <= number * _BYTES[unit] < 2**60:
+        return Space(size=round(number * _BYTES[unit]))
+    if unit in _BYTES:
+        raise ValueError(f"{data!r} is not 100 MB or more. Write for example 10 GB")
+    raise ValueError(f"{data!r} is not room on a disk. Write for example 50 % or 10 GB")
+
+
+def _number_of(data: Any) -> tuple[float, str]:
+    """Number and unit of a text; (0, "") for what is none."""
+    match = re.fullmatch(rf"\s*({units.NUMBER})\s*(\S+)\s*", data) if isinstance(data, str) else None
+    return (float(match[1]), match[2]) if match else (0.0, "")
 
 
 def condition(data: Any) -> str:
@@ -142,6 +207,28 @@ _DURATION = {
 
 Duration = Annotated[int, PlainValidator(units.duration_ns), WithJsonSchema(_DURATION)]
 Period = Annotated[int, PlainValidator(period), WithJsonSchema(_DURATION)]
+Age = Annotated[
+    int,
+    PlainValidator(age),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9.]+\s*(h|d|days?|weeks?|months?|years?)\s*$|^forever$",
+            "description": "How long, such as 400 days, 5 years or forever.",
+        }
+    ),
+]
+Disk = Annotated[
+    Space,
+    PlainValidator(space),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9.]+\s*(%|[kMGT]B|[KMGT]iB)\s*$",
+            "description": "A share of the disk, such as 50 %, or a size, such as 10 GB.",
+        }
+    ),
+]
 Measure = Annotated[
     Quantity,
     PlainValidator(quantity),

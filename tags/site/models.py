@@ -8,7 +8,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from tags.site.fields import (
     Address,
+    Age,
     Condition,
+    Disk,
     Duration,
     Flag,
     Limits,
@@ -29,6 +31,8 @@ TypeName = Literal[
     "bool", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float32", "float64", "string"
 ]
 
+_DAY_NS = 86_400_000_000_000
+
 
 def _history(data: Any) -> Any:
     if data == "on change" or data is True:
@@ -36,7 +40,10 @@ def _history(data: Any) -> Any:
     if data in ("off", "no") or data is False:
         return {"keep": False}
     if isinstance(data, str):
-        text = f"{data!r} is not a history. Write on change, off, or {{deadband: 0.1 %, max_gap: 10 min}}"
+        text = (
+            f"{data!r} is not a history. Write on change, off, {{deadband: 0.1 %, max_gap: 10 min}}, "
+            "{every: 10 s}, or {swinging_door: 0.5 %, max_gap: 10 min}"
+        )
         raise ValueError(text)  # noqa: TRY004 - pydantic takes ValueError
     return data
 
@@ -64,6 +71,11 @@ class History(Model):
     keep: Flag = True
     deadband: Measure | None = Field(
         default=None, description="Smaller changes are not kept; % is of the range."
+    )
+    every: Period | None = Field(default=None, description="The value at each multiple of this is kept.")
+    swinging_door: Measure | None = Field(
+        default=None,
+        description="Kept is what straight lines need that miss no sample by more; % is of the range.",
     )
     max_gap: Duration | None = Field(default=None, description="A sample is kept at least this often.")
 
@@ -206,6 +218,18 @@ class Hmi(Model):
     port: Annotated[Whole, Field(ge=1, le=65535)] = 8080
 
 
+class Historian(Model):
+    """How long history is kept, and how much of the disk it may take."""
+
+    keep: Age = Field(default=400 * _DAY_NS, description="Samples and texts.")
+    minutes: Age | None = Field(
+        default=None, description="Summaries of a minute, when the samples are gone; 5 years."
+    )
+    hours: Age | None = Field(default=None, description="Summaries of an hour; for ever.")
+    events: Age | None = Field(default=None, description="Events and annotations; 5 years.")
+    disk: Disk | None = Field(default=None, description="The oldest days go first when it is more; 50 %.")
+
+
 class Head(Model):
     """What is said once about a site."""
 
@@ -214,6 +238,7 @@ class Head(Model):
     scan: Period = 100_000_000
     opcua: Opcua = Opcua()
     hmi: Hmi = Hmi()
+    historian: Historian = Historian()
     services: list[str] | None = None
     defaults: Defaults = Defaults()
 

@@ -9,7 +9,6 @@ from tags.model import (
     DEVICE,
     MEMORY,
     OWNER_SCADA,
-    History,
     Scaling,
     Tag,
 )
@@ -17,6 +16,7 @@ from tags.site import models
 from tags.site.alarms import compile_alarms
 from tags.site.building import Building, Scope, a
 from tags.site.devices import DeviceBuild, parse_address
+from tags.site.history import history_of, is_analog
 from tags.site.outputs import changed, command_of, output
 from tags.site.templates import Entry
 from tags.site.validate import validate
@@ -174,7 +174,7 @@ def _memory(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
     return changed(
         tag,
         writable=model.writable is not False,
-        history=_history(scope, model, tag),
+        history=history_of(scope, model, tag),
     )
 
 
@@ -186,7 +186,7 @@ def _of_device(
     known_devices: Mapping[str, object],
 ) -> Tag:
     defaults = scope.build.defaults
-    group = defaults.analog if _is_analog(tag) else defaults.discrete
+    group = defaults.analog if is_analog(tag) else defaults.discrete
     device = devices.get(str(model.device))
     if model.device not in known_devices:
         hint = units.did_you_mean(str(model.device), known_devices) or ". Write it under devices:."
@@ -207,7 +207,7 @@ def _of_device(
         device=model.device,
         address=address,
         scan_ns=model.scan or group.scan or 1_000_000_000,
-        history=_history(scope, model, tag),
+        history=history_of(scope, model, tag),
     )
     return output(scope, model, tag) if model.owner is not None else _read_only(scope, model, tag)
 
@@ -238,25 +238,3 @@ def _values(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
     elif tag.kind == MEMORY and tag.type == STRING:
         tag = changed(tag, initial="")
     return tag
-
-
-def _is_analog(tag: Tag) -> bool:
-    return tag.type not in (BOOL, STRING) and not tag.states
-
-
-def _history(scope: Scope, model: models.Tag, tag: Tag) -> History:
-    analog = _is_analog(tag)
-    defaults = scope.build.defaults
-    given = (defaults.analog if analog else defaults.discrete).history or models.History()
-    if model.history is not None:
-        if not model.history.keep:
-            return History(keep=False)
-        given = given.model_copy(
-            update={k: getattr(model.history, k) for k in model.history.model_fields_set}
-        )
-    deadband = 0.0
-    if analog and given.deadband is not None:
-        span = tag.range[1] - tag.range[0] if tag.range else None
-        own = model.history is not None and model.history.deadband is not None
-        deadband = scope.difference(("history", "deadband"), given.deadband, tag.unit, span, needed=own)
-    return History(keep=given.keep, deadband=deadband, max_gap_ns=given.max_gap or 0)
