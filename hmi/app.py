@@ -16,18 +16,18 @@ from starlette.websockets import WebSocketDisconnect
 
 from hmi import models
 from hmi.guard import Guard
+from hmi.history import add_history
 from hmi.pages import Pages
-from hmi.past import BusyError, Past
+from hmi.past import Past
 from hmi.people import People
 from hmi.push import AGES_MAX, TAGS_MAX, Pusher, Socket
 from hmi.view import View, our_version
 from scada.access import refusal
-from scada.client import Client, Outcome, StoreError
+from scada.client import Client, Outcome
 from scada.clock import Clock
 
 BODY_MAX: Final = 65_536
 IN_FLIGHT_MAX: Final = 32
-POINTS_MAX: Final = 4000
 TAGS_LIMIT_MAX: Final = 1000
 
 
@@ -74,6 +74,7 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.add_middleware(Guard, hosts=parts.hosts)
     _add_reads(app, parts)
+    add_history(app, parts.client, parts.past, parts.clock)
     _add_people(app, parts)
     _add_requests(app, parts)
     _add_socket(app, parts)
@@ -108,22 +109,6 @@ def _add_reads(app: FastAPI, parts: Parts) -> None:
         _known(client, path)
         parts.pusher.take_requests()
         return view.detail(path)
-
-    @app.get("/api/history/{path:path}")
-    async def history(
-        path: str,
-        start: Annotated[int, Query(description="UTC, ms", ge=0, lt=2**43)],
-        end: Annotated[int, Query(description="UTC, ms", ge=0, lt=2**43)],
-        points: Annotated[int, Query(description="width in pixels", ge=10, le=POINTS_MAX)] = 800,
-    ) -> models.History:
-        """A tag's past for a trend: per pixel the first, lowest, highest and last value; null is a gap."""
-        _known(client, path)
-        if end <= start:
-            raise HTTPException(422, "end must be after start")
-        try:
-            return await parts.past.trend(client.tags[path], start, end, points)
-        except (BusyError, StoreError) as error:
-            raise HTTPException(503, str(error)) from error
 
     @app.get("/api/alarms")
     async def alarms() -> models.AlarmList:

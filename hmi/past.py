@@ -1,4 +1,4 @@
-"""History for trends: read and thinned in one worker thread, so that a long question never delays live values."""
+"""History for screens and scripts: asked in worker threads, so that a long question never delays live values."""
 
 from __future__ import annotations
 
@@ -26,50 +26,29 @@ class BusyError(Exception):
     """Too many questions are waiting."""
 
 
-class Past:
-    """Asks the historian's files.
+class Lane:
+    """One worker thread with a client of its own.
 
     Args:
-        data: The data directory; the worker thread opens a client of its own on it.
+        data: The data directory.
+        name: Of the thread.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, name: str) -> None:
         self._data = data
         self._client: Client | None = None
-        self._worker = ThreadPoolExecutor(1, "history")
+        self._worker = ThreadPoolExecutor(1, name)
         self._waiting = 0
 
     def close(self) -> None:
-        """Ends the worker thread."""
+        """Ends the thread."""
         self._worker.shutdown(wait=True, cancel_futures=True)
-        if self._client:
+        if self._client is not None:
+            self._client.close()
             self._client = None
 
-    async def trend(self, tag: Tag, start_ms: int, end_ms: int, points: int) -> History:
-        """A tag's past, made for a width.
-
-        Args:
-            tag: Of the site.
-            start_ms: UTC, ms.
-            end_ms: UTC, ms, > start.
-            points: Width in pixels.
-
-        Raises:
-            BusyError: Too many questions are waiting.
-            StoreError: There is no history yet, or it cannot be read.
-        """
-        return await self._ask(lambda client: trend(client, tag, start_ms, end_ms, points))
-
-    async def requests(self, start_ns: int, end_ns: int, limit: int) -> list[dict[str, Any]]:
-        """Requests of the past, oldest first.
-
-        Raises:
-            BusyError: As `trend`.
-            StoreError: As `trend`.
-        """
-        return await self._ask(lambda client: client.events(start_ns, end_ns, ["request"], limit))
-
-    async def _ask(self, question: Callable[[Client], T]) -> T:
+    async def ask(self, question: Callable[[Client], T]) -> T:
+        """What the question returns in the worker thread; raises what it raises, or `BusyError`."""
         if self._waiting >= WAITING_MAX:
             raise BusyError("the history is busy, try again in a moment")
         self._waiting += 1
@@ -84,9 +63,53 @@ class Past:
         return question(self._client)
 
 
-def trend(client: Client, tag: Tag, start_ms: int, end_ms: int, points: int) -> History:
+class Past:
+    """Asks the historian's files: screens and scripts in lanes of their own, so that no script delays a screen.
+
+    Args:
+        data: The data directory.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._screens = Lane(data, "trends")
+        self._scripts = Lane(data, "questions")
+
+    def close(self) -> None:
+        """Ends the worker threads."""
+        self._screens.close()
+        self._scripts.close()
+
+    async def trend(self, tag: Tag, start_ns: int, end_ns: int, points: int) -> History:
+        """A tag's past, made for a width.
+
+        Args:
+            tag: Of the site.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns, > start.
+            points: Width in pixels.
+
+        Raises:
+            BusyError: Too many questions are waiting.
+            StoreError: There is no history yet, or it cannot be read.
+        """
+        return await self._screens.ask(lambda client: trend(client, tag, start_ns, end_ns, points))
+
+    async def requests(self, start_ns: int, end_ns: int, limit: int) -> list[dict[str, Any]]:
+        """Requests of the past, oldest first.
+
+        Raises:
+            BusyError: As `trend`.
+            StoreError: As `trend`.
+        """
+        return await self._screens.ask(lambda client: client.events(start_ns, end_ns, ["request"], limit))
+
+    async def ask(self, question: Callable[[Client], T]) -> T:
+        """A script's question, answered in the worker thread; raises what it raises, or `BusyError`."""
+        return await self._scripts.ask(question)
+
+
+def trend(client: Client, tag: Tag, start: int, end: int, points: int) -> History:
     """As `Past.trend`, in the calling thread."""
-    start, end = start_ms * _MS, end_ms * _MS
     times: list[np.ndarray[Any, np.dtype[np.int64]]] = []
     values: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     stored = 0
@@ -120,8 +143,8 @@ def trend(client: Client, tag: Tag, start_ms: int, end_ms: int, points: int) -> 
     )
     return History(
         path=tag.path,
-        start_ms=start_ms,
-        end_ms=end_ms,
+        start_ms=start // _MS,
+        end_ms=end // _MS,
         t=(t / _MS).tolist(),
         v=[None if value != value else value for value in v.tolist()],  # noqa: PLR0124 - NaN
         samples=stored,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from historian.read.aggregates import aggregate, named
 from historian.read.at import align, at
-from historian.read.functions import NAMES, Aggregate
+from historian.read.functions import DURATIONS, NAMES, OPCUA_NAMES, Aggregate
 from historian.read.intervals import CALENDAR, SHIFTS, Grid, civil, fixed
 from historian.read.raw import Bounded, Cursor, bounded
 from historian.read.result import Intervals
@@ -16,7 +16,9 @@ from historian.read.signal import Signal, signal_of
 
 __all__ = [
     "CALENDAR",
+    "DURATIONS",
     "NAMES",
+    "OPCUA_NAMES",
     "SHIFTS",
     "Aggregate",
     "Bounded",

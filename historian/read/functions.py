@@ -243,3 +243,5 @@ NAMES: Final = tuple(item.name for item in _ALL)
 BY_NAME: Final = {item.name: item for item in _ALL} | {
     item.opcua: item for item in _ALL if item.opcua is not None
 }
+OPCUA_NAMES: Final = {item.name: item.opcua for item in _ALL if item.opcua is not None}
+DURATIONS: Final = frozenset(item.name for item in _ALL if item.unit == "s")

@@ -15,7 +15,7 @@ Lives here: reading images and event rings, the rule of staleness, sending reque
 from __future__ import annotations
 
 from historian.pages import Page
-from historian.read import CALENDAR, SHIFTS, Bounded, Cursor, Intervals
+from historian.read import CALENDAR, DURATIONS, OPCUA_NAMES, SHIFTS, Bounded, Cursor, Intervals
 from historian.read import NAMES as AGGREGATES
 from historian.store import Samples, StoreError
 from scada.client.archive import Archive
@@ -28,6 +28,8 @@ from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
 __all__ = [
     "AGGREGATES",
     "CALENDAR",
+    "DURATIONS",
+    "OPCUA_NAMES",
     "SHIFTS",
     "AlarmState",
     "Archive",

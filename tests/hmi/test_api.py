@@ -107,6 +107,7 @@ def test_openapi_names_every_way_in(http: httpx.Client) -> None:
     assert set(paths) == {
         "/api/tags", "/api/tags/{path}", "/api/history/{path}", "/api/alarms", "/api/status", "/api/blocks", "/api/displays",
         "/api/displays/{name}", "/api/session", "/api/login", "/api/logout", "/api/requests",
+        "/api/samples/{path}", "/api/at/{path}", "/api/intervals/{path}", "/api/grid", "/api/aggregates",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from historian.sqlite import SqliteStore
-from historian.store import SAMPLE, Batch
+from historian.store import SAMPLE, Batch, Text
 from scada.clock import SystemClock
 from tests.hmi.plant import Hmi, Plant
 from tests.support.wait import wait_for
@@ -41,6 +41,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     store.declare(plant.site.tags)
     bad = 0x8031_0000
     wave = [(t / 100, float(np.sin(t / 3000)), 0) for t in range(200_000)]
+    notes = [Text(plant.tags["tank1/note"].id, START + t * SECOND, 0, f"at {t}") for t in (1, 2, 3)]
     event = {
         "kind": "request",
         "request": "write",
@@ -58,6 +59,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
                     samples(position, wave),
                 ]
             ),
+            texts=notes,
             events=[
                 {**event, "id": "1" * 32, "items": [["tank1/LIC-101/SP", 2.2]], "reason": "older"},
                 {
@@ -130,3 +132,109 @@ def test_an_empty_range_is_an_empty_trend(api: httpx.Client) -> None:
 def test_who_wrote_before_the_restart_is_remembered(api: httpx.Client) -> None:
     last = wait_for(lambda: api.get("/api/tags/tank1/LIC-101/SP").json()["last_write"])
     assert (last["user"], last["source"], last["value"], last["reason"]) == ("anna", "opcua", 2.4, "newer")
+
+
+def ask(api: httpx.Client, route: str, status: int = 200, /, **params: Any) -> Any:
+    """Seconds since START become ms."""
+    shown = {
+        name: int(START_MS + value * 1000) if name in {"start", "end", "origin"} else value
+        for name, value in params.items()
+    }
+    answer = api.get(f"/api/{route}", params=shown)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def since(stamps: list[int]) -> list[float]:
+    return [(t - START) / SECOND for t in stamps]
+
+
+def test_samples_come_in_pages_to_the_nanosecond(api: httpx.Client) -> None:
+    found, rows = None, []
+    while found is None or found["next"]:
+        more: dict[str, Any] = {"cursor": found["next"]} if found else {}
+        found = ask(api, "samples/tank1/LV-101/POS", start=10, end=20, limit=300, **more)
+        rows += list(zip(found["t_ns"], found["v"], found["status"], strict=True))
+    assert len(rows) == len({t for t, _, _ in rows}) == 1000
+    assert rows[0] == (START + 10 * SECOND, pytest.approx(np.sin(1000 / 3000)), 0)
+    back = ask(api, "samples/tank1/LV-101/POS", start=20, end=10, limit=2)
+    assert since(back["t_ns"]) == [20, 19.99]
+
+
+def test_samples_keep_their_kind_and_bad_ones_have_no_value(api: httpx.Client) -> None:
+    level = ask(api, "samples/tank1/LT-101", start=5, end=60, bounds=True)
+    assert since(level["t_ns"]) == [0, 10, 20, 30, 60]
+    assert level["v"] == [1.0, 2.0, None, 3.0, None]
+    assert level["status"] == [0, 0, 0x8031_0000, 0, 0x80D7_0000]
+    assert (level["unit"], level["next"]) == ("m", None)
+    note = ask(api, "samples/tank1/note", start=0, end=2.5)
+    assert (note["type"], note["v"]) == ("string", ["at 1", "at 2"])
+
+
+def test_values_at_times(api: httpx.Client) -> None:
+    times = [START_MS + t for t in (10_000, 25_000, -5_000)]
+    found = ask(api, "at/tank1/LT-101", t=times)
+    assert found["v"] == [2.0, None, None]
+    assert found["t_ns"] == [t * 1_000_000 for t in times]
+    assert ask(api, "at/tank1/LT-101", bridge=True, t=times)["v"][1] == pytest.approx(2.5, abs=0.6)
+
+
+def test_one_value_for_each_interval(api: httpx.Client) -> None:
+    found = ask(api, "intervals/tank1/LT-101", aggregate="time-average", start=0, end=30, every="10 s")
+    assert found["v"][1:] == [2.0, None]
+    assert found["v"][0] == pytest.approx(1.0, abs=0.01)
+    assert found["percent_good"] == [100, 100, 0]
+    assert (since(found["start_ns"]), since(found["end_ns"])) == ([0, 10, 20], [10, 20, 30])
+    assert found["unit"] == "m"
+    same = ask(api, "intervals/tank1/LT-101", aggregate="TimeAverage2", start=0, end=30, every=10_000)
+    assert same["v"] == found["v"]
+    cut = ask(api, "intervals/tank1/LT-101", aggregate="count", start=5, end=30, every="10s", origin=0)
+    assert (since(cut["start_ns"]), cut["v"]) == ([5, 10, 20], [0, 1, 0])
+
+
+def test_several_tags_on_one_grid(api: httpx.Client) -> None:
+    tags = ["tank1/LT-101", "tank1/LV-101/OUT"]
+    found = ask(api, "grid", tag=tags, start=0, end=30, every="10s")
+    assert since(found["t_ns"]) == [0, 10, 20]
+    assert found["tags"]["tank1/LT-101"]["v"] == [1.0, 2.0, None]
+    assert found["tags"]["tank1/LV-101/OUT"]["v"] == [40.0, 40.0, 40.0]
+    assert found["tags"]["tank1/LV-101/OUT"]["unit"] == "%"
+
+
+def test_every_aggregate_that_is_listed_is_there(api: httpx.Client) -> None:
+    names = ask(api, "aggregates")["aggregates"]
+    assert {"name": "max", "opcua": "Maximum2"} in names
+    for item in names:
+        ask(api, "intervals/tank1/LT-101", aggregate=item["name"], start=0, end=30, every="10s", state=1)
+
+
+@pytest.mark.parametrize(
+    ("route", "params"),
+    [
+        ("samples/tank1/LT-101", {"start": "soon"}),
+        ("samples/tank1/LT-101", {"start": 0, "cursor": "here"}),
+        ("intervals/tank1/LT-101", {"aggregate": "guess", "start": 0, "every": "1h"}),
+        ("intervals/tank1/LT-101", {"aggregate": "max", "start": 0, "every": "1 ms"}),
+        ("intervals/tank1/LT-101", {"aggregate": "max", "start": 10, "end": 10, "every": "1h"}),
+        ("intervals/tank1/LT-101", {"aggregate": "time-in-state", "start": 0, "every": "1h"}),
+        ("intervals/tank1/note", {"aggregate": "max", "start": 0, "every": "1h"}),
+        ("intervals/tank1/LT-101", {"aggregate": "max", "start": 0, "every": "shift", "shifts": "noon"}),
+        ("grid", {"tag": ["tank1/note"], "start": 0, "every": "10min"}),
+        ("grid", {"tag": ["tank1/LT-101"], "start": 0, "every": "day"}),
+        ("grid", {"tag": ["tank1/LT-101"] * 50, "start": 0, "every": "100 ms"}),
+    ],
+)
+def test_questions_without_an_answer_are_422_in_words(
+    api: httpx.Client, route: str, params: dict[str, Any]
+) -> None:
+    asked = {
+        name: START_MS + value * 1000 if name in {"start", "end"} and isinstance(value, int) else value
+        for name, value in params.items()
+    }
+    answer = api.get(f"/api/{route}", params=asked)
+    assert answer.status_code == 422
+    assert len(answer.json()["detail"]) > 10
+
+
+def test_unknown_tags_are_404(api: httpx.Client) -> None:
+    assert ask(api, "samples/no/such/tag", 404, start=0)["detail"] == "there is no tag 'no/such/tag'"
