@@ -32,6 +32,7 @@ from historian.store import (
     Tail,
     Text,
 )
+from scada.datadir import make_folder
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, STRING
@@ -91,7 +92,7 @@ class SqliteStore:
         """
         path = folder / FILE
         with _errors(path):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
         try:

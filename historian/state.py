@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from scada.datadir import write_file
 from tags.slots import SlotReader
 
 
@@ -33,28 +33,10 @@ class StateSaver:
         payload = self._slots.read()
         if payload is None:
             return False
-        fresh = self._target.with_name(self._target.name + ".new")
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            done = 0
-            while done < len(payload):
-                done += os.write(file, payload[done:])
-            os.fsync(file)
-        finally:
-            os.close(file)
-        fresh.replace(self._target)
-        _flush_folder(self._target.parent)
+        write_file(self._target, payload)
         self._saved = version
         return True
 
     def close(self) -> None:
         """Lets go of the slots."""
         self._slots.close()
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,13 +6,13 @@ when it changes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from scada.datadir import write_file
 from tags.model import Device
 
 
@@ -85,10 +85,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, table: dict[str, Any]) -> None:
-    fresh = path.with_name(path.name + ".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_file(path, orjson.dumps(table, option=orjson.OPT_INDENT_2))

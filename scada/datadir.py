@@ -6,6 +6,7 @@ link to tmpfs, so that nothing that the scan touches ever waits for a disk.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -68,7 +69,7 @@ class DataDir:
         """
         try:
             for folder in (self.root, self.state, self.history, self.recordings, self.certs, self.logs):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(folder)
             _own(self.root)
             self._make_run()
             self.clients.mkdir(mode=0o700, exist_ok=True)
@@ -95,6 +96,51 @@ class DataDir:
             self.run.unlink()
         if not self.run.is_symlink():
             self.run.symlink_to(target)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder with its parents, mode 0700, so that it is still there after a power cut.
+
+    A file that was flushed to the disk is lost when the name of a folder above it never got there.
+
+    Raises:
+        OSError: The disk does not let it.
+    """
+    if not folder.exists():
+        if not folder.parent.exists():
+            make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # somebody else's, so not made by us
+        flush_folder(folder.parent)  # also when it was there: who made it may have been killed before this
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file as a whole, mode 0600: after a power cut it is the old one or the new one.
+
+    Raises:
+        OSError: The disk does not let it; the old one stays.
+    """
+    fresh = path.with_name(path.name + ".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+    fresh.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk: files and folders made, renamed and deleted in it.
+
+    Raises:
+        OSError: The disk does not let it.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _own(folder: Path) -> None:

@@ -20,6 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from scada.access import ROLES
 from scada.clock import Clock
+from scada.datadir import write_file
 
 PASSWORD_LENGTH_MIN: Final = 10
 PASSWORD_MAX: Final = 1024  # characters; what is longer is no password of ours
@@ -74,13 +75,7 @@ class Users:
             )
         table = self._read()
         table[name] = {"hash": self._hasher.hash(password), "role": role}
-        fresh = self._path.with_name(self._path.name + ".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        write_file(self._path, orjson.dumps(table, option=orjson.OPT_INDENT_2))
 
     def verify(self, name: str, password: str) -> str | None:
         """The role of a user whose password is right, else None. Takes the time of one argon2id hash always."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Final
+
+from scada.datadir import write_file
 
 BLOCK: Final = 64  # reserved on disk at once, so that a restart of control never waits for a disk
 MOST: Final = 2**24 - 1  # 24 bits of a command's version carry it
@@ -49,14 +50,7 @@ class Epochs:
 
     def _reserve(self) -> None:
         self._reserved = self.current + BLOCK
-        fresh = self._path.with_name(self._path.name + ".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, b"%d\n" % self._reserved)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        fresh.replace(self._path)
+        write_file(self._path, b"%d\n" % self._reserved)
         self.error = ""
 
 

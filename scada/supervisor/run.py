@@ -13,7 +13,7 @@ import orjson
 
 from scada import arming
 from scada.clock import Clock, SystemClock
-from scada.datadir import DataDir, DataDirError
+from scada.datadir import DataDir, DataDirError, write_file
 from scada.supervisor.epoch import Epochs
 from scada.supervisor.lock import lock
 from scada.supervisor.ports import ports, taken
@@ -178,8 +178,8 @@ def _prepare(site: Site, data: DataDir, epochs: Epochs, arm_simulated: bool, clo
     """Makes all files that services will open."""
     for socket in (*data.run.glob("*.sock"), *data.clients.iterdir()):
         socket.unlink(missing_ok=True)
-    _write(data.tag_ids, orjson.dumps({**given_ids(data), **{tag.path: tag.id for tag in site.tags}}))
-    _write(data.site_json, model.dump(site))
+    write_file(data.tag_ids, orjson.dumps({**given_ids(data), **{tag.path: tag.id for tag in site.tags}}))
+    write_file(data.site_json, model.dump(site))
     create_files(data.run, site, epochs.next())
     for name in arming.armed_by(data.armed, ARMED_BY):  # another plant may stand behind this name now
         arming.disarm(data.armed, name, reason="a new start", user=ARMED_BY, utc_ns=clock.utc_ns())
@@ -205,16 +205,6 @@ def given_ids(data: DataDir) -> dict[str, int]:
             f"{data.tag_ids} cannot be read. Restore it, or choose another directory with --data DIR."
         )
     return ids
-
-
-def _write(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def _say(line: str) -> None:

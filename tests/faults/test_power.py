@@ -1,0 +1,63 @@
+"""The power goes while history is written. No acknowledged batch may be missing on any disk that it may leave behind."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults import crash
+from tests.faults.crash import Disk
+from tests.faults.forgetful import Step
+from tests.faults.verdict import Said, WrongError, judge
+
+
+def record(tmp_path: Path, *command: str) -> list[Step]:
+    """The steps of a command on a disk that forgets; `{}` in it is where the disk is."""
+    mount, log = tmp_path / "disk", tmp_path / "log"
+    mount.mkdir()
+    python = (sys.executable, "-m")
+    done = subprocess.run(
+        [*python, "tests.faults.forgetful", mount, log, *python, *(word.format(mount) for word in command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    steps: list[Step] = pickle.loads(log.read_bytes())
+    return steps
+
+
+def cut_everywhere(steps: list[Step], tmp_path: Path, cuts: int, chance: random.Random) -> None:
+    """Cuts the power at `cuts` places and looks at the history on what is left."""
+    disk = Disk()
+    places = set(chance.sample(range(len(steps)), min(cuts, len(steps))))
+    for number, step in enumerate(steps):
+        if number in places:
+            left = tmp_path / f"left-{number}"
+            crash.write_out(disk.cut(chance), left)
+            try:
+                judge(left / "data" / "history", Said.of(disk.said))
+            except WrongError as wrong:
+                raise WrongError(f"power cut before step {number} {step[:3]}: {wrong}") from wrong
+        disk.take(step)
+
+
+@pytest.mark.parametrize("cuts", [120, pytest.param(800, marks=pytest.mark.slow)])
+@pytest.mark.timeout(600)
+def test_no_acknowledged_batch_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
+    steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "130")
+    cut_everywhere(steps, tmp_path, cuts, random.Random(cuts))
+
+
+@pytest.mark.parametrize("bug", ["lazy", "nameless"])
+def test_a_store_that_does_not_flush_is_found_out(tmp_path: Path, bug: str) -> None:
+    steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20", bug)
+    with pytest.raises(WrongError, match="batch"):
+        cut_everywhere(steps, tmp_path, 100, random.Random(1))

@@ -1,0 +1,106 @@
+"""What the historian does all day, in a way that tells afterwards what must be there.
+
+Batch number n is always the same (`batch_of`), so the numbers that were acknowledged say everything. A sample's value is
+the number of its batch. Time goes on by 20 min a batch, so a few batches are a day; some samples come late, some have the
+time of an earlier one.
+
+As a program, `python -m tests.faults.work HISTORY SAID LAST [BUG]` works from where the store has got to, up to batch LAST, and
+says what it has done: `n` for a batch, `-day` for days forgotten before one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from historian.sqlite import SqliteStore
+from historian.store import SAMPLE, Batch, Text
+from tags.mapped import Position
+from tests.faults.bugs import BUGS
+from tests.historian.contract import LEVEL, NOTE, RUN, TAGS
+
+SECOND: Final = 1_000_000_000
+DAY: Final = 86_400 * SECOND
+STEP: Final = 1200 * SECOND
+START: Final = 20_600 * DAY - 2 * STEP
+KEPT_DAYS: Final = 4
+SAMPLED: Final = (LEVEL, RUN, LEVEL + 1000, LEVEL + 1001)
+WRITER: Final = ("field", "changes")
+
+Say = Callable[[str], None]
+
+
+def time_of(number: int) -> int:
+    """When batch `number` was made, UTC, ns."""
+    return START + number * STEP
+
+
+def batch_of(number: int) -> Batch:
+    """Always the same for the same number."""
+    now = time_of(number)
+    times = [now - 10 * SECOND, now - SECOND]
+    if number % 7 == 0:
+        times.append(now - DAY - SECOND * number % 97)  # late
+    if number % 5 == 0:
+        times.append(time_of(number - 1) - SECOND)  # the same time once more
+    samples = np.zeros(len(SAMPLED) * len(times), SAMPLE)
+    samples["tag"] = np.repeat(np.array(SAMPLED, np.uint32), len(times))
+    samples["t"] = np.tile(np.array(times, np.int64), len(SAMPLED))
+    samples["bits"] = np.full(len(samples), float(number)).view(np.uint64)
+    return Batch(
+        samples=samples,
+        texts=[Text(NOTE, now, 0, str(number))],
+        events=[{"kind": "login", "t": now, "number": number}],
+        positions={WRITER: Position(1, number)},
+        utc_ns=now,
+    )
+
+
+def work(folder: Path, say: Say, last: int) -> None:
+    """Appends batch after batch, folds, joins and forgets as the historian does."""
+    store = SqliteStore.writer(folder)
+    store.declare(TAGS.values())
+    reached = store.position(*WRITER)
+    for number in range(reached.sequence + 1 if reached else 1, last + 1):
+        store.append(batch_of(number))
+        say(str(number))
+        if number % 3 == 0:
+            settle(store, time_of(number))
+        if number % 40 == 0:
+            forget(store, number, say)
+    store.close()
+
+
+def settle(store: SqliteStore, now_ns: int) -> None:
+    """Whatever brings samples to their last place."""
+    store.fold(force=True)
+    store.join_short()
+
+
+def forget(store: SqliteStore, number: int, say: Say) -> None:
+    """Retention by age."""
+    day = time_of(number) // DAY - KEPT_DAYS
+    say(f"-{day}")
+    while store.prune(day * DAY, 1 << 40):
+        pass
+
+
+def main() -> None:
+    folder, said, last, *planted = sys.argv[1:]
+    for bug in planted:
+        BUGS[bug]()
+    voice = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    work(Path(folder), lambda text: void(os.write(voice, f"{text}\n".encode())), int(last))
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+if __name__ == "__main__":
+    main()
