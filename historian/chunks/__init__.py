@@ -7,6 +7,17 @@ raise `StoreDamagedError`; no length in them is believed before it is checked.
 
 from __future__ import annotations
 
+from historian.chunks.brief import (
+    NEVER,
+    SUMMARY,
+    Summaries,
+    form_of,
+    is_summary,
+    pack_summary,
+    ramp_of,
+    summarised,
+    unpack_summary,
+)
 from historian.chunks.chunk import LAYOUT, Summary, pack, summary, unpack
 from historian.chunks.sections import COUNT_MAX
 from historian.chunks.times import checksum_of, pack_times, unpack_times
@@ -14,11 +25,20 @@ from historian.chunks.times import checksum_of, pack_times, unpack_times
 __all__ = [
     "COUNT_MAX",
     "LAYOUT",
+    "NEVER",
+    "SUMMARY",
+    "Summaries",
     "Summary",
     "checksum_of",
+    "form_of",
+    "is_summary",
     "pack",
+    "pack_summary",
     "pack_times",
+    "ramp_of",
+    "summarised",
     "summary",
     "unpack",
+    "unpack_summary",
     "unpack_times",
 ]
