@@ -14,6 +14,7 @@ import typer.core
 
 from scada.cli import (
     history,
+    history_export,
     quarantine,
 )
 
@@ -36,5 +37,8 @@ verbs = typer.Typer(
     help="Stored samples: `scada history TAG`, and the verbs below.",
 )
 verbs.command(SHOW)(history.history)
-for module in (quarantine,):
+for module in (
+    history_export,
+    quarantine,
+):
     module.add_to(verbs)

@@ -1,0 +1,83 @@
+"""History in and out of a data directory, whether its plant runs or not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from historian.reader import open_reader
+from historian.store import Store, TagEntry
+from historian.transfer import formats
+from historian.transfer.export import Exported, Progress, Question
+from historian.transfer.export import export as _export
+from scada.datadir import DataDir
+
+FORMATS = (formats.CSV, formats.PARQUET, formats.LINES)
+format_of = formats.format_of
+
+
+def export(
+    data: Path | str,
+    target: Path,
+    kind: str,
+    start_ns: int,
+    end_ns: int,
+    patterns: Sequence[str] = ("*",),
+    progress: Progress = lambda _share, _samples: None,
+    *,
+    words: dict[str, str] | None = None,
+    measurement: str = formats.MEASUREMENT,
+    anew: bool = False,
+    replace: bool = False,
+) -> Exported:
+    """Writes stored samples into a file; see `historian.transfer.export.export`.
+
+    Args:
+        data: The plant's data directory.
+        target: The file.
+        kind: One of `FORMATS`.
+        start_ns: UTC, ns.
+        end_ns: UTC, ns; not included.
+        patterns: Of paths; `*` and `?` match any characters.
+        progress: Told the share that is done and the samples.
+        words: What a person typed; the same words go on with what an interrupted call has left.
+        measurement: Of the line protocol.
+        anew: Forget what an interrupted call has left.
+        replace: Put it in the place of a file that is there.
+
+    Raises:
+        KeyError: A pattern matches no tag.
+        StoreError: There is no history, or the target is in the way.
+    """
+    with _reading(data) as store:
+        tags = matching(list(store.ids().values()), patterns)
+        asked: dict[str, object] = {"tags": list(patterns), "format": kind, "measurement": measurement}
+        asked |= words if words is not None else {"start": start_ns, "end": end_ns}
+        question = Question(tags, start_ns, end_ns, kind, asked, measurement)
+        return _export(store, question, target, progress, anew=anew, replace=replace)
+
+
+def matching(tags: Sequence[TagEntry], patterns: Sequence[str]) -> list[TagEntry]:
+    """Tags whose paths match one of the patterns, ignoring case; each once, in the order of patterns.
+
+    Raises:
+        KeyError: A pattern matches none; the message names it.
+    """
+    found: dict[str, TagEntry] = {}
+    for pattern in patterns:
+        some = {tag.path: tag for tag in tags if fnmatchcase(tag.path.lower(), pattern.lower())}
+        if not some and tags:
+            raise KeyError(pattern)
+        found |= {path: tag for path, tag in sorted(some.items()) if path not in found}
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _reading(data: Path | str) -> Iterator[Store]:
+    store = open_reader(DataDir(Path(data)).history)
+    try:
+        yield store
+    finally:
+        store.close()
