@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import FastAPI, HTTPException, Query, Response
 
 from hmi import history_models, models, questions
-from hmi.past import BusyError, Past
+from hmi.past import Past
 from hmi.times import FORMS, LENGTHS, length, moment
-from scada.client import AGGREGATES, OPCUA_NAMES, SHIFTS, Client, Cursor, NotRunning, StoreError
+from scada.client import AGGREGATES, OPCUA_NAMES, SHIFTS, BusyError, Client, Cursor, NotRunning, StoreError
 from scada.clock import Clock
 from tags.model import Tag
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,55 +10,13 @@ import numpy as np
 
 from hmi.decimate import close_runs, cut, hold, keep, merge_gaps
 from hmi.models import History
-from scada.client import Client
+from scada.client import Client, Lane
 from tags.model import Tag
 
 CHUNK: Final = 50_000
 SAMPLES_MAX: Final = 1_000_000
-WAITING_MAX: Final = 16
 _MS: Final = 1_000_000
 T = TypeVar("T")
-
-
-class BusyError(Exception):
-    """Too many questions are waiting."""
-
-
-class Lane:
-    """One worker thread with a client of its own.
-
-    Args:
-        data: The data directory.
-        name: Of the thread.
-    """
-
-    def __init__(self, data: Path, name: str) -> None:
-        self._data = data
-        self._client: Client | None = None
-        self._worker = ThreadPoolExecutor(1, name)
-        self._waiting = 0
-
-    def close(self) -> None:
-        """Ends the thread."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    async def ask(self, question: Callable[[Client], T]) -> T:
-        """What the question returns in the worker thread; raises what it raises, or `BusyError`."""
-        if self._waiting >= WAITING_MAX:
-            raise BusyError("the history is busy, try again in a moment")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, question)
-        finally:
-            self._waiting -= 1
-
-    def _answer(self, question: Callable[[Client], T]) -> T:
-        if self._client is None:
-            self._client = Client(self._data, "hmi")
-        return question(self._client)
 
 
 class Past:
@@ -71,8 +27,8 @@ class Past:
     """
 
     def __init__(self, data: Path) -> None:
-        self._screens = Lane(data, "trends")
-        self._scripts = Lane(data, "questions")
+        self._screens = Lane(data, "hmi")
+        self._scripts = Lane(data, "hmi")
 
     def close(self) -> None:
         """Ends the worker threads."""

@@ -17,11 +17,11 @@ from hmi.app import Parts, make_app
 from hmi.connections import Patient
 from hmi.guard import allowed_hosts
 from hmi.pages import Pages
-from hmi.past import BusyError, Past
+from hmi.past import Past
 from hmi.people import People
 from hmi.push import Pusher
 from hmi.view import View
-from scada.client import Client, NotRunningError, StoreError
+from scada.client import BusyError, Client, NotRunningError, StoreError
 from scada.service import Service
 from scada.users import Users
 

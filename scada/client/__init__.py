@@ -23,6 +23,7 @@ from scada.client.changes import Changes
 from scada.client.client import Client
 from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
 from scada.client.events import EventFollower
+from scada.client.lane import BusyError, Lane
 from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
 
 __all__ = [
@@ -34,12 +35,14 @@ __all__ = [
     "AlarmState",
     "Archive",
     "Bounded",
+    "BusyError",
     "Changes",
     "Client",
     "Cursor",
     "EventFollower",
     "Force",
     "Intervals",
+    "Lane",
     "NotRunning",
     "NotRunningError",
     "Outcome",
