@@ -23,6 +23,7 @@ from tags.types import STRING
 CHANGES, EVENTS = "changes", "events"
 _TIME_MAX: Final = 2**63
 _TEXTS_MAX: Final = 10_000
+_STEP_NS: Final = 500_000_000  # slewing moves the clock far less in a second
 RUN: Final = ("supervisor", "run")  # a position that tells one run of the plant from the next
 BATCH: Final = ("historian", "batch")  # a position that tells one batch from the next
 
@@ -81,6 +82,7 @@ class Collector:
         self._last_text: dict[int, tuple[int, str]] = {}
         self._sources = [Source(data, site, writer, store) for writer in writers(site)]
         self._known_ns = store.last_commit_ns()
+        self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
         self.gaps: list[dict[str, Any]] = []
         self._run = Position(0, data.site_json.stat().st_mtime_ns)
         self._number = (store.position(*BATCH) or Position(0, 0)).sequence
@@ -91,6 +93,9 @@ class Collector:
         """Everything new in all rings, and what is due because it was not kept for long."""
         now = self._clock.utc_ns()
         offset = now - self._clock.monotonic_ns()
+        if abs(offset - self._offset_ns) > _STEP_NS:
+            self._policy.stepped(offset - self._offset_ns)
+        self._offset_ns = offset
         batch = Batch(utc_ns=now)
         parts: list[Rows] = []
         for source in self._sources:
@@ -100,6 +105,7 @@ class Collector:
         if self._was_off:
             self.gaps.append({"reason": "the plant was not running", "from": self._known_ns, "to": now})
             self._was_off = False
+        parts.append(self._policy.flush(now))
         parts.append(self._due(now))
         self._number += 1
         batch.positions[RUN] = self._run

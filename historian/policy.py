@@ -1,8 +1,4 @@
-"""What is kept of what changed: each tag's history settings, over whole batches at once.
-
-Kept is a sample whose value moved by at least the tag's dead band since the last kept one, whose status differs from it,
-or that comes `max_gap` after it. Left out is what repeats it, as a restarted service does for all its tags.
-"""
+"""What is kept of what changed: each tag's history settings, over whole batches at once."""
 
 from __future__ import annotations
 
@@ -12,74 +8,92 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from historian.keeping import NEVER, Fresh, OnChange, Periodic, SwingingDoor
+from historian.keeping.door import STATE
+from historian.keeping.rows import Indices, Mask, Rows
 from historian.store import BAD_DATA_LOST, SAMPLE
 from tags.model import Tag
-from tags.types import FLOATS, STRING, floats
+from tags.types import FLOATS, STRING
 
-Rows = npt.NDArray[np.void]
-Indices = npt.NDArray[np.intp]
-
-_NEVER: Final = np.iinfo(np.int64).min
+_CHANGE, _PERIODIC, _DOOR = range(3)
+_WAYS: Final = {"change": _CHANGE, "periodic": _PERIODIC, "swinging door": _DOOR}
+_MEMORY: Final = b"\x01"  # the layout of what is remembered
 
 
 class Policy:
-    """Remembers the last kept sample of each tag.
+    """Sorts samples to the ways in which their tags are kept.
 
     Args:
         tags: Of the site.
-        last: The last samples in the store, dtype `SAMPLE`.
+        last: The last samples in the store as they came, dtype `SAMPLE`.
+        memory: What was remembered at the last commit; see `memory`.
     """
 
-    def __init__(self, tags: Sequence[Tag], last: Rows) -> None:
-        ordered = sorted(tags, key=lambda tag: tag.id)
+    def __init__(self, tags: Sequence[Tag], last: Rows, memory: bytes = b"") -> None:
+        ordered = sorted(
+            (tag for tag in tags if tag.history.keep and tag.type != STRING), key=lambda tag: tag.id
+        )
         self._ids = np.array([tag.id for tag in ordered], np.uint32)
-        self._keep = np.array([tag.history.keep and tag.type != STRING for tag in ordered], np.bool_)
         self._is_float = np.array([tag.type in FLOATS for tag in ordered], np.bool_)
-        self._deadband = np.array([tag.history.deadband for tag in ordered], np.float64)
-        self._max_gap = np.array([tag.history.max_gap_ns for tag in ordered], np.int64)
-        self._last = np.zeros(len(ordered), SAMPLE)
-        self._last["t"] = _NEVER
-        known, where = self._find(last["tag"])
-        self._last[where] = last[known]
+        self._way = np.array([_WAYS[tag.history.policy] for tag in ordered], np.uint8)
+        self._place = np.zeros(len(ordered), np.intp)
+        self._of_way = [np.flatnonzero(self._way == way) for way in range(len(_WAYS))]
+        for mine in self._of_way:
+            self._place[mine] = np.arange(len(mine))
+        change, periodic, door = ([ordered[i] for i in mine] for mine in self._of_way)
+        self._change, self._periodic, self._door = OnChange(change), Periodic(periodic), SwingingDoor(door)
+        self._ways: tuple[OnChange | Periodic | SwingingDoor, ...] = (
+            self._change,
+            self._periodic,
+            self._door,
+        )
+        for way, _, fresh in self._sorted(last, last["t"]):
+            self._ways[way].start(fresh)
+        self._left = self._remember(memory)
+
+    def _remember(self, memory: bytes) -> Rows:
+        """Doors go on as they stood; what a tag held that has no door any more is returned, to be kept."""
+        if memory[:1] != _MEMORY:
+            return np.empty(0, SAMPLE)
+        state = np.frombuffer(memory[1:], STATE)
+        known, where = self._find(state["tag"])
+        is_door = self._way[where] == _DOOR
+        self._door.remember(state[known[is_door]], self._place[where[is_door]])
+        others = state[known[~is_door]]
+        left = np.empty(len(others), SAMPLE)
+        for name in SAMPLE.names or ():
+            left[name] = others[name]
+        return left
+
+    def memory(self) -> bytes:
+        """What must be committed together with what `keep` returned, so that a crash forgets nothing; b"" for nothing."""
+        if not len(self._of_way[_DOOR]):
+            return b""
+        return _MEMORY + self._door.memory().tobytes()
 
     def keep(self, rows: Rows, published_ns: npt.NDArray[np.int64]) -> Rows:
-        """The rows worth keeping, in their order, with the times that history has them under.
+        """What is kept of rows, or because of them, with the times that history has it under; each tag's in order.
 
         Args:
             rows: Dtype `SAMPLE`, in the order in which they happened.
             published_ns: UTC of each row's publication, ns, shape (n,). A value that comes back with an older time
                 than the last one (a restored set point) is kept under this: it was not the value in between.
         """
-        known, where = self._find(rows["tag"])
-        known = known[self._keep[where]]
-        where = where[self._keep[where]]
-        rows, published_ns = rows[known].copy(), published_ns[known]
-        kept = np.zeros(len(rows), np.bool_)
-        for turn in _turns(where):
-            kept[turn] = self._one_of_each(rows, published_ns, turn, where[turn])
-        found: Rows = rows[kept]
-        return found
+        parts = [self._left]
+        self._left = self._left[:0]
+        for way, ids, fresh in self._sorted(rows, published_ns):
+            parts.append(self._ways[way].keep(fresh).rows(ids))
+        return np.concatenate(parts)
 
-    def _one_of_each(
-        self, rows: Rows, published_ns: npt.NDArray[np.int64], turn: Indices, at: Indices
-    ) -> npt.NDArray[np.bool_]:
-        """Decides on rows of different tags and moves their last samples on."""
-        new, old = rows[turn], self._last[at]
-        fresh = old["t"] == _NEVER
-        same_status = new["status"] == old["status"]
-        late = new["t"] <= old["t"]
-        repeated = same_status & (new["bits"] == old["bits"]) & late
-        new["t"] = np.where(late, np.maximum(new["t"], published_ns[turn]), new["t"])
-        is_float = self._is_float[at]
-        with np.errstate(invalid="ignore", over="ignore"):
-            moved = np.abs(floats(new["bits"].copy(), is_float) - floats(old["bits"].copy(), is_float))
-        within = same_status & (moved < self._deadband[at])
-        gap = self._max_gap[at]
-        within &= (gap == 0) | (new["t"] - np.where(fresh, 0, old["t"]) < gap)
-        keep: npt.NDArray[np.bool_] = fresh | ~(repeated | within)
-        rows["t"][turn] = new["t"]
-        self._last[at[keep]] = new[keep]
-        return keep
+    def flush(self, now_ns: int) -> Rows:
+        """What periodic tags owe up to now (UTC, ns); call it after `keep` of everything that came."""
+        if not len(self._of_way[_PERIODIC]):
+            return np.empty(0, SAMPLE)
+        return self._periodic.flush(now_ns).rows(self._ids[self._of_way[_PERIODIC]])
+
+    def stepped(self, step_ns: int) -> None:
+        """The wall clock was set by that much."""
+        self._periodic.stepped(step_ns)
 
     def due(self, now_ns: int) -> npt.NDArray[np.uint32]:
         """Ids of tags whose last kept sample is `max_gap` old.
@@ -87,28 +101,51 @@ class Policy:
         Args:
             now_ns: UTC, ns.
         """
-        waiting = self._keep & (self._max_gap > 0) & (self._last["t"] != _NEVER)
-        found: npt.NDArray[np.uint32] = self._ids[waiting & (self._last["t"] <= now_ns - self._max_gap)]
+        change = self._of_way[_CHANGE][self._change.due(now_ns)]
+        door = self._of_way[_DOOR][self._door.due(now_ns)]
+        found: npt.NDArray[np.uint32] = self._ids[np.concatenate((change, door))]
         return found
 
     def take(self, rows: Rows) -> Rows:
-        """Keeps rows of different tags whatever they are, if they are newer than the last kept ones."""
-        known, where = self._find(rows["tag"])
-        newer = self._keep[where] & (rows["t"][known] > self._last["t"][where])
-        found: Rows = rows[known[newer]]
-        self._last[where[newer]] = found
-        return found
+        """Keeps rows of different tags that are due, whatever they are, if they are newer than the last ones."""
+        parts = [np.empty(0, SAMPLE)]
+        for way, ids, fresh in self._sorted(rows, rows["t"]):
+            if way == _CHANGE:
+                parts.append(self._change.take(fresh).rows(ids))
+            elif way == _DOOR:
+                parts.append(self._door.take(fresh).rows(ids))
+        return np.concatenate(parts)
 
     def lost(self, ids: npt.NDArray[np.uint32], from_ns: int) -> Rows:
         """Marks that samples of some tags are missing from a time (UTC, ns) on; also what it returns to keep."""
         _, where = self._find(ids)
-        last = self._last[where]
-        where = where[self._keep[where] & (last["t"] != _NEVER) & (last["status"] != BAD_DATA_LOST)]
-        marks: Rows = self._last[where].copy()
-        marks["status"] = BAD_DATA_LOST
-        marks["t"] = np.maximum(marks["t"] + 1, from_ns)
-        self._last[where] = marks
-        return marks
+        parts = [np.empty(0, SAMPLE)]
+        for number, way in enumerate(self._ways):
+            marks = way.last(self._place[where[self._way[where] == number]])
+            marks = marks[(marks.t != NEVER) & (marks.status != BAD_DATA_LOST)]
+            if not len(marks):
+                continue
+            marks.status = np.full(len(marks), BAD_DATA_LOST, np.uint32)
+            marks.t = np.maximum(marks.t + 1, from_ns)
+            parts.append(way.lost(marks).rows(self._ids[self._of_way[number]]))
+        return np.concatenate(parts)
+
+    def _sorted(
+        self, rows: Rows, published_ns: npt.NDArray[np.int64]
+    ) -> list[tuple[int, npt.NDArray[np.uint32], Fresh]]:
+        """Way, ids of its tags, and its rows, of those that we keep."""
+        known, where = self._find(rows["tag"])
+        found = []
+        for number, mine in enumerate(self._of_way):
+            if not len(mine):
+                continue
+            chosen: Mask | slice = self._way[where] == number if len(mine) < len(self._ids) else slice(None)
+            at = where[chosen]
+            if len(at):
+                index = known[chosen]
+                fresh = Fresh.of(rows[index], published_ns[index], self._place[at], self._is_float[at])
+                found.append((number, self._ids[mine], fresh))
+        return found
 
     def _find(self, ids: npt.NDArray[np.uint32]) -> tuple[Indices, Indices]:
         """Which of the ids are ours, and where their tags stand."""
@@ -117,17 +154,3 @@ class Policy:
         where = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         known = np.flatnonzero(self._ids[where] == ids)
         return known, where[known]
-
-
-def _turns(where: Indices) -> list[Indices]:
-    """Splits rows into turns in which no tag comes twice: first rows of each tag, and so on."""
-    if not len(where):
-        return []
-    order = np.argsort(where, kind="stable")
-    ordered = where[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    lengths = np.diff(starts, append=len(ordered))
-    rank = np.arange(len(ordered)) - np.repeat(starts, lengths)
-    by_rank = np.argsort(rank, kind="stable")
-    bounds = np.flatnonzero(np.diff(rank[by_rank])) + 1
-    return np.split(order[by_rank], bounds)

@@ -73,7 +73,7 @@ def signal_of(tag: Tag, samples: Samples) -> Signal:
         status,
         stepped=is_stepped(tag),
         longest_ns=tag.history.max_gap_ns * 3 // 2,
-        rest_ns=3 * scan,
+        rest_ns=3 * scan if tag.history.policy == "change" else 0,
         ramp_ns=scan,
     )
 
