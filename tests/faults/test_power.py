@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,26 +35,43 @@ def record(tmp_path: Path, *command: str) -> list[Step]:
     return steps
 
 
-def cut_everywhere(steps: list[Step], tmp_path: Path, cuts: int, chance: random.Random) -> None:
+def cut_everywhere(
+    steps: list[Step],
+    tmp_path: Path,
+    cuts: int,
+    chance: random.Random,
+    *,
+    what_is_left: random.Random | None = None,
+) -> None:
     """Cuts the power at `cuts` places and looks at the history on what is left."""
     disk = Disk()
     places = set(chance.sample(range(len(steps)), min(cuts, len(steps))))
+    what_is_left = what_is_left or chance
     for number, step in enumerate(steps):
         if number in places:
             left = tmp_path / f"left-{number}"
-            crash.write_out(disk.cut(chance), left)
+            crash.write_out(disk.cut(what_is_left), left)
             try:
                 judge(left / "data" / "history", Said.of(disk.said))
             except WrongError as wrong:
                 raise WrongError(f"power cut before step {number} {step[:3]}: {wrong}") from wrong
+            shutil.rmtree(left, ignore_errors=True)
         disk.take(step)
 
 
-@pytest.mark.parametrize("cuts", [120, pytest.param(800, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cuts", [80, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.timeout(600)
 def test_no_acknowledged_batch_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "130")
     cut_everywhere(steps, tmp_path, cuts, random.Random(cuts))
+
+
+@pytest.mark.parametrize("places", [60, pytest.param(10**6, marks=pytest.mark.slow)])
+@pytest.mark.timeout(600)
+def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: int) -> None:
+    """All that was written is there, as after kill -9; in the long run every place is tried."""
+    steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "45")
+    cut_everywhere(steps, tmp_path, places, random.Random(places), what_is_left=crash.everything)
 
 
 @pytest.mark.parametrize("bug", ["lazy", "nameless"])

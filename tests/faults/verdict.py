@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from historian.sqlite import SqliteStore
 from historian.store import Store, StoreError
-from tests.faults.work import DAY, SAMPLED, WRITER, batch_of, time_of
+from tests.faults.work import DAY, SAMPLED, STEP, WRITER, batch_of, time_of
 from tests.historian.contract import NOTE
 
 ALL = 2**62
+OLDER_NS = 10 * DAY  # before the days that are kept: what is older still is not looked at
 
 Rows = npt.NDArray[Any]
 
@@ -75,9 +76,12 @@ def _judge(store: Store, said: Said, ahead: int) -> int:
     if not said.batch <= newest <= said.batch + ahead:
         raise WrongError(f"batch {said.batch} was acknowledged, the store has got to {newest}")
     first_ns = said.first_day * DAY
-    made = np.concatenate([_made(0)[:0], *(_made(number) for number in range(1, newest + 1))])
+    oldest = max(1, (first_ns - OLDER_NS - time_of(0)) // STEP)
+    made = np.concatenate([_made(0)[:0], *(_made(number) for number in range(oldest, newest + 1))])
+    since = time_of(oldest)
+    made = made[made["t"] >= since]
     for tag in SAMPLED:
-        found = store.raw(tag, 0, ALL, 10**7)
+        found = store.raw(tag, since, ALL, 10**7)
         wanted = made[made["tag"] == tag]
         wanted = wanted[np.argsort(wanted["t"], kind="stable")]
         _compare(
@@ -86,10 +90,10 @@ def _judge(store: Store, said: Said, ahead: int) -> int:
             list(zip(wanted["t"].tolist(), wanted["bits"].tolist(), strict=True)),
             first_ns,
         )
-    every = [(time_of(number), number) for number in range(1, newest + 1)]
-    events = [(event["t"], event["number"]) for event in store.events(0, ALL, ["login"], 10**7)]
+    every = [(time_of(number), number) for number in range(oldest, newest + 1)]
+    events = [(event["t"], event["number"]) for event in store.events(since, ALL, ["login"], 10**7)]
     _compare("events", events, every, first_ns)
-    texts = store.raw(NOTE, 0, ALL, 10**7)
+    texts = store.raw(NOTE, since, ALL, 10**7)
     _compare("texts", list(zip(texts.t.tolist(), map(int, texts.values), strict=True)), every, first_ns)
     return newest
 

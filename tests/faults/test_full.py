@@ -1,0 +1,31 @@
+"""The disk is full: nothing stops, it is said, and when there is room again everything is there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def run(module: str, *arguments: str | Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_full_disk_stops_nothing_and_history_is_whole_when_there_is_room_again(tmp_path: Path) -> None:
+    found = run("tests.faults.full", tmp_path / "data")
+    assert found["before"]
+    assert "full" in found["problem"]
+    assert found["lag_s"] > 25
+    assert found["free_mb"] < 0.1
+    assert [report.get("state") for report in found["reports"]] == ["failing", "recovered"]
+    assert found["slowest_s"] < 5  # it is not the loop that reads devices, but its heart beats in this time
+    assert found["after"]
+    assert found["same"], (found["kept"], found["wanted"])
+    assert found["logins"]
