@@ -1,4 +1,8 @@
-"""For all tests: Hypothesis counts no milliseconds, failures say how to repeat them, files in memory are given back."""
+"""For all tests: Hypothesis counts no milliseconds, failures say how to repeat them, files in memory are given back.
+
+Tests run on several processes (`--dist loadgroup`). Those that share a plant or a server go to one process, so that it is
+started once; all others go to whoever is free.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,29 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-settings.register_profile("quick", deadline=None, print_blob=True, max_examples=50)
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=100)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a fixture of a module or of the session are one group."""
+    for item in items:
+        if isinstance(item, pytest.Function) and (group := _group(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Function) -> str:
+    """The widest of our fixtures that a test shares with others, "" for none."""
+    shared = {
+        found[-1].scope: found[-1]
+        for name, found in sorted(item._fixtureinfo.name2fixturedefs.items())
+        if found[-1].func.__module__.startswith("tests.") and name != memory_given_back.__name__
+    }
+    if "session" in shared:
+        return shared["session"].func.__module__
+    return item.nodeid.partition("::")[0] if "module" in shared else ""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,7 @@ import orjson
 
 from scada.client import Client
 from scada.datadir import DataDir
+from tests.support import standard_nodes
 from tests.support.ports import free_ports
 from tests.support.wait import wait_for
 
@@ -41,6 +42,8 @@ class DemoPlant:
         self.hmi = f"http://127.0.0.1:{self.ports}"
         self.opcua = f"opc.tcp://127.0.0.1:{self.ports + 1}"
         self.password = ""
+        self._base = folder.parent
+        standard_nodes.lend(self._base, self.data)
         self.start(wait=wait)
 
     def start(self, *, wait: bool = True) -> None:
@@ -71,6 +74,7 @@ class DemoPlant:
         found = re.search(r"operator / (\S+)", self.output)
         assert found is not None
         self.password = found[1]
+        standard_nodes.keep(self._base, self.data)
 
     @property
     def output(self) -> str:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from scada.client import Client, NotRunning
+from scada.datadir import DataDir
 from tags import quality
 from tests.e2e.plant import SCADA, SERVICES, DemoPlant
+from tests.support import standard_nodes
 from tests.support.ports import free_ports
 from tests.support.wait import wait_for
 
@@ -237,6 +239,7 @@ def test_plcs_absent_at_start(tmp_path: Path) -> None:
             text = text.replace(f"127.0.0.1:{5020 + number_}", f"127.0.0.1:{first + 2 + number_}")
         file.write_text(text)
     data = tmp_path / "data"
+    standard_nodes.lend(tmp_path.parent, DataDir(data))
     run = subprocess.Popen(
         [*SCADA, "run", str(site), "--data", str(data), "--hmi-port", str(first), "--opcua-port",
          str(first + 1)],

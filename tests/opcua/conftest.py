@@ -19,6 +19,7 @@ from scada.opcua.space import build
 from scada.opcua.writes import Writes
 from scada.users import Users
 from tests.client.plant import Plant
+from tests.support import standard_nodes
 from tests.support.site import make_site
 
 PASSWORD = "correct horse battery"
@@ -63,7 +64,10 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     manager = SiteUsers(users, clock, lambda user, _source, accepted: logins.append((user, accepted)))
     plant.beat()
     client = Client(plant.data.root, source="opcua", clock=plant.clock)
+    base = plant.data.root.parent.parent
+    standard_nodes.lend(base, plant.data)
     server = await make_server(plant.site, plant.data, manager)
+    standard_nodes.keep(base, plant.data)
     values = await build(server, plant.site)
     server.iserver.attribute_service = Writes(server.iserver.aspace, client, manager.still)
     mirror = Mirror(client, values, plant.clock)

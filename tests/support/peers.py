@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -15,7 +16,13 @@ BIN = Path(sys.executable).parent
 
 
 def install() -> None:
-    """`npm ci` in tests/peers, unless it was done for this lock file."""
+    """`npm ci` in tests/peers, unless it was done for this lock file; one test process at a time."""
+    with (FOLDER / "package-lock.json").open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _install()
+
+
+def _install() -> None:
     stamp = FOLDER / "node_modules" / ".installed"
     lock = (FOLDER / "package-lock.json").read_text()
     if stamp.exists() and stamp.read_text() == lock:
