@@ -195,7 +195,7 @@ class Collector:
         if not len(due):
             return np.empty(0, SAMPLE)
         parts = [rows[np.isin(rows["tag"], due)] for source in self._sources for rows in [source.now()]]
-        return self._policy.take(np.concatenate(parts))
+        return self._policy.take(np.concatenate(parts), now)
 
 
 def _drain(ring: RingReader) -> tuple[Rows, int]:

@@ -96,7 +96,7 @@ class Policy:
         self._periodic.stepped(step_ns)
 
     def due(self, now_ns: int) -> npt.NDArray[np.uint32]:
-        """Ids of tags whose last kept sample is `max_gap` old.
+        """Ids of tags whose last kept sample is `max_gap` old, or as far ahead: stamped by a clock that was wrong.
 
         Args:
             now_ns: UTC, ns.
@@ -106,14 +106,14 @@ class Policy:
         found: npt.NDArray[np.uint32] = self._ids[np.concatenate((change, door))]
         return found
 
-    def take(self, rows: Rows) -> Rows:
-        """Keeps rows of different tags that are due, whatever they are, if they are newer than the last ones."""
+    def take(self, rows: Rows, now_ns: int) -> Rows:
+        """Keeps rows of different tags that are due (see `due`), whatever they are, if they are newer than the last ones."""
         parts = [np.empty(0, SAMPLE)]
         for way, ids, fresh in self._sorted(rows, rows["t"]):
             if way == _CHANGE:
-                parts.append(self._change.take(fresh).rows(ids))
+                parts.append(self._change.take(fresh, now_ns).rows(ids))
             elif way == _DOOR:
-                parts.append(self._door.take(fresh).rows(ids))
+                parts.append(self._door.take(fresh, now_ns).rows(ids))
         return np.concatenate(parts)
 
     def lost(self, ids: npt.NDArray[np.uint32], from_ns: int) -> Rows:

@@ -116,15 +116,24 @@ class OnChange:
         return moved
 
     def due(self, now_ns: int) -> Indices:
-        """Places of tags whose last kept sample is as old as their longest gap at a time (UTC, ns)."""
-        known = (self._t != NEVER) & (self._gap != _NO_GAP)
-        return np.flatnonzero(known & (self._t <= now_ns - np.where(known, self._gap, 0)))
+        """Places of tags whose last kept sample is as old as their longest gap at a time (UTC, ns), or ahead by as much.
 
-    def take(self, fresh: Fresh) -> Fresh:
-        """Keeps samples of different tags whatever they are, if they are newer than the last kept ones."""
-        newer = fresh[fresh.t > self._t[fresh.at]]
-        self._put(newer.at, newer)
-        return newer
+        What lies ahead has its time from a clock that was wrong: it must not keep a quiet tag silent until then.
+        """
+        old = (self._t != NEVER) & (self._t <= now_ns - np.where(self._gap == _NO_GAP, 0, self._gap))
+        return np.flatnonzero((old & (self._gap != _NO_GAP)) | self._ahead(now_ns))
+
+    def take(self, fresh: Fresh, now_ns: int) -> Fresh:
+        """Keeps samples of different tags whatever they are, if they are newer than the last kept ones, or those lie ahead."""
+        back = self._ahead(now_ns)[fresh.at] & (fresh.t <= now_ns)
+        taken = fresh[(fresh.t > self._t[fresh.at]) | back]
+        self._put(taken.at, taken)
+        return taken
+
+    def _ahead(self, now_ns: int) -> Mask:
+        gap = np.where(self._gap == _NO_GAP, 0, self._gap)
+        mask: Mask = (self._gap != _NO_GAP) & (self._t > now_ns + gap)
+        return mask
 
     def last(self, at: Indices) -> Fresh:
         """What was kept last; its time is `NEVER` where nothing was."""

@@ -112,17 +112,31 @@ class SwingingDoor:
             self._state["lower"][at] = np.minimum(state["lower"], (rise + deviation) / past)
 
     def due(self, now_ns: int) -> Indices:
-        """Places of tags whose last kept sample is as old as their longest gap at a time (UTC, ns)."""
-        known = (self._state["anchor_t"] != NEVER) & (self._gap != _NO_GAP)
-        return np.flatnonzero(known & (self._state["anchor_t"] <= now_ns - np.where(known, self._gap, 0)))
+        """Places of tags whose last kept sample is as old as their longest gap at a time (UTC, ns), or ahead by as much.
 
-    def take(self, fresh: Fresh) -> Fresh:
+        What lies ahead has its time from a clock that was wrong: it must not keep a quiet tag silent until then.
+        """
+        limited = (self._state["anchor_t"] != NEVER) & (self._gap != _NO_GAP)
+        old = self._state["anchor_t"] <= now_ns - np.where(limited, self._gap, 0)
+        return np.flatnonzero((limited & old) | self._ahead(now_ns))
+
+    def take(self, fresh: Fresh, now_ns: int) -> Fresh:
         """Keeps samples of different tags whatever they are, or those held when there is nothing newer."""
-        held = self.last(fresh.at)
-        newer = fresh.t > held.t
+        back = self._ahead(now_ns)[fresh.at] & (fresh.t <= now_ns)
+        again = fresh[back]
+        held = self._shut(again.at)
+        self._hold(again)
+        self._anchor(again.at)
+        fresh = fresh[~back]
+        newer = fresh.t > self.last(fresh.at).t
         old = self._shut(fresh.at[~newer])
         parts = self._turn(fresh[newer])
-        return _joined(fresh, [[*parts, old, self._shut(fresh.at[newer])]])
+        return _joined(fresh, [[held, again, *parts, old, self._shut(fresh.at[newer])]])
+
+    def _ahead(self, now_ns: int) -> Mask:
+        gap = np.where(self._gap == _NO_GAP, 0, self._gap)
+        mask: Mask = (self._gap != _NO_GAP) & (self._state["t"] > now_ns + gap)
+        return mask
 
     def last(self, at: Indices) -> Fresh:
         """The newest sample; its time is `NEVER` where there is none."""

@@ -84,6 +84,27 @@ def test_every_change_is_kept_in_order_and_the_step_is_recorded(
     assert steps == [float(seconds)]
 
 
+@pytest.mark.parametrize("seconds", [HOUR, DAY])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_wrong_for_a_while_leaves_no_hole_in_a_quiet_tag(
+    stepped: Stepped, seconds: int, restarted: bool
+) -> None:
+    """Samples from the wrong future must not stand for those that `max_gap` promises."""
+    stepped.run(30)
+    stepped.step(seconds)
+    stepped.run(30)
+    stepped.step(-seconds)
+    if restarted:
+        stepped.keeper.close()
+        stepped.keeper = stepped.start()
+    stepped.run(60)
+    now = stepped.plant.clock.utc_ns()
+    t, _ = stepped.raw(QUIET)
+    t = t[t <= now]
+    assert np.diff(t).max() <= 1.5 * GAP_S * SECOND + 30 * SECOND
+    assert now - t.max() <= 1.5 * GAP_S * SECOND
+
+
 def test_a_device_with_an_absurd_clock_harms_no_other_tag(stepped: Stepped) -> None:
     stepped.run(5)
     for t in (1, 2**62, 2**63 - 1):
@@ -92,3 +113,12 @@ def test_a_device_with_an_absurd_clock_harms_no_other_tag(stepped: Stepped) -> N
     stepped.run(5)
     assert stepped.keeper.ok, stepped.keeper.problem
     assert stepped.raw(LEVEL)[1] == [float(n) for n in range(1, 14)]
+
+
+def test_a_device_whose_clock_is_ahead_is_not_kept_each_second(stepped: Stepped) -> None:
+    ahead = stepped.plant.clock.utc_ns() + DAY * SECOND
+    for _ in range(40):
+        stepped.plant.put(QUIET, 2.5, source_ns=ahead)
+        stepped.keeper.tick()
+    t, _ = stepped.raw(QUIET)
+    assert t.tolist() == [ahead]

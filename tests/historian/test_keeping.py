@@ -90,9 +90,18 @@ def test_due_keeps_the_newest_even_if_it_is_the_one_held() -> None:
     put(p, *values((0, 1.0), (50, 1.0)))
     assert p.due(99).tolist() == []
     assert p.due(100).tolist() == [LEVEL]
-    assert of(p.take(rows((LEVEL, 50, 1.0, 0)))) == [(50, 1.0, 0)]
-    assert of(p.take(rows((LEVEL, 50, 1.0, 0)))) == []
-    assert of(p.take(rows((LEVEL, 160, 1.0, 0)))) == [(160, 1.0, 0)]
+    assert of(p.take(rows((LEVEL, 50, 1.0, 0)), 100)) == [(50, 1.0, 0)]
+    assert of(p.take(rows((LEVEL, 50, 1.0, 0)), 100)) == []
+    assert of(p.take(rows((LEVEL, 160, 1.0, 0)), 160)) == [(160, 1.0, 0)]
+
+
+def test_samples_of_a_clock_that_was_ahead_keep_nothing_silent() -> None:
+    p = policy(dataclasses.replace(DOOR, max_gap_ns=100))
+    put(p, *values((5000, 1.0), (5050, 1.0)))  # the clock is set back afterwards
+    assert p.due(60).tolist() == [LEVEL]
+    assert of(p.take(rows((LEVEL, 60, 1.0, 0)), 60)) == [(5050, 1.0, 0), (60, 1.0, 0)]
+    assert p.due(60).tolist() == []
+    assert p.due(160).tolist() == [LEVEL]
 
 
 def test_a_loss_keeps_what_was_held_and_the_mark() -> None:

@@ -62,8 +62,8 @@ def test_due_are_those_that_were_silent_for_long() -> None:
     kept(p, (LEVEL, 5, 1.0, 0))
     assert len(p.due(14)) == 0
     assert p.due(15).tolist() == [LEVEL]
-    assert len(p.take(rows((LEVEL, 15, 1.0, 0)))) == 1
-    assert len(p.take(rows((LEVEL, 15, 1.0, 0)))) == 0
+    assert len(p.take(rows((LEVEL, 15, 1.0, 0)), 15)) == 1
+    assert len(p.take(rows((LEVEL, 15, 1.0, 0)), 15)) == 0
     assert len(p.due(15)) == 0
 
 
