@@ -11,10 +11,12 @@ from typing import Final
 from asyncua import Server
 
 from scada.client import Client
+from scada.opcua.history import Histories
+from scada.opcua.history_nodes import describe
 from scada.opcua.mirror import Mirror
 from scada.opcua.server import make_server
 from scada.opcua.sessions import SiteUsers
-from scada.opcua.space import build
+from scada.opcua.space import NAMESPACE, build
 from scada.opcua.writes import Writes
 from scada.service import Service
 from scada.users import Users
@@ -47,6 +49,8 @@ async def _serve(service: Service) -> None:
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
     values = await build(server, site)
+    await describe(server, site, NAMESPACE)
+    server.iserver.history_manager = Histories(server.iserver, service.data.root, client.tags)
     server.iserver.attribute_service = Writes(server.iserver.aspace, client, users.still)
     mirror = Mirror(client, values, service.clock)
     building.cancel()

@@ -67,6 +67,7 @@ async def _variable(parent: Node, tag: Tag) -> Node:
     unit = units.find(tag.unit) if tag.unit else None
     analog = unit is not None and tag.range is not None and tag.type not in {BOOL, STRING}
     access = ua.AccessLevel.CurrentRead.mask | (ua.AccessLevel.CurrentWrite.mask if tag.writable else 0)
+    access |= ua.AccessLevel.HistoryRead.mask if tag.history.keep else 0
     below_variable = await parent.read_node_class() == ua.NodeClass.Variable
     item = ua.AddNodesItem(
         ParentNodeId=parent.nodeid,
@@ -82,6 +83,7 @@ async def _variable(parent: Node, tag: Tag) -> Node:
             ValueRank=ua.ValueRank.Scalar,
             AccessLevel=access,
             UserAccessLevel=access,
+            Historizing=tag.history.keep,
         ),
         TypeDefinition=_ANALOG_ITEM if analog else _BASE_VARIABLE,
     )
