@@ -15,8 +15,9 @@ import orjson
 
 from historian.store import StoreError, TagEntry
 from historian.transfer import formats
-from historian.transfer.files import sync_folder, write_json
+from historian.transfer.files import write_json
 from historian.transfer.source import Block, Place, Readable, blocks
+from scada.datadir import flush_folder
 
 BLOCK: Final = 250_000  # samples in memory
 SAVE: Final = 2_000_000  # samples between two places to go on from
@@ -140,7 +141,7 @@ def export(
         target.unlink(missing_ok=True)
         state = save(finishing=True)
         counted = file.finish(target)
-        sync_folder(target.parent)
+        flush_folder(target.parent)
     finally:
         file.close()
     if counted != sum(samples.values()):

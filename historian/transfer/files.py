@@ -12,6 +12,8 @@ from typing import IO, Final, cast
 import orjson
 import zstandard
 
+from scada.datadir import write_file
+
 GZIP, ZSTD, PLAIN = ".gz", ".zst", ""
 _READ: Final = 1 << 20
 
@@ -124,19 +126,4 @@ def _parts(file: Counting) -> Iterator[bytes]:
 
 def write_json(path: Path, document: object) -> None:
     """Writes a file so that it is there whole or not at all, also after a power cut."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_file(path, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

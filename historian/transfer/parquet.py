@@ -20,7 +20,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from historian.store import Samples, TagEntry
-from historian.transfer.files import sync_folder
+from scada.datadir import flush_folder
 from tags.types import FLOATS, STRING, UINT64
 
 GROUP_ROWS: Final = 1_000_000
@@ -99,7 +99,7 @@ class ParquetWriter:
             with pq.ParquetWriter(self._name(self._parts), SCHEMA, compression=_PACKING) as file:
                 file.write_table(pa.concat_tables(self._tables, promote_options="none"), GROUP_ROWS)
             _sync(self._name(self._parts))
-            sync_folder(self._folder)
+            flush_folder(self._folder)
             self._parts += 1
             self._tables = []
         return {"parts": self._parts}

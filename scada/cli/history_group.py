@@ -15,6 +15,7 @@ import typer.core
 from scada.cli import (
     history,
     history_export,
+    history_import,
     quarantine,
 )
 
@@ -39,6 +40,7 @@ verbs = typer.Typer(
 verbs.command(SHOW)(history.history)
 for module in (
     history_export,
+    history_import,
     quarantine,
 ):
     module.add_to(verbs)

@@ -6,13 +6,32 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from historian.reader import open_reader
+from historian.sqlite import SqliteStore
 from historian.store import Store, TagEntry
-from historian.transfer import formats
+from historian.transfer import formats, importing
 from historian.transfer.export import Exported, Progress, Question
 from historian.transfer.export import export as _export
+from historian.transfer.importing import Imported, ProblemsError
+from historian.transfer.incoming import Problem, Terms
+from historian.transfer.room import room
+from scada.client.running import is_locked
 from scada.datadir import DataDir
+
+__all__ = [
+    "FORMATS",
+    "Exported",
+    "Imported",
+    "Problem",
+    "ProblemsError",
+    "export",
+    "format_of",
+    "import_file",
+    "matching",
+]
 
 FORMATS = (formats.CSV, formats.PARQUET, formats.LINES)
 format_of = formats.format_of
@@ -59,6 +78,68 @@ def export(
         return _export(store, question, target, progress, anew=anew, replace=replace)
 
 
+def import_file(
+    data: Path | str,
+    path: Path,
+    kind: str,
+    zone: str,
+    now_ns: int,
+    *,
+    user: str,
+    reason: str = "",
+    tag: str = "",
+    progress: importing.Progress = lambda _step, _share, _samples: None,
+    again: bool = False,
+    dry: bool = False,
+) -> Imported:
+    """Puts the samples of a file into history; see `historian.transfer.importing.import_file`.
+
+    Args:
+        data: The plant's data directory; the plant may run or not.
+        path: Of the file.
+        kind: `csv` or `parquet`.
+        zone: IANA name, for times without an offset.
+        now_ns: UTC, ns; later samples are refused.
+        user: In whose name, for the record.
+        reason: Why, for the record.
+        tag: Path of the tag of files that name none.
+        progress: Told the step, the share that is done and the samples.
+        again: Also when the same content was imported before.
+        dry: Only look.
+
+    Raises:
+        ProblemsError: Something is wrong with the file; nothing was imported.
+        StoreError: There is no history, the file is of another kind, or the store cannot be written now.
+        OSError: The file cannot be read.
+    """
+    folder = DataDir(Path(data))
+    open_reader(folder.history).close()  # a history is not begun by an import
+    store = SqliteStore.writer(folder.history)
+    try:
+        event: dict[str, Any] = {
+            "kind": "import",
+            "t": now_ns,
+            "user": user,
+            "source": "cli",
+            "reason": reason,
+        }
+        terms = Terms(store.ids(), ZoneInfo(zone), now_ns, tag)
+        return importing.import_file(
+            store,
+            path,
+            kind,
+            terms,
+            now_ns,
+            progress=progress,
+            room=room(folder.history, store, lambda: _runs(folder)),
+            event=event,
+            again=again,
+            dry=dry,
+        )
+    finally:
+        store.close()
+
+
 def matching(tags: Sequence[TagEntry], patterns: Sequence[str]) -> list[TagEntry]:
     """Tags whose paths match one of the patterns, ignoring case; each once, in the order of patterns.
 
@@ -72,6 +153,10 @@ def matching(tags: Sequence[TagEntry], patterns: Sequence[str]) -> list[TagEntry
             raise KeyError(pattern)
         found |= {path: tag for path, tag in sorted(some.items()) if path not in found}
     return list(found.values())
+
+
+def _runs(folder: DataDir) -> bool:
+    return folder.lock.exists() and is_locked(folder.lock) is not False
 
 
 @contextlib.contextmanager
