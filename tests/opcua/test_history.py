@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 import pytest_asyncio
 from asyncua import Client, ua
@@ -20,6 +23,7 @@ from scada.opcua.history_nodes import describe
 from scada.opcua.space import NAMESPACE
 from tests.client.plant import Plant
 from tests.opcua.conftest import Running
+from tests.support import peers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -343,3 +347,32 @@ async def test_the_address_space_says_what_is_kept(client: Client) -> None:
     assert kinds == {LEVEL: False, RUNS: True}
     able = client.get_node(ua.NodeId(ua.ObjectIds.HistoryServerCapabilities_AccessHistoryDataCapability))
     assert await able.read_value() is True
+
+
+async def test_a_client_of_another_make_reads_it_too(
+    client: Client, server_of: Running, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(peers.install)
+    start, end = ("2026-11-22T12:00:00Z", "2026-11-22T12:04:10Z")
+    process = await asyncio.create_subprocess_exec(
+        *(peers.BIN / "node", "read_history.mjs", server_of.url, tmp_path, f"ns=2;s={VALVE}", start, end),
+        cwd=peers.FOLDER,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, problems = await asyncio.wait_for(process.communicate(), 50)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, problems.decode()
+    found = orjson.loads(output.splitlines()[-1])
+    begin = START // 1_000_000
+    assert found["historizing"] is True
+    assert found["raw"]["pages"] == 3
+    assert [row[1] for row in found["raw"]["rows"]] == list(map(float, range(WAVE)))
+    assert [row[0] - begin for row in found["raw"]["rows"][:3]] == [0, 10, 20]
+    assert found["at"] == [[begin, 0.0, 0]]
+    assert [row[0] - begin for row in found["aggregate"]] == [0, 50_000, 100_000, 150_000, 200_000]
+    assert found["aggregate"][1][1] == pytest.approx(7500.0, abs=1)
