@@ -1,5 +1,7 @@
 """Batches of samples of many tags as compressed bytes, for the journal; and chunks as the first layout had them.
 
+A batch names the types of its tags, so that it can be read alone: 64 bits mean nothing without.
+
 Both begin with a byte that names the layout, so that a better layout can stand beside the old one. Numbers are written
 byte by byte (all first bytes, then all second bytes, …), which is what makes neighbours alike and zstandard short.
 Every blob carries zstandard's checksum: a flipped bit is an error, never a wrong value.
@@ -8,6 +10,7 @@ Every blob carries zstandard's checksum: a flipped bit is an error, never a wron
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +18,11 @@ import numpy.typing as npt
 import zstandard
 
 from historian.store import SAMPLE, StoreDamagedError
+from tags.types import TYPES
 
-_BATCH, _CHUNK = 1, 2
+_BATCH, _CHUNK, _TYPED = 1, 2, 5
+_UNKNOWN: Final = 255
+_KIND: Final = np.dtype([("tag", "<u4"), ("type", "u1")])
 _HEAD: Final = struct.Struct("<BI")
 _FAST: Final = zstandard.ZstdCompressor(level=1, write_checksum=True)
 _COLUMNS: Final = ("tag", "t", "bits", "status")
@@ -24,19 +30,40 @@ _COLUMNS: Final = ("tag", "t", "bits", "status")
 Column = npt.NDArray[Any]
 
 
-def pack_batch(samples: npt.NDArray[np.void]) -> bytes:
-    """Samples of many tags in the order in which they came; dtype `SAMPLE`."""
-    payload = b"".join(np.ascontiguousarray(samples[name]).tobytes() for name in _COLUMNS)
-    return _HEAD.pack(_BATCH, len(samples)) + _FAST.compress(payload)
+def pack_batch(samples: npt.NDArray[np.void], kinds: bytes = b"") -> bytes:
+    """Samples of many tags in the order in which they came.
+
+    Args:
+        samples: Dtype `SAMPLE`.
+        kinds: Types of the tags, from `kinds_of`.
+    """
+    payload = b"".join([*(np.ascontiguousarray(samples[name]).tobytes() for name in _COLUMNS), kinds])
+    return _HEAD.pack(_TYPED, len(samples)) + _FAST.compress(payload)
+
+
+def kinds_of(tags: npt.NDArray[np.uint32], types: Mapping[int, str]) -> bytes:
+    """Types of tags as a batch has them.
+
+    Args:
+        tags: Ids, any order, also many times.
+        types: By id, of `tags.types.TYPES`.
+    """
+    ids = np.unique(tags)
+    found = np.empty(len(ids), _KIND)
+    found["tag"] = ids
+    found["type"] = [TYPES.index(types[tag]) if tag in types else _UNKNOWN for tag in ids.tolist()]
+    return found.tobytes()
 
 
 def unpack_batch(blob: bytes) -> npt.NDArray[np.void]:
-    """The inverse of `pack_batch`.
+    """The inverse of `pack_batch`: its samples.
 
     Raises:
         StoreDamagedError: Not what was written.
     """
-    count, payload = _payload(blob, _BATCH)
+    count, payload = _payload(blob, _BATCH, _TYPED)
+    if len(payload) < count * SAMPLE.itemsize:
+        raise StoreDamagedError("a block of samples is damaged: it is too short")
     samples = np.empty(count, SAMPLE)
     at = 0
     for name in _COLUMNS:
@@ -44,6 +71,18 @@ def unpack_batch(blob: bytes) -> npt.NDArray[np.void]:
         samples[name] = column
         at += column.nbytes
     return samples
+
+
+def types_of(blob: bytes) -> dict[int, str]:
+    """The types of the tags in a batch, by id; those that it knew.
+
+    Raises:
+        StoreDamagedError: Not what was written.
+    """
+    count, payload = _payload(blob, _BATCH, _TYPED)
+    rest = payload[count * SAMPLE.itemsize :]
+    kinds = np.frombuffer(rest, _KIND, len(rest) // _KIND.itemsize)
+    return {tag: TYPES[kind] for tag, kind in kinds.tolist() if kind < len(TYPES)}
 
 
 def unpack_chunk(blob: bytes, tag: int) -> npt.NDArray[np.void]:
@@ -75,14 +114,14 @@ def _gather(payload: bytes, at: int, count: int, dtype: np.dtype[Any]) -> Column
     return np.ascontiguousarray(planes.reshape(dtype.itemsize, count).T).view(dtype).reshape(count)
 
 
-def _payload(blob: bytes, wanted: int) -> tuple[int, bytes]:
+def _payload(blob: bytes, *wanted: int) -> tuple[int, bytes]:
     try:
         layout, count = _HEAD.unpack_from(blob)
         payload = zstandard.ZstdDecompressor().decompress(blob[_HEAD.size :])
     except (struct.error, zstandard.ZstdError) as error:
         raise StoreDamagedError(f"a block of samples is damaged: {error}") from error
-    if layout != wanted:
+    if layout not in wanted:
         raise StoreDamagedError(
-            f"a block of samples has layout {layout}, wanted {wanted}: made by a newer version?"
+            f"a block of samples has layout {layout}, wanted {wanted[-1]}: made by a newer version?"
         )
     return count, payload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from historian.store import SAMPLE, StoreDamagedError
 
 Rows = npt.NDArray[np.void]
 
+_LEAST: Final = 4096
+
 
 def _whole(blob: bytes) -> Rows:
     try:
@@ -20,29 +23,78 @@ def _whole(blob: bytes) -> Rows:
         return np.empty(0, SAMPLE)  # folding says so and puts it aside
 
 
+class _Column:
+    """An array that grows at its end and is cut at its begin."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._array: npt.NDArray[Any] = np.empty(_LEAST, dtype)
+        self._start = self._end = 0
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """A view; it is never written to again."""
+        return self._array[self._start : self._end]
+
+    def append(self, values: npt.NDArray[Any]) -> None:
+        if self._end + len(values) > len(self._array):
+            used = self.values
+            self._array = np.empty(max(_LEAST, 2 * (len(used) + len(values))), self._array.dtype)
+            self._array[: len(used)] = used
+            self._start, self._end = 0, len(used)
+        self._array[self._end : self._end + len(values)] = values
+        self._end += len(values)
+
+    def cut(self, count: int) -> None:
+        self._start += count
+        if self._start == self._end:
+            self._array = np.empty(_LEAST, self._array.dtype)
+            self._start = self._end = 0
+
+
 class Recent:
     """The journal's samples in the order in which they came. Rows never change; folding takes the oldest away."""
 
     def __init__(self) -> None:
-        self._rows: Rows = np.empty(0, SAMPLE)
+        self._columns = {name: _Column(SAMPLE[name]) for name in SAMPLE.names or ()}
+        self._seq = _Column(np.dtype(np.int64))
         self._lengths: list[tuple[int, int]] = []  # journal row number, samples
 
-    def all(self, db: sqlite3.Connection) -> Rows:
-        """All samples of the journal; call it inside a transaction."""
+    def follow(self, db: sqlite3.Connection) -> None:
+        """Reads what is new; call it inside a transaction before the others."""
         first = db.execute("SELECT min(seq) FROM journal").fetchone()[0]
-        folded = 0
-        while self._lengths and (first is None or self._lengths[0][0] < first):
-            folded += self._lengths.pop(0)[1]
+        folded = gone = 0
+        for number, length in self._lengths:
+            if first is not None and number >= first:
+                break
+            folded, gone = folded + length, gone + 1
+        if gone:
+            del self._lengths[:gone]
+            for column in (self._seq, *self._columns.values()):
+                column.cut(folded)
         seen = self._lengths[-1][0] if self._lengths else 0
-        fresh = db.execute("SELECT seq, samples FROM journal WHERE seq > ? ORDER BY seq", (seen,)).fetchall()
-        batches = [_whole(blob) for _, blob in fresh]
-        if folded or fresh:
-            self._rows = np.concatenate([self._rows[folded:], *batches])
-            self._lengths += [(row[0], len(batch)) for row, batch in zip(fresh, batches, strict=True)]
-        return self._rows
+        for number, blob in db.execute(
+            "SELECT seq, samples FROM journal WHERE seq > ? ORDER BY seq", (seen,)
+        ):
+            batch = _whole(blob)
+            for name, column in self._columns.items():
+                column.append(batch[name])
+            self._seq.append(np.full(len(batch), number))
+            self._lengths.append((number, len(batch)))
 
-    def of(self, db: sqlite3.Connection, tag_id: int) -> Rows:
-        """The journal's samples of one tag."""
-        rows = self.all(db)
-        found: Rows = rows[rows["tag"] == tag_id]
-        return found
+    def __len__(self) -> int:
+        return len(self._seq.values)
+
+    def all(self) -> Rows:
+        """All samples of the journal; dtype `SAMPLE`."""
+        rows = np.empty(len(self), SAMPLE)
+        for name, column in self._columns.items():
+            rows[name] = column.values
+        return rows
+
+    def of(self, tag_id: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+        """The journal's samples of one tag, and the commit of each."""
+        where = np.flatnonzero(self._columns["tag"].values == tag_id)
+        rows = np.empty(len(where), SAMPLE)
+        for name, column in self._columns.items():
+            rows[name] = column.values[where]
+        return rows, self._seq.values[where]

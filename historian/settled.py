@@ -1,8 +1,9 @@
-"""Chunks in the tables of the SQLite store: written when the journal is folded, joined when they are short, read by tag.
+"""Chunks in the tables of a day's file: written when the journal is folded, read by tag.
 
 All functions work inside a transaction of their caller. Chunks of a tag may overlap, as late samples make them do; their
-numbers grow, and of two samples of one time that of the higher number came later. A chunk is never changed: joining
-writes a new one and deletes the old ones in one transaction.
+numbers grow, and of two samples of one time that of the higher number came later. A chunk is never changed: compaction
+(`historian.fold.compact`) writes a new one and deletes the old ones in one transaction. Where a tag has many samples, no
+chunk reaches over a full hour, so that hourly results come from summaries.
 """
 
 from __future__ import annotations
@@ -22,24 +23,34 @@ from historian.store import BAD_DATA_LOST, SAMPLE, StoreDamagedError
 from tags.types import FLOAT64
 
 CHUNK_MAX: Final = 8192
-SHORT: Final = 4096  # samples; the tables know this number, see `schema`
-JOINED: Final = 8  # short chunks beside each other are joined when they are so many
+SPARSE: Final = 512  # samples: hours that come to fewer stay in one chunk
+HOUR: Final = 3_600_000_000_000
 _CACHED: Final = 64  # blocks of time stamps in memory, at most 4 MB
 
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS chunk (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tag INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
+    n INTEGER NOT NULL, times INTEGER, summary BLOB, samples BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS times (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, t1 INTEGER NOT NULL, block BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS chunk_tag ON chunk (tag, t1, t0, n);
+CREATE INDEX IF NOT EXISTS chunk_times ON chunk (times);
+"""
+
 _PLACES: Final = "SELECT id, t0, t1, n FROM chunk WHERE tag = ? AND t1 >= ? AND t0 < ? ORDER BY t0, id"
+_HEADS: Final = (
+    "SELECT id, t0, t1, n, summary FROM chunk WHERE tag = ? AND t1 >= ? AND t0 < ? ORDER BY t0, id"
+)
 _CHUNK: Final = "SELECT tag, t0, times, samples FROM chunk WHERE id = ?"
 _NEWEST: Final = "SELECT id FROM chunk WHERE tag = ? AND t1 < ? ORDER BY t1 DESC, id DESC LIMIT 1"
 _LAST: Final = (
-    "SELECT tag.id, chunk.t0, times, samples FROM tag JOIN chunk ON chunk.id = "
+    "SELECT tag.id, chunk.id, chunk.t1, summary FROM tag JOIN chunk ON chunk.id = "
     "(SELECT c.id FROM chunk AS c WHERE c.tag = tag.id ORDER BY c.t1 DESC, c.id DESC LIMIT 1)"
 )
-_SHORT_TAGS: Final = (
-    "SELECT tag, min(t0), max(t1) FROM chunk WHERE n < 4096 AND tag > ? GROUP BY tag "
-    "HAVING count(*) >= 8 OR (count(*) > 1 AND sum(n) >= 4096) ORDER BY tag LIMIT ?"
-)
 _UNUSED: Final = (
-    "DELETE FROM times WHERE id IN (SELECT id FROM times WHERE {} AND NOT EXISTS "
-    "(SELECT 1 FROM chunk WHERE chunk.t1 = times.t1 AND chunk.times = times.id) LIMIT 2000)"
+    "DELETE FROM times WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.times = times.id)"
 )
 
 Rows = npt.NDArray[np.void]
@@ -82,11 +93,42 @@ class Columns(NamedTuple):
         return Columns(self.t[which], self.bits[which], self.status[which])
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
+    """Where a chunk stands: its number, its times in ns UTC, its samples."""
+
     id: int
     t0: int
     t1: int
     n: int
+
+
+class Heads(NamedTuple):
+    """Chunks of one tag without their samples, by time and number; k of them.
+
+    Attributes:
+        ids: Numbers of the chunks.
+        summaries: Records of `chunks.SUMMARY`, shape (k,); of one that is not sound only `t0`, `t1` and `n` count.
+        sound: Which of them can be believed, shape (k,).
+    """
+
+    ids: list[int]
+    summaries: chunks.Summaries
+    sound: npt.NDArray[np.bool_]
+
+
+class Kind(NamedTuple):
+    """What chunks need to know of a tag: its type, and the period at which its device is asked, ns (0 for none)."""
+
+    type: str
+    scan_ns: int
+
+
+UNKNOWN: Final = Kind(FLOAT64, 0)
+
+
+def kinds(db: sqlite3.Connection) -> dict[int, Kind]:
+    """Of all tags in a file, by id."""
+    return {row[0]: Kind(*row[1:]) for row in db.execute("SELECT id, type, scan FROM tag")}
 
 
 class Settled:
@@ -94,55 +136,13 @@ class Settled:
 
     def __init__(self) -> None:
         self._stamps: OrderedDict[tuple[int, int], npt.NDArray[np.int64]] = OrderedDict()
-        self._join_from: int | None = 0
-
-    @property
-    def joins(self) -> bool:
-        """There may be short chunks to join."""
-        return self._join_from is not None
 
     def add(self, db: sqlite3.Connection, samples: Rows) -> None:
         """Writes samples of many tags, in the order in which they came, as new chunks."""
-        types = dict(db.execute("SELECT id, type FROM tag").fetchall())
+        known = kinds(db)
         for tag, part in _by_tag(samples):
-            _insert(db, tag, types.get(tag, FLOAT64), part)
-        self._join_from = 0
-
-    def join_short(self, db: sqlite3.Connection, tags: int) -> int:
-        """Joins short chunks of a tag that lie beside each other, and whatever overlaps them.
-
-        Args:
-            db: In a transaction.
-            tags: Looks at so many tags at most; the next call goes on behind them.
-
-        Returns:
-            How many chunks went into others; also 0 when all was looked at since the last `add`.
-        """
-        found = db.execute(_SHORT_TAGS, (self._join_from or 0, tags)).fetchall()
-        self._join_from = found[-1][0] if len(found) == tags else None
-        types: Mapping[int, str] = dict(db.execute("SELECT id, type FROM tag").fetchall()) if found else {}
-        gone = 0
-        for tag, start, end in found:
-            for run in _runs(_around(db, tag, start, end)):
-                gone += self._join(db, tag, types.get(tag, FLOAT64), run)
-        return gone
-
-    def _join(self, db: sqlite3.Connection, tag: int, type_: str, run: list[_Place]) -> int:
-        ids = sorted(place.id for place in run)
-        parts = []
-        for number in tuple(ids):
-            try:
-                parts.append(self._read(db, number, tag))
-            except StoreDamagedError:
-                ids.remove(number)  # it stays as it is, for whoever wants to repair it
-        if len(parts) < 2:
-            return 0
-        marks = ",".join("?" * len(ids))
-        used = db.execute(f"SELECT DISTINCT times FROM chunk WHERE id IN ({marks})", ids).fetchall()  # noqa: S608 - only placeholders
-        db.execute(f"DELETE FROM chunk WHERE id IN ({marks})", ids)  # noqa: S608 - only placeholders
-        _insert(db, tag, type_, Columns.joined(parts))
-        db.executemany(_UNUSED.format("id = ?"), used)
-        return len(ids)
+            kind = known.get(tag, UNKNOWN)
+            insert(db, tag, kind.type, part, kind.scan_ns)
 
     def read(
         self, db: sqlite3.Connection, tag: int, start_ns: int, end_ns: int, limit: int
@@ -151,7 +151,7 @@ class Settled:
         found: dict[int, Columns] = {}
         count, newest = 0, -(2**63)
         for row in db.execute(_PLACES, (tag, start_ns, end_ns)).fetchall():
-            place = _Place(*row)
+            place = Place(*row)
             if count >= limit and place.t0 > newest:
                 return _ordered(found), False
             part = self._whole(db, place.id, tag).within(start_ns, end_ns)
@@ -174,26 +174,39 @@ class Settled:
     def last(self, db: sqlite3.Connection) -> Rows:
         """The last sample of every tag that has chunks; dtype `SAMPLE`."""
         found = []
-        for tag, t0, times, blob in db.execute(_LAST):
-            try:
-                if times is None:
-                    found.append(codec.unpack_chunk(blob, tag)[-1].item())
+        for tag, number, t1, blob in db.execute(_LAST).fetchall():
+            if chunks.is_summary(blob):
+                head = chunks.unpack_summary(blob)
+                if (head["tag"], head["t1"]) == (tag, t1):
+                    found.append((tag, head["last_status"], t1, head["last"]))
                     continue
-                head = _checked(chunks.summary(blob), tag)
-                found.append((tag, head.last_status, head.end, head.last))
-            except StoreDamagedError:
-                found.append((tag, BAD_DATA_LOST, t0, 0))
+            part = self._whole(db, number, tag).cut(slice(-1, None))
+            found.append((tag, part.status[0], part.t[0], part.bits[0]))
         return np.array(found, SAMPLE)
+
+    def load(self, db: sqlite3.Connection, tag: int, ids: Iterable[int]) -> list[Columns]:
+        """Samples of some chunks of a tag, in the order in which they came; of a damaged one a mark."""
+        return [self._whole(db, number, tag) for number in sorted(ids)]
 
     def _whole(self, db: sqlite3.Connection, number: int, tag: int) -> Columns:
         """A chunk; of a damaged one a mark that its samples are missing, so that a trend shows the gap."""
         try:
-            return self._read(db, number, tag)
+            return self.columns(db, number, tag)
         except StoreDamagedError:
             (t0,) = db.execute("SELECT t0 FROM chunk WHERE id = ?", (number,)).fetchone()
             return Columns(np.array([t0]), np.zeros(1, np.uint64), np.array([BAD_DATA_LOST], np.uint32))
 
-    def _read(self, db: sqlite3.Connection, number: int, tag: int) -> Columns:
+    def columns(self, db: sqlite3.Connection, number: int, tag: int) -> Columns:
+        """The samples of a chunk.
+
+        Args:
+            db: In a transaction.
+            number: Of the chunk.
+            tag: That it must be of.
+
+        Raises:
+            StoreDamagedError: It is not what was written.
+        """
         _, _, times, blob = db.execute(_CHUNK, (number,)).fetchone()
         if times is None:  # of the first layout
             return Columns.of(codec.unpack_chunk(blob, tag))
@@ -228,32 +241,91 @@ def _checked(head: chunks.Summary, tag: int) -> chunks.Summary:
     return head
 
 
-def forget_times(db: sqlite3.Connection, before_ns: int) -> None:
-    """Deletes blocks of time stamps older than a time that no chunk needs any more."""
-    db.execute(_UNUSED.format("t1 < ?"), (before_ns,))
+def heads(db: sqlite3.Connection, tag: int, start_ns: int, end_ns: int) -> Heads:
+    """What the chunks of a tag come to that have to do with start <= t < end, by time and number."""
+    rows = db.execute(_HEADS, (tag, start_ns, end_ns)).fetchall()
+    found = np.zeros(len(rows), chunks.SUMMARY)
+    sound = np.zeros(len(rows), np.bool_)
+    for i, (_, t0, t1, n, blob) in enumerate(rows):
+        if chunks.is_summary(blob):
+            found[i] = chunks.unpack_summary(blob)
+            sound[i] = True
+        else:
+            found[i]["t0"], found[i]["t1"], found[i]["n"] = t0, t1, n
+    places = np.array([row[:4] for row in rows], np.int64).reshape(-1, 4)
+    for i, name in enumerate(("t0", "t1", "n"), 1):
+        sound &= found[name] == places[:, i]
+        found[name] = places[:, i]
+    return Heads(places[:, 0].tolist(), found, sound & (found["tag"] == tag))
 
 
-def _around(db: sqlite3.Connection, tag: int, start: int, end: int) -> list[_Place]:
-    """The chunks that lie in a time, that overlap those, that overlap those, …."""
-    while True:
-        places = [_Place(*row) for row in db.execute(_PLACES, (tag, start, end + 1))]
-        wider = min(place.t0 for place in places), max(place.t1 for place in places)
-        if wider == (start, end):
-            return places
-        start, end = wider
+def places(
+    db: sqlite3.Connection, tag: int, start_ns: int = -(2**63), end_ns: int = 2**63 - 1
+) -> list[Place]:
+    """The chunks of a tag that have to do with start <= t < end, by time and number."""
+    return [Place(*row) for row in db.execute(_PLACES, (tag, start_ns, end_ns))]
 
 
-def _insert(db: sqlite3.Connection, tag: int, type_: str, samples: Columns) -> None:
-    pieces = -(-len(samples.t) // CHUNK_MAX)
-    edges = [len(samples.t) * i // pieces for i in range(pieces + 1)]  # as long as each other: none is short
-    for start, end in pairwise(edges):
+def insert(db: sqlite3.Connection, tag: int, type_: str, samples: Columns, scan_ns: int = 0) -> None:
+    """Writes samples of one tag, in order of time, as new chunks with their summaries.
+
+    Args:
+        db: In a transaction.
+        tag: Id of the tag.
+        type_: Of the tag.
+        samples: At least one.
+        scan_ns: Period at which its device is asked, ns; 0 if it is not polled. Summaries are made for it.
+    """
+    edges = cuts(samples.t)
+    starts = np.array([start for start, _ in edges])
+    brief = chunks.summarised(*samples, starts, tag, chunks.form_of(type_), chunks.ramp_of(scan_ns))
+    for (start, end), record in zip(edges, brief, strict=True):
         part = samples.cut(slice(start, end))
         number, checksum = _shared_times(db, part.t)
         blob = chunks.pack(tag, type_, part.t, part.bits, part.status, checksum)
         db.execute(
-            "INSERT INTO chunk (tag, t0, t1, n, times, samples) VALUES (?, ?, ?, ?, ?, ?)",
-            (tag, int(part.t[0]), int(part.t[-1]), len(part.t), number, blob),
+            "INSERT INTO chunk (tag, t0, t1, n, times, summary, samples) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                tag,
+                int(part.t[0]),
+                int(part.t[-1]),
+                len(part.t),
+                number,
+                chunks.pack_summary(record),
+                blob,
+            ),
         )
+
+
+def remove(db: sqlite3.Connection, ids: list[int]) -> None:
+    """Deletes chunks and the time stamps that no other chunk needs."""
+    marks = ",".join("?" * len(ids))
+    used = db.execute(f"SELECT DISTINCT times FROM chunk WHERE id IN ({marks})", ids).fetchall()  # noqa: S608 - only placeholders
+    db.execute(f"DELETE FROM chunk WHERE id IN ({marks})", ids)  # noqa: S608 - only placeholders
+    db.executemany(_UNUSED, used)
+
+
+def cuts(t: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Where samples are cut into chunks: at full hours, except where hours have few samples, and evenly where there are many.
+
+    Args:
+        t: UTC, ns, never falling.
+
+    Returns:
+        (start, end) of each chunk, at most `CHUNK_MAX` samples long.
+    """
+    hours = t // HOUR
+    edges = [0, *(np.flatnonzero(hours[1:] != hours[:-1]) + 1).tolist(), len(t)]
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end, following in zip(edges[1:], [*edges[2:], 2**63], strict=True):
+        if following - start < SPARSE or end == start:
+            continue
+        pieces = -(-(end - start) // CHUNK_MAX)
+        marks = [start + (end - start) * i // pieces for i in range(pieces + 1)]
+        found += pairwise(marks)
+        start = end
+    return found
 
 
 def _shared_times(db: sqlite3.Connection, t: npt.NDArray[np.int64]) -> tuple[int, int]:
@@ -297,28 +369,6 @@ def _by_tag(samples: Rows) -> Iterator[tuple[int, Columns]]:
     starts = [0, *(np.flatnonzero(tags[1:] != tags[:-1]) + 1).tolist()] if len(tags) else []
     for start, end in zip(starts, [*starts[1:], len(tags)], strict=True):
         yield int(tags[start]), Columns.joined([columns.cut(slice(start, end))])
-
-
-def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
-    """Groups worth joining: short chunks that follow each other, and whatever overlaps them.
-
-    A group holds every chunk that overlaps its time, so that the order against all others stays what it was.
-    """
-    groups: list[list[_Place]] = []
-    end = -(2**63)
-    open_ = False
-    for place in places:
-        overlaps = bool(groups) and place.t0 <= end
-        if overlaps or (open_ and place.n < SHORT):
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-        end = max(end, place.t1)
-        open_ = place.n < SHORT
-    for group in groups:
-        short = [place for place in group if place.n < SHORT]
-        if len(short) >= JOINED or (len(group) > 1 and sum(place.n for place in short) >= SHORT):
-            yield group
 
 
 def _ordered(parts: Mapping[int, Columns]) -> list[Columns]:

@@ -1,8 +1,8 @@
-"""The store in one SQLite file: a journal of what came last, and chunks by tag of everything older.
+"""The store in SQLite files: a journal of what came last in `history.sqlite`, and everything older in a file for each day.
 
 A batch is one row of `journal`, written with its events and ring positions in one transaction and one flush to the disk.
-Rows that are 10 min old are folded, in one transaction, into `chunk` rows that hold one tag each (`historian.settled`), and
-short chunks are joined later; so a query reads few chunks and a short journal. Readers are other processes (WAL): they never wait for the writer and never stop it.
+Rows are folded into the files of their days (`historian.fold`) by a thread with connections of its own. Readers are other
+processes (WAL): they never wait for the writer and never stop it; `historian.snapshot` is what they see.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,9 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from historian import codec, schema, settled
+from historian import codec, journal, schema, settled
+from historian.days import DAY_NS, FOLDER, Days
+from historian.fold.fold import Leaving, adopt
+from historian.fold.work import TAGS_AT_ONCE, Work
+from historian.journal import JournalRow
 from historian.recent import Recent
-from historian.settled import Columns, Settled
+from historian.settled import Columns
+from historian.snapshot import Snapshot
 from historian.store import (
     SAMPLE,
     Batch,
@@ -32,28 +37,24 @@ from historian.store import (
     Tail,
     Text,
 )
-from scada.datadir import make_folder
+from scada.datadir import flush_folder, make_folder
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, STRING
 
 FILE: Final = "history.sqlite"
-FOLD_ROWS: Final = 600
+FOLD_ROWS: Final = 60
 FOLD_SAMPLES: Final = 500_000
-JOIN_TAGS: Final = 64
 PRUNE_ROWS: Final = 2000
 
-_OLDEST_CHUNKS: Final = (
-    "SELECT max(t1) FROM (SELECT t1 FROM chunk ORDER BY t1 LIMIT (SELECT count(*) / 20 + 1 FROM chunk))"
-)
 _OLDEST_EVENTS: Final = (
     "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
 )
+_TAIL: Final = "SELECT seq, n, t1, samples FROM journal WHERE seq > ? ORDER BY seq"
 
-_JOURNAL: Final = "SELECT seq, n, t1, samples FROM journal"
+_WORD: Final = 2**64 - 1
 
 Rows = npt.NDArray[np.void]
-Leaving = Callable[[str, list[Committed]], None]
 
 
 class SqliteStore:
@@ -64,9 +65,6 @@ class SqliteStore:
         connection: To it.
         identity: Device and inode of the file that it has open.
         reads: It only reads.
-
-    Attributes:
-        damaged: Batches that were found damaged since it was opened.
     """
 
     def __init__(
@@ -77,10 +75,13 @@ class SqliteStore:
         self._reads = reads
         self._connection = connection
         self._lock = threading.Lock()
-        self.damaged = 0
         self._recent = Recent()
-        self._settled = Settled()
+        self._days = Days(path.parent)
+        self._work: Work | None = None
         self._entries: dict[int, TagEntry] = {}
+        self._types: dict[int, str] = {}
+        self._kinds: tuple[npt.NDArray[np.uint32], bytes] = np.empty(0, np.uint32), b""
+        self._listed: dict[int, str] = {}
 
     @classmethod
     def writer(cls, folder: Path) -> Self:
@@ -99,7 +100,10 @@ class SqliteStore:
             with _errors(path):
                 schema.prepare(connection)
                 connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', lower(hex(randomblob(16))))")
-                return cls(path, connection, _identity(path))
+                flush_folder(folder)
+                store = cls(path, connection, _identity(path))
+                store._begin()
+                return store
         except StoreError:
             connection.close()
             raise
@@ -123,11 +127,12 @@ class SqliteStore:
         """See `Store`."""
         with self._transaction() as db:
             db.executemany(
-                "INSERT INTO tag (id, path, type) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET path = excluded.path, type = excluded.type",
-                [(tag.id, tag.path, tag.type) for tag in tags],
+                "INSERT INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "path = excluded.path, type = excluded.type, scan = excluded.scan",
+                [(tag.id, tag.path, tag.type, tag.scan_ns) for tag in tags],
             )
         self._entries.clear()
+        self._types.clear()
 
     def append(self, batch: Batch) -> bool:
         """See `Store`."""
@@ -139,11 +144,7 @@ class SqliteStore:
             ):
                 return False
             if len(batch.samples):
-                t = batch.samples["t"]
-                db.execute(
-                    "INSERT INTO journal (t0, t1, n, samples) VALUES (?, ?, ?, ?)",
-                    (int(t.min()), int(t.max()), len(t), codec.pack_batch(batch.samples)),
-                )
+                journal.insert(db, self._row(db, batch))
             db.executemany("INSERT INTO text (tag, t, status, text) VALUES (?, ?, ?, ?)", batch.texts)
             db.executemany(
                 "INSERT INTO event (t, kind, json) VALUES (?, ?, ?)",
@@ -156,6 +157,36 @@ class SqliteStore:
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('committed_ns', ?)", (batch.utc_ns,))
         return True
 
+    def _row(self, db: sqlite3.Connection, batch: Batch) -> JournalRow:
+        t, tags = batch.samples["t"], np.ascontiguousarray(batch.samples["tag"])
+        if not self._types:
+            self._types = dict(db.execute("SELECT id, type FROM tag").fetchall())
+            self._kinds = np.empty(0, np.uint32), b""
+        if not np.array_equal(tags, self._kinds[0]):
+            self._kinds = tags, codec.kinds_of(tags, self._types)
+        return JournalRow(
+            journal.next_seq(db),
+            int(t.min()),
+            int(t.max()),
+            len(t),
+            codec.pack_batch(batch.samples, self._kinds[1]),
+            batch.utc_ns,
+            journal.reached(batch.positions),
+            None,
+        )
+
+    def work(self) -> Work:
+        """What is done in the background; the historian does it in a thread."""
+        if self._work is None:
+            with _errors(self.path):
+                self._work = Work(self.path.parent, self.path)
+        return self._work
+
+    @property
+    def damaged(self) -> int:
+        """Rows of the journal that were found damaged since it was opened."""
+        return self._work.damaged if self._work else 0
+
     def fold(self, *, force: bool = False, leaving: Leaving | None = None) -> int:
         """Turns the journal into chunks when it is long enough.
 
@@ -166,62 +197,53 @@ class SqliteStore:
         Returns:
             How many samples moved.
         """
-        rows, count = self._one("SELECT count(*), coalesce(sum(n), 0) FROM journal")
-        if not rows or (not force and rows < FOLD_ROWS and count < FOLD_SAMPLES):
-            return 0
-        with self._transaction() as db:
-            old = [Committed(*row) for row in db.execute(f"{_JOURNAL} ORDER BY seq").fetchall()]
-            last = old[-1].seq if old else 0
-            if leaving is not None:
-                leaving(_key(db), old)
-            samples = np.concatenate([np.empty(0, SAMPLE), *(self._whole(db, row.blob) for row in old)])
-            self._settled.add(db, samples)
-            db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
-        return int(count)
+        with _errors(self.path):
+            work = self.work()
+            while work.upgrade():
+                pass
+            rows, count = work.waiting()
+            if not rows or (not force and rows < FOLD_ROWS and count < FOLD_SAMPLES):
+                return 0
+            moved = 0
+            while moved < count or not moved:
+                folded = work.fold(leaving)
+                moved += folded.samples
+                if not folded.last:
+                    break
+            return moved
 
-    def join_short(self, tags: int = JOIN_TAGS) -> int:
+    def join_short(self, tags: int = TAGS_AT_ONCE) -> int:
         """Joins short chunks into longer ones, which take fewer bytes and less time to read.
 
         Args:
-            tags: Does so for so many tags at most, so that a commit never waits for long.
+            tags: Does so for so many tags at most.
 
         Returns:
             How many chunks went into others.
         """
-        if not self._settled.joins:
-            return 0
-        with self._transaction() as db:
-            return self._settled.join_short(db, tags)
-
-    def _whole(self, db: sqlite3.Connection, blob: bytes) -> Rows:
-        """A batch of the journal; a damaged one is put aside, for whoever wants to repair it."""
-        try:
-            return codec.unpack_batch(blob)
-        except StoreDamagedError:
-            db.execute("INSERT INTO damaged (samples) VALUES (?)", (blob,))
-            self.damaged += 1
-            return np.empty(0, SAMPLE)
+        with _errors(self.path):
+            return self.work().join_short(tags)
 
     def prune(self, before_ns: int, size_max: int) -> int:
         """See `Store`."""
+        gone = 0
+        with _errors(self.path):
+            work = self.work()
+            days = work.listed()
+            for day in days:
+                if (day + 1) * DAY_NS <= before_ns or (self._size() > size_max and day < days[-1]):
+                    work.forget(day)
+                    gone += 1
         before = before_ns
         if self._size() > size_max:
-            # A twentieth of the chunks at a time: space comes back in steps, not all history at once.
-            found = self._one(_OLDEST_CHUNKS)[0] or self._one(_OLDEST_EVENTS)[0] or 0
-            before = max(before, found + 1)
-        gone: int = 0
+            # A twentieth at a time: space comes back in steps, not all history at once.
+            before = max(before, (self._one(_OLDEST_EVENTS)[0] or 0) + 1)
         with self._transaction() as db:
-            chunks = db.execute(
-                "SELECT id, n FROM chunk WHERE t1 < ? LIMIT ?", (before, PRUNE_ROWS)
-            ).fetchall()
-            db.executemany("DELETE FROM chunk WHERE id = ?", [(row[0],) for row in chunks])
-            gone += int(sum(row[1] for row in chunks))
             for table in ("text", "event"):
                 gone += db.execute(
                     f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)",  # noqa: S608 - our own names
                     (before, PRUNE_ROWS),
                 ).rowcount
-            settled.forget_times(db, before)
         return gone
 
     # Reading
@@ -234,18 +256,10 @@ class SqliteStore:
         type_ = entry.type if entry else FLOAT64
         if type_ == STRING:
             return self._texts(tag_id, start_ns, end_ns, limit, before=before)
-        with self._reading() as db:
-            recent = Columns.of(self._recent.of(db, tag_id))
-            parts, complete = self._settled.read(db, tag_id, start_ns, end_ns, limit)
-            earlier = self._settled.before(db, tag_id, start_ns) if before else []
-        parts.append(recent.cut((recent.t >= start_ns) & (recent.t < end_ns)))
-        found = Columns.joined(parts)
-        more = len(found.t) > limit or not complete
-        if more:
-            found = found.cut(slice(limit))
-        if before:
-            earlier.append(recent.cut(recent.t < start_ns))
-            found = Columns.joined([Columns.joined(earlier).cut(slice(-1, None)), found])
+        with self._snapshot() as seen:
+            found, more = seen.read(tag_id, start_ns, end_ns, limit)
+            if before:
+                found = Columns.joined([seen.before(tag_id, start_ns), found])
         return Samples(*found, more, type_)
 
     def events(
@@ -263,7 +277,10 @@ class SqliteStore:
     def last(self) -> Rows:
         """See `Store`."""
         with self._reading() as db:
-            rows = np.concatenate([self._settled.last(db), self._recent.all(db)])
+            self._recent.follow(db)
+            settled_rows = db.execute("SELECT tag, status, t, bits FROM newest").fetchall()
+            rows = np.array([(*row[:3], row[3] & _WORD) for row in settled_rows], SAMPLE)
+            rows = np.concatenate([rows, self._recent.all()])
         return settled.newest(rows)
 
     def position(self, writer: str, ring: str) -> Position | None:
@@ -287,7 +304,7 @@ class SqliteStore:
         rows: list[Committed] = []
         count = 0
         with self._reading() as db:
-            for row in db.execute(f"{_JOURNAL} WHERE seq > ? ORDER BY seq", (seq,)):
+            for row in db.execute(_TAIL, (seq,)):
                 rows.append(Committed(*row))
                 count += rows[-1].n
                 if count >= limit:
@@ -320,9 +337,36 @@ class SqliteStore:
     def close(self) -> None:
         """See `Store`."""
         with self._lock, contextlib.suppress(sqlite3.Error):
+            if self._work is not None:
+                self._work.close()
+                self._work = None
+            self._days.close()
             self._connection.close()
 
     # Inside
+
+    def _begin(self) -> None:
+        """Takes in files of days that are not listed, and never uses the number of a commit again that a day has."""
+        days = Days(self.path.parent, writes=True)
+        try:
+            adopt(self._connection, days)
+        finally:
+            days.close()
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[Snapshot]:
+        """One moment of the store with the files of its days."""
+        with self._reading() as db:
+            self._recent.follow(db)
+            listed = dict(db.execute("SELECT day, key FROM day").fetchall())
+            if listed != self._listed:
+                self._days.keep_only(listed)
+                self._listed = listed
+            seen = Snapshot(db, _key(db), listed, self._days, self._recent)
+            try:
+                yield seen
+            finally:
+                seen.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -357,7 +401,6 @@ class SqliteStore:
             self._connection.close()
             self._connection, self._file = _connect_reader(self.path)
             self._recent = Recent()
-            self._settled = Settled()
             self._entries.clear()
 
     def _one(self, query: str) -> tuple[Any, ...]:
@@ -370,7 +413,9 @@ class SqliteStore:
         pages, free, size = (
             self._one(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
         )
-        return int((pages - free) * size)
+        days = self.path.parent / FOLDER
+        files = days.iterdir() if days.is_dir() else ()
+        return int((pages - free) * size) + sum(path.stat().st_size for path in files)
 
     def _entry(self, tag_id: int) -> TagEntry | None:
         if tag_id not in self._entries:

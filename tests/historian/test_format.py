@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch
 from tests.historian.contract import LEVEL, RUN, TAGS
 
@@ -134,7 +134,7 @@ def test_another_reader_reads_it(tmp_path: Path, kind: int, tag: int, bits: np.n
     store.declare(TAGS.values())
     store.append(Batch(samples))
     store.fold(force=True)
-    db = sqlite3.connect(tmp_path / FILE)
+    db = sqlite3.connect(tmp_path / "days" / "2001-09-09.sqlite")
     ((blob, block),) = db.execute(
         "SELECT samples, block FROM chunk JOIN times ON times.id = chunk.times"
     ).fetchall()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +278,9 @@ def test_a_damaged_batch_is_put_aside_and_said(plant: Plant, kept: Kept) -> None
     kept.tick()
     assert kept.good("tank1/LT-101") == [2.0]
     assert kept.reports[-1][1]["state"] == "history damaged"
-    store._connection.execute("UPDATE chunk SET samples = zeroblob(50)")
+    (path,) = (plant.data.history / "days").glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as day:
+        day.execute("UPDATE chunk SET samples = zeroblob(50)")
     found = kept.raw("tank1/LT-101")
     assert found.status.tolist()[0] == BAD_DATA_LOST
 

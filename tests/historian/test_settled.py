@@ -12,10 +12,13 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from historian import chunks, schema, settled
+from historian import chunks, settled
+from historian.fold import compact
 from historian.sqlite import FILE, SqliteStore
 from historian.store import BAD_DATA_LOST, SAMPLE, Batch
 from tests.historian.contract import END, LEVEL, RUN, TAGS, batch
+from tests.historian.fresh import fresh
+from tests.historian.layouts import LAYOUT_1
 
 SECOND = 1_000_000_000
 
@@ -28,8 +31,13 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
+def day(store: SqliteStore) -> sqlite3.Connection:
+    """The file of the day that all these samples lie in."""
+    return store.work().days.make(0).db
+
+
 def one(store: SqliteStore, query: str) -> int:
-    return int(store._connection.execute(query).fetchone()[0])
+    return int(day(store).execute(query).fetchone()[0])
 
 
 def series(*tags: int, start: int, n: int) -> npt.NDArray[np.void]:
@@ -49,13 +57,13 @@ def test_a_scan_group_stores_its_times_once(store: SqliteStore) -> None:
 
 
 def test_short_chunks_become_long_and_leave_nothing_behind(store: SqliteStore) -> None:
-    for at in range(0, 6000, 600):
-        store.append(Batch(series(1, 2, start=at, n=600)))
+    for at in range(0, 6000, 300):
+        store.append(Batch(series(1, 2, start=at, n=300)))
         store.fold(force=True)
         store.join_short()
-    found = store._connection.execute("SELECT n FROM chunk WHERE tag = 1 ORDER BY t0").fetchall()
-    assert found == [(4200,), (600,), (600,), (600,)]
-    assert one(store, "SELECT count(*) FROM times") == 4
+    found = day(store).execute("SELECT n FROM chunk WHERE tag = 1 ORDER BY t0").fetchall()
+    assert found == [(2400,), *[(300,)] * 4, (2400,)]
+    assert one(store, "SELECT count(*) FROM times") == 6
     for tag in (1, 2):
         assert (store.raw(tag, 0, END).floats == np.arange(6000)).all()
     assert store.join_short() == 0
@@ -78,9 +86,11 @@ def test_joining_goes_on_with_the_next_tags(store: SqliteStore) -> None:
 
 
 def test_long_batches_are_cut_into_even_pieces(store: SqliteStore) -> None:
-    store.append(Batch(series(1, start=0, n=settled.CHUNK_MAX + 100)))
+    samples = series(1, start=0, n=settled.CHUNK_MAX + 100)
+    samples["t"] //= 10
+    store.append(Batch(samples))
     store.fold(force=True)
-    assert store._connection.execute("SELECT min(n), max(n) FROM chunk").fetchone() == (4146, 4146)
+    assert day(store).execute("SELECT min(n), max(n) FROM chunk").fetchone() == (4146, 4146)
 
 
 def test_late_samples_lie_where_they_belong(store: SqliteStore) -> None:
@@ -116,13 +126,13 @@ def test_the_last_sample_is_not_that_of_the_late_chunk(store: SqliteStore) -> No
 
 def test_a_joined_chunk_keeps_its_place_among_equal_times(store: SqliteStore) -> None:
     """What overlaps the short chunks, and what overlaps that, is joined with them: nothing changes places."""
-    big = [(LEVEL, t, 1.0, 0) for t in range(settled.SHORT)]
+    big = [(LEVEL, t, 1.0, 0) for t in range(compact.SHORT)]
     store.append(batch(*big))
     store.fold(force=True)
     store.append(batch(*((LEVEL, t - 10, 2.0, 0) for _, t, _, _ in big)))
     store.fold(force=True)
     for at in range(8):
-        store.append(batch((LEVEL, settled.SHORT - 9 + at, 3.0, 0)))
+        store.append(batch((LEVEL, compact.SHORT - 9 + at, 3.0, 0)))
         store.fold(force=True)
     before = store.raw(LEVEL, -100, END)
     assert store.join_short() == 10
@@ -150,9 +160,17 @@ FOLDS = st.lists(
 def test_whatever_is_joined_the_store_is_a_sorted_list(
     folds: list[tuple[npt.NDArray[np.void], str]], start: int, span: int, limit: int
 ) -> None:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    schema.prepare(db)
-    store = SqliteStore(Path("memory"), db, (0, 0))
+    with fresh() as store:
+        check_against_a_list(store, folds, start, span, limit)
+
+
+def check_against_a_list(
+    store: SqliteStore,
+    folds: list[tuple[npt.NDArray[np.void], str]],
+    start: int,
+    span: int,
+    limit: int,
+) -> None:
     store.declare(TAGS.values())
     for samples, what in folds:
         store.append(Batch(samples=samples))
@@ -171,9 +189,8 @@ def test_whatever_is_joined_the_store_is_a_sorted_list(
         assert found.more == (len(inside) > limit)
         newest = [row["bits"].item() for row in store.last() if row["tag"] == tag]
         assert newest == model["bits"][-1:].tolist()
-    needed = db.execute("SELECT count(DISTINCT times) FROM chunk").fetchone()
-    assert db.execute("SELECT count(*) FROM times").fetchone() == needed
-    store.close()
+    needed = one(store, "SELECT count(DISTINCT times) FROM chunk")
+    assert one(store, "SELECT count(*) FROM times") == needed
 
 
 @pytest.mark.parametrize("table", ["chunk", "times"])
@@ -182,10 +199,10 @@ def test_a_damaged_chunk_is_a_gap_and_is_kept(store: SqliteStore, table: str) ->
         store.append(batch(*((LEVEL, t, float(t), 0) for t in range(at, at + 10))))
         store.fold(force=True)
     column = {"chunk": "samples", "times": "block"}[table]
-    (blob,) = store._connection.execute(f"SELECT {column} FROM {table} WHERE id = 2").fetchone()
+    (blob,) = day(store).execute(f"SELECT {column} FROM {table} WHERE id = 2").fetchone()
     damaged = bytearray(blob)
     damaged[-1] ^= 16
-    store._connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = 2", (bytes(damaged),))
+    day(store).execute(f"UPDATE {table} SET {column} = ? WHERE id = 2", (bytes(damaged),))
     for _ in range(2):
         found = store.raw(LEVEL, 5, 25)
         assert found.t.tolist() == [5, 6, 7, 8, 9, 10, 20, 21, 22, 23, 24]
@@ -197,7 +214,7 @@ def test_a_damaged_chunk_is_a_gap_and_is_kept(store: SqliteStore, table: str) ->
 def test_a_chunk_in_the_row_of_another_is_a_gap(store: SqliteStore) -> None:
     store.append(batch((LEVEL, 10, 1.0, 0), (RUN, 20, 1.0, 0)))
     store.fold(force=True)
-    db = store._connection
+    db = day(store)
     rows = db.execute("SELECT id, samples, times FROM chunk ORDER BY id").fetchall()
     for (number, _, _), (_, samples, times) in zip(rows, reversed(rows), strict=True):
         db.execute("UPDATE chunk SET samples = ?, times = ? WHERE id = ?", (samples, times, number))
@@ -207,20 +224,10 @@ def test_a_chunk_in_the_row_of_another_is_a_gap(store: SqliteStore) -> None:
     assert store.raw(LEVEL, 0, END).status.tolist() == [BAD_DATA_LOST]
 
 
-def test_pruning_takes_the_times_along(store: SqliteStore) -> None:
-    for at in range(3):
-        store.append(Batch(series(1, 2, start=at * 100, n=50)))
-        store.fold(force=True)
-    while store.prune(200 * SECOND, 1 << 40):
-        pass
-    assert one(store, "SELECT count(*) FROM chunk") == 2
-    assert one(store, "SELECT count(*) FROM times") == 1
-
-
 def test_chunks_have_their_summaries(store: SqliteStore) -> None:
     store.append(batch((LEVEL, 0, 2.0, 0), (LEVEL, 2 * SECOND, 4.0, 0), (RUN, 1, 1.0, 0)))
     store.fold(force=True)
-    (blob,) = store._connection.execute("SELECT samples FROM chunk WHERE tag = ?", (LEVEL,)).fetchone()
+    (blob,) = day(store).execute("SELECT samples FROM chunk WHERE tag = ?", (LEVEL,)).fetchone()
     found = chunks.summary(blob)
     assert (found.low, found.high, found.total, found.integral) == (2.0, 4.0, 6.0, 4.0)
     assert (found.start, found.end) == (0, 2 * SECOND)
@@ -230,15 +237,12 @@ def _first_layout(path: Path) -> None:
     """A history file as it was before time stamps were shared."""
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
-    db.executescript(
-        f"{schema._TABLES} ALTER TABLE chunk DROP COLUMN times;"
-        "CREATE INDEX chunk_tag ON chunk (tag, t0, t1); CREATE INDEX chunk_age ON chunk (t1);"
-        f"PRAGMA application_id = {schema._APPLICATION}; PRAGMA user_version = 1;"
-    )
+    db.executescript(LAYOUT_1)
     t, bits = np.array([0, 10, 10], "<i8"), np.array([1.0, 2.0, 3.0])
     spread = [column.view(np.uint8).reshape(3, 8).T.tobytes() for column in (t, bits)]
     payload = struct.pack("<qBI", 100, 1, 0) + b"".join(spread)
     blob = struct.pack("<BI", 2, 3) + zstandard.ZstdCompressor(write_checksum=True).compress(payload)
+    db.execute("INSERT INTO tag (id, path, type) VALUES (?, 'tank1/LT-101', 'float64')", (LEVEL,))
     db.execute("INSERT INTO chunk (tag, t0, t1, n, samples) VALUES (?, 100, 120, 3, ?)", (LEVEL, blob))
     db.close()
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch, Store, StoreDamagedError, StoreError
 from tags.mapped import Position
 from tests.historian.contract import END, LEVEL, TAGS, StoreContract, batch
+from tests.historian.fresh import fresh
 
 
 class TestSqliteStore(StoreContract):
@@ -34,12 +34,14 @@ class TestSqliteStore(StoreContract):
         store.join_short()
 
 
+DAY = 86_400_000_000_000
+TIMES = st.one_of(
+    st.integers(-DAY, 3 * DAY),
+    st.sampled_from([-(2**63), -1, 0, DAY - 1, DAY, 2 * DAY, 2**62, 2**63 - 1]),
+)
 SAMPLES = st.lists(
     st.tuples(
-        st.integers(1, 5),
-        st.sampled_from([0, 0x80310000, 2**32 - 1]),
-        st.integers(0, 2**62),
-        st.integers(0, 2**64 - 1),
+        st.integers(1, 5), st.sampled_from([0, 0x80310000, 2**32 - 1]), TIMES, st.integers(0, 2**64 - 1)
     ),
     max_size=60,
 ).map(lambda rows: np.array(rows, SAMPLE))
@@ -62,34 +64,27 @@ def test_a_flipped_bit_is_an_error_and_never_a_value(at: int, bit: int) -> None:
 @given(
     st.lists(st.tuples(SAMPLES, st.booleans()), max_size=6),
     st.integers(1, 5),
-    st.integers(0, 2**62),
+    TIMES,
     st.integers(1, 40),
 )
 def test_the_store_is_a_sorted_list(
     parts: list[tuple[np.ndarray, bool]], tag: int, start: int, limit: int
 ) -> None:
-    store = _in_memory()
-    for samples, fold in parts:
-        store.append(Batch(samples=samples))
-        if fold:
-            store.fold(force=True)
-            store.join_short()
-    model = np.concatenate([np.empty(0, SAMPLE), *(samples for samples, _ in parts)])
-    model = model[(model["tag"] == tag) & (model["t"] >= start)]
-    model = model[np.argsort(model["t"], kind="stable")]
-    found = store.raw(tag, start, 2**62 + 1, limit)
-    assert found.t.tolist() == model["t"][:limit].tolist()
-    assert found.bits.tolist() == model["bits"][:limit].tolist()
-    assert found.more == (len(model) > limit)
-    store.close()
-
-
-def _in_memory() -> SqliteStore:
-    from historian import schema
-
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    schema.prepare(db)
-    return SqliteStore(Path("memory"), db, (0, 0))
+    with fresh() as store:
+        for samples, fold in parts:
+            store.append(Batch(samples=samples))
+            if fold:
+                store.fold(force=True)
+                store.join_short()
+        model = np.concatenate([np.empty(0, SAMPLE), *(samples for samples, _ in parts)])
+        model = model[model["tag"] == tag]
+        model = model[np.argsort(model["t"], kind="stable")]
+        earlier = model[model["t"] < start][-1:]
+        model = model[(model["t"] >= start) & (model["t"] < 2**63 - 1)]
+        found = store.raw(tag, start, 2**63 - 1, limit, before=True)
+        assert found.t.tolist() == [*earlier["t"].tolist(), *model["t"][:limit].tolist()]
+        assert found.bits.tolist() == [*earlier["bits"].tolist(), *model["bits"][:limit].tolist()]
+        assert found.more == (len(model) > limit)
 
 
 def test_there_is_no_history_yet(tmp_path: Path) -> None:

@@ -1,0 +1,223 @@
+"""From the journal into the files of days.
+
+For each day that the oldest rows have samples of, one transaction adds their chunks and moves the day's mark to the last
+of the rows; when all days are on the disk, one transaction takes the rows out of the journal. After a crash between, the
+same rows come again and each day leaves out what is at or below its mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from historian import codec, journal, settled
+from historian.days import DAY_NS, DayFile, Days
+from historian.journal import JournalRow
+from historian.store import SAMPLE, Committed, StoreDamagedError
+from tags.types import FLOAT64
+
+AT_ONCE: Final = 2_000_000  # samples: 100 MB of memory while they are folded
+
+_ROWS: Final = f"SELECT {journal.COLUMNS} FROM journal ORDER BY seq"  # noqa: S608 - our own names
+LIST: Final = "INSERT INTO day (day, key) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET key = excluded.key"
+TAG: Final = (
+    "INSERT INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+    "path = excluded.path, type = excluded.type, scan = excluded.scan"
+)
+_NEWEST: Final = """
+INSERT INTO newest (tag, first, t, status, bits) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tag) DO UPDATE SET
+first = min(first, excluded.first),
+status = CASE WHEN excluded.t >= t THEN excluded.status ELSE status END,
+bits = CASE WHEN excluded.t >= t THEN excluded.bits ELSE bits END,
+t = max(t, excluded.t)
+"""
+
+Rows = npt.NDArray[np.void]
+Leaving = Callable[[str, list[Committed]], None]
+OpenDay = Callable[[int], DayFile]
+
+
+class Folded(NamedTuple):
+    """What a fold did.
+
+    Attributes:
+        samples: That left the journal.
+        days: That they lie in.
+        damaged: Rows that could not be read, and were put aside.
+        last: Number of the last row; 0 for none.
+    """
+
+    samples: int
+    days: list[int]
+    damaged: int
+    last: int
+
+
+def fold(
+    main: sqlite3.Connection, key: str, open_day: OpenDay, leaving: Leaving | None = None, most: int = AT_ONCE
+) -> Folded:
+    """Folds the oldest rows of the journal.
+
+    Args:
+        main: To `history.sqlite`; not in a transaction.
+        key: Of the store.
+        open_day: Gives the file of a day, makes it if there is none.
+        leaving: Called with the store's key and the rows before they leave the journal; when it fails they stay.
+        most: About so many samples at once.
+
+    Raises:
+        sqlite3.Error: The disk does not let it; what was not done is done the next time.
+    """
+    rows = _oldest(main, most)
+    if not rows:
+        return Folded(0, [], 0, 0)
+    last = rows[-1].seq
+    if leaving is not None:
+        leaving(key, [Committed(row.seq, row.n, row.t1, row.samples) for row in rows])
+    parts, damaged = _unpack(rows)
+    samples = np.concatenate([np.empty(0, SAMPLE), *parts])
+    seq = np.repeat([row.seq for row in rows], [len(part) for part in parts])
+    tags = main.execute("SELECT id, path, type, scan FROM tag").fetchall()
+    days = []
+    for day, which in _by_day(samples["t"]):
+        file = open_day(day)
+        add(file, key, samples[which], seq[which], last, tags)
+        days.append((day, file.key))
+    with writing(main):
+        main.executemany("INSERT INTO damaged (samples) VALUES (?)", [(row.samples,) for row in damaged])
+        main.executemany(LIST, days)
+        note(main, samples)
+        main.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+    return Folded(sum(row.n for row in rows), [day for day, _ in days], len(damaged), last)
+
+
+def add(
+    file: DayFile, key: str, samples: Rows, seq: npt.NDArray[np.int64], last: int, tags: Sequence[Any]
+) -> None:
+    """Adds to a day what it does not have yet, and moves its mark, all or nothing."""
+    with writing(file.db):
+        rolled = file.rolled(key)
+        if rolled >= last:
+            return
+        if rolled >= int(seq[0]):
+            samples = samples[seq > rolled]
+        if len(samples):
+            know(file, set(np.unique(samples["tag"]).tolist()), tags)
+            file.chunks.add(file.db, samples)
+        file.roll(key, last)
+
+
+def know(file: DayFile, present: set[int], tags: Sequence[Any]) -> None:
+    """Writes down what is known of the tags whose samples come into a day; also of a tag that was never declared."""
+    known = {row[0]: row for row in tags}
+    file.db.executemany(TAG, [known.get(tag, (tag, "", FLOAT64, 0)) for tag in sorted(present)])
+
+
+def note(main: sqlite3.Connection, samples: Rows) -> None:
+    """Keeps in mind the first time and the newest sample of each tag."""
+    if not len(samples):
+        return
+    newest = settled.newest(samples)
+    first = np.full(len(newest), 2**63 - 1)
+    np.minimum.at(first, np.searchsorted(newest["tag"], samples["tag"]), samples["t"])
+    bits = np.ascontiguousarray(newest["bits"]).view(np.int64)
+    columns = (newest["tag"], first, newest["t"], newest["status"], bits)
+    main.executemany(_NEWEST, list(zip(*(column.tolist() for column in columns), strict=True)))
+
+
+@contextlib.contextmanager
+def writing(db: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that writes: all or nothing, and on the disk at the end."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+        raise
+
+
+def _oldest(main: sqlite3.Connection, most: int) -> list[JournalRow]:
+    rows: list[JournalRow] = []
+    count = 0
+    cursor = main.execute(_ROWS)
+    for found in cursor:
+        rows.append(JournalRow(*found))
+        count += rows[-1].n
+        if count >= most:
+            break
+    cursor.close()
+    return rows
+
+
+def _unpack(rows: Sequence[JournalRow]) -> tuple[list[Rows], list[JournalRow]]:
+    """The samples of each row, and the damaged rows: they have none."""
+    parts: list[Rows] = []
+    damaged: list[JournalRow] = []
+    for row in rows:
+        part = np.empty(0, SAMPLE)
+        try:
+            if row.sound:
+                part = codec.unpack_batch(row.samples)
+            else:
+                damaged.append(row)
+        except StoreDamagedError:
+            damaged.append(row)
+        parts.append(part)
+    return parts, damaged
+
+
+def _by_day(t: npt.NDArray[np.int64]) -> list[tuple[int, slice | npt.NDArray[np.intp]]]:
+    """Each day and where its samples are, in the order in which they came."""
+    if not len(t):
+        return []
+    days = t // DAY_NS
+    if days.min() == days.max():
+        return [(int(days[0]), slice(None))]
+    return [(day, np.flatnonzero(days == day)) for day in np.unique(days).tolist()]
+
+
+def adopt(main: sqlite3.Connection, days: Days) -> list[int]:
+    """Lists files of days that are there but not listed, as after a restore or when `history.sqlite` was lost.
+
+    Args:
+        main: Not in a transaction.
+        days: Opens them.
+
+    Returns:
+        The days of damaged files: they stay as they are, and are not listed.
+    """
+    listed = dict(main.execute("SELECT day, key FROM day").fetchall())
+    damaged = []
+    for day in days.there():
+        if day in listed:
+            continue
+        try:
+            file = days.get(day)
+            if file is None:
+                continue
+            first = dict(file.db.execute("SELECT tag, min(t0) FROM chunk GROUP BY tag").fetchall())
+            last = file.chunks.last(file.db)
+            tags = file.db.execute("SELECT id, path, type, scan FROM tag").fetchall()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            damaged.append(day)
+            continue
+        with writing(main):
+            main.execute(LIST, (day, file.key))
+            declared = [row for row in tags if row[1]]
+            main.executemany("INSERT OR IGNORE INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?)", declared)
+            rows = last.tolist()
+            main.executemany(
+                _NEWEST,
+                [(tag, first[tag], t, status, bits - (bits >> 63 << 64)) for tag, status, t, bits in rows],
+            )
+    return damaged

@@ -1,0 +1,189 @@
+"""One moment of the history: `history.sqlite` first, then the files of the days that are asked for.
+
+A fold commits the days before it takes rows out of the journal. So what this moment's journal lacks is in the days; and
+what a day has had since is told by its mark, and left out of the journal's samples.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+
+import numpy as np
+
+from historian.days import DAY_NS, DayFile, Days, day_of
+from historian.recent import Recent
+from historian.settled import Columns
+from historian.store import BAD_DATA_LOST
+
+
+class Snapshot:
+    """What a reader sees. Made by the store, inside a transaction of `main`; used by one thread, then closed.
+
+    Args:
+        main: Of `history.sqlite`.
+        key: Of the store.
+        listed: Keys of the days' files, by day.
+        days: Opens them.
+        recent: Follows the journal of `main`.
+    """
+
+    def __init__(
+        self, main: sqlite3.Connection, key: str, listed: dict[int, str], days: Days, recent: Recent
+    ) -> None:
+        self.main = main
+        self._key, self._listed, self._days, self._recent = key, listed, days, recent
+        self._entered: dict[int, DayFile | None] = {}
+        self._marked: set[int] = set()  # days whose mark was looked at: they stay as they were then
+        self._begun: set[int] = set()  # days that have what a fold has not taken out of the journal yet
+        self.lost: set[int] = set()
+
+    def close(self) -> None:
+        """Ends the transactions."""
+        for file in self._entered.values():
+            if file is not None and file.db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    file.db.execute("ROLLBACK")
+        self._entered.clear()
+
+    def leave(self, day: int) -> None:
+        """Ends the transaction of a day, unless the journal was compared with it: a year has too many files to be open."""
+        if day in self._marked or self._entered.get(day) is None:
+            return
+        file = self._entered.pop(day)
+        if file is not None:
+            file.db.execute("ROLLBACK")
+
+    def days(self, start_ns: int, end_ns: int) -> list[int]:
+        """The days that have a file and to do with start <= t < end, in order."""
+        low, high = day_of(start_ns), day_of(end_ns - 1)
+        if high - low < len(self._listed):
+            return [day for day in range(low, high + 1) if day in self._listed]
+        return sorted(day for day in self._listed if low <= day <= high)
+
+    def day(self, day: int) -> DayFile | None:
+        """The file of a day, in a transaction until this is closed.
+
+        Returns:
+            None when there is none (any more), or it is damaged: then it is in `lost`.
+        """
+        if day not in self._entered:
+            self._entered[day] = self._enter(day)
+        return self._entered[day]
+
+    def _enter(self, day: int) -> DayFile | None:
+        if day not in self._listed:
+            return None
+        try:
+            file = self._days.get(day, self._listed[day])
+            if file is not None:
+                file.db.execute("BEGIN")
+                file.db.execute("SELECT 1 FROM meta LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            self._broken(day, error)
+            return None
+        return file
+
+    def _broken(self, day: int, error: sqlite3.Error) -> None:
+        """A damaged file costs its day; one that cannot be read now costs the answer."""
+        if isinstance(error, sqlite3.OperationalError):
+            raise error
+        self.lost.add(day)
+        self._days.drop(day)
+        self._entered[day] = None
+
+    def of_day(self, day: int, read: Callable[[DayFile], list[Columns]]) -> list[Columns]:
+        """What a day's file has; one mark of lost data at its begin when it is damaged."""
+        file = self.day(day)
+        try:
+            if file is not None:
+                return read(file)
+        except sqlite3.DatabaseError as error:
+            self._broken(day, error)
+        return [_mark(day)] if day in self.lost else []
+
+    def extent(self, tag: int) -> tuple[int, int] | None:
+        """First and last time of what may be in files of days, ns UTC; None for nothing.
+
+        That includes the journal: a fold may have brought it there since this moment.
+        """
+        row = self.main.execute("SELECT first, t FROM newest WHERE tag = ?", (tag,)).fetchone()
+        times = list(row or ())
+        t = self._recent.of(tag)[0]["t"]
+        if len(t):
+            times += [int(t.min()), int(t.max())]
+        return (min(times), max(times)) if times else None
+
+    def settled_days(self, tag: int, start_ns: int, end_ns: int) -> list[int]:
+        """The days whose files may have samples of a tag with start <= t < end, in order; call `recent` first.
+
+        The extent is noted when a fold is over, the mark of a day is set before: in between the mark alone tells.
+        """
+        extent = self.extent(tag)
+        found = set(self._begun.intersection(self.days(start_ns, end_ns)))
+        if extent is not None:
+            found.update(self.days(max(start_ns, extent[0]), min(end_ns, extent[1] + 1)))
+        return sorted(found)
+
+    def recent(self, tag: int) -> Columns:
+        """The journal's samples of a tag that no day has, in the order in which they came."""
+        rows, seq = self._recent.of(tag)
+        if not len(rows):
+            return Columns.of(rows)
+        days = rows["t"] // DAY_NS
+        keep = np.ones(len(rows), np.bool_)
+        for day in np.unique(days).tolist():
+            self._marked.add(day)
+            file = self.day(day)
+            rolled = file.rolled(self._key) if file is not None else 0
+            if rolled >= seq[0]:
+                self._begun.add(day)
+                keep &= (days != day) | (seq > rolled)
+        return Columns.of(rows if keep.all() else rows[keep])
+
+    def read(self, tag: int, start_ns: int, end_ns: int, limit: int) -> tuple[Columns, bool]:
+        """Samples of a tag with start <= t < end, by time, then as they came: at most `limit`, and whether there are more."""
+        recent = self.recent(tag)
+        recent = recent.cut((recent.t >= start_ns) & (recent.t < end_ns))
+        parts: list[Columns] = []
+        settled, seen_to, complete = 0, end_ns, True
+        for day in self.settled_days(tag, start_ns, end_ns):
+            wanted = limit + 1 - settled
+
+            def read(file: DayFile, wanted: int = wanted) -> list[Columns]:
+                nonlocal complete
+                found, complete = file.chunks.read(file.db, tag, start_ns, end_ns, wanted)
+                return found
+
+            found = self.of_day(day, read)
+            self.leave(day)
+            parts += found
+            settled += sum(len(part.t) for part in found)
+            day_end = (day + 1) * DAY_NS
+            if not complete or settled + np.count_nonzero(recent.t < day_end) > limit:
+                seen_to, complete = min(end_ns, day_end), False
+                break
+        parts.append(recent if seen_to == end_ns else recent.cut(recent.t < seen_to))
+        joined = Columns.joined(parts)
+        more = len(joined.t) > limit or not complete
+        return joined.cut(slice(limit)) if more else joined, more
+
+    def before(self, tag: int, start_ns: int) -> Columns:
+        """The last sample of a tag before a time, the one that came last; none or one."""
+        recent = self.recent(tag)
+        recent = recent.cut(recent.t < start_ns)
+        newest = int(recent.t.max()) if len(recent.t) else -(2**63)
+        parts: list[Columns] = []
+        for day in reversed(self.settled_days(tag, -(2**63), start_ns)):
+            if newest >= (day + 1) * DAY_NS:
+                break
+            parts = self.of_day(day, lambda file: file.chunks.before(file.db, tag, start_ns))
+            self.leave(day)
+            if parts:
+                break
+        return Columns.joined([Columns.joined([*parts, recent]).cut(slice(-1, None))])
+
+
+def _mark(day: int) -> Columns:
+    return Columns(np.array([day * DAY_NS]), np.zeros(1, np.uint64), np.array([BAD_DATA_LOST], np.uint32))
