@@ -26,7 +26,8 @@ def run(service: Service) -> None:
 
     def report(kind: str, **fields: Any) -> None:
         service.event(kind, **fields)
-        service.log.warning(fields.get("message") or kind, **fields)
+        log = service.log.info if kind == "audit" else service.log.warning
+        log(fields.get("message") or kind, **fields)
 
     keeper = Keeper(service.data, service.site, service.clock, report)
     wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

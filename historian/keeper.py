@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable
 from typing import Final
 
+from historian.auditor import Auditor
 from historian.collector import Collector
 from historian.damage import move_aside
 from historian.recording import Recorder
@@ -24,6 +25,7 @@ from historian.store import Batch, StoreDamagedError, StoreError
 from scada.clock import Clock
 from scada.datadir import DataDir
 from tags.model import Site
+from tags.publish import writers
 
 AGE_MAX_NS: Final = 400 * 86_400 * 1_000_000_000
 SIZE_MAX: Final = 10 << 30
@@ -55,6 +57,7 @@ class Keeper:
         self._data, self._site, self._clock, self._report = data, site, clock, report
         self._store: SqliteStore | None = None
         self._collector: Collector | None = None
+        self._auditor: Auditor | None = None
         self._recorder: Recorder | None = None
         self._state: StateSaver | None = None
         self._waiting: list[Batch] = []
@@ -92,6 +95,9 @@ class Keeper:
     def tick(self) -> None:
         """Collects and commits; call it about once a second."""
         self._watch_clock()
+        self._guard(
+            "audit", self._audit
+        )  # first: on a full disk it has a reserve, and may not wait for the others
         self._guard("journal", self._journal)
         self._guard("recording", self._record)
         self._guard("state", self._save_state)
@@ -99,7 +105,7 @@ class Keeper:
     def close(self) -> None:
         """A last commit, then lets go of everything."""
         self.tick()
-        for part in (self._recorder, self._state, self._store, self._spool):
+        for part in (self._auditor, self._recorder, self._state, self._store, self._spool):
             if part is not None:
                 with contextlib.suppress(OSError):
                     part.close()
@@ -126,6 +132,11 @@ class Keeper:
             if step_s > 0:
                 self._hold_pruning()
             self._report("clock", step_s=step_s, message=f"the clock was set by {step_s:+.1f} s")
+
+    def _audit(self) -> None:
+        if self._auditor is None:
+            self._auditor = Auditor(self._data, writers(self._site), self._clock, self._report)
+        self._auditor.tick()
 
     def _journal(self) -> None:
         try:

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from historian import audit
 from historian.keeper import Keeper
 from historian.reader import open_reader
 from scada.clock import SystemClock
 from tests.faults import space
 from tests.historian.plant import SECOND, Plant
 
-SIZE: Final = 12 << 20
+SIZE: Final = 32 << 20
 ROUNDS: Final = 30
 CHANGES: Final = 200
 LEVEL: Final = "tank1/LT-101"
@@ -94,6 +95,7 @@ def main() -> None:
     filler.fill()
     for _ in range(ROUNDS):
         watched.second()
+    audited = [entry.event["number"] for entry in audit.entries(root / "history", 0, 2**62, ["login"])]
     problem, lag_s, free = watched.keeper.problem, watched.keeper.lag_s(), watched.keeper.disk_free_mb()
     filler.remove()
     watched.second()
@@ -110,7 +112,8 @@ def main() -> None:
         "lag_s": lag_s,
         "free_mb": free,
         "after": ok,
-        "reports": watched.reports,
+        "audited": audited == list(range(CHANGES, len(watched.wanted), CHANGES)),
+        "reports": [report for report in watched.reports if report["kind"] == "service"],
         "slowest_s": watched.slowest_ns / 1e9,
         "same": kept == watched.wanted,
         "kept": len(kept),

@@ -25,6 +25,7 @@ def test_a_full_disk_stops_nothing_and_history_is_whole_when_there_is_room_again
     assert found["lag_s"] > 25
     assert found["free_mb"] < 0.1
     assert [report.get("state") for report in found["reports"]] == ["failing", "recovered"]
+    assert found["audited"]  # on the full disk, out of its reserve
     assert found["slowest_s"] < 5  # it is not the loop that reads devices, but its heart beats in this time
     assert found["after"]
     assert found["same"], (found["kept"], found["wanted"])
