@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from historian import schema, sqlite
+from historian.fold import fold as folding
 
 
 def _lazy() -> None:
@@ -29,4 +30,24 @@ def _nameless() -> None:
     sqlite.make_folder = make  # type: ignore[attr-defined]
 
 
-BUGS: Final[dict[str, Callable[[], None]]] = {"lazy": _lazy, "nameless": _nameless}
+def _hasty() -> None:
+    """Rows that leave the journal before their days are on the disk."""
+    fold = folding.fold
+
+    def hastily(main: Any, key: str, open_day: Any, leaving: Any = None) -> Any:
+        last = main.execute("SELECT max(seq) FROM journal").fetchone()[0]
+
+        def open_late(day: int) -> Any:
+            main.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+            return open_day(day)
+
+        return fold(main, key, open_late, leaving)
+
+    folding.fold = hastily  # type: ignore[assignment]
+
+
+BUGS: Final[dict[str, Callable[[], None]]] = {
+    "lazy": _lazy,
+    "nameless": _nameless,
+    "hasty": _hasty,
+}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from historian.days import DayFile
 from tests.faults import crash
 from tests.faults.crash import Disk
 from tests.faults.forgetful import Step
@@ -79,3 +80,18 @@ def test_a_store_that_does_not_flush_is_found_out(tmp_path: Path, bug: str) -> N
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20", bug)
     with pytest.raises(WrongError, match="batch"):
         cut_everywhere(steps, tmp_path, 100, random.Random(1))
+
+
+def test_rows_that_leave_the_journal_too_early_are_found_out(tmp_path: Path) -> None:
+    steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20", "hasty")
+    with pytest.raises(WrongError, match="lost"):
+        cut_everywhere(steps, tmp_path, 10**6, random.Random(1), what_is_left=crash.everything)
+
+
+def test_days_that_do_not_know_what_they_have_are_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20")
+    monkeypatch.setattr(DayFile, "rolled", lambda *_: 0)
+    with pytest.raises(WrongError, match="twice"):
+        cut_everywhere(steps, tmp_path, 10**6, random.Random(1), what_is_left=crash.everything)

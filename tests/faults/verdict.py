@@ -63,7 +63,10 @@ def judge(folder: Path, said: Said, *, ahead: int = 1) -> int:
     except StoreError as error:
         raise WrongError(f"after batch {said.batch} the store does not open: {error}") from error
     try:
-        return _judge(store, said, ahead)
+        newest = _judge(store, said, ahead)
+        store.fold(force=True)  # what was begun is begun again
+        store.join_short()
+        return _judge(store, said._replace(batch=newest), 0)
     except StoreError as error:
         raise WrongError(f"after batch {said.batch} the store cannot be read: {error}") from error
     finally:

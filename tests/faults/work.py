@@ -29,7 +29,7 @@ DAY: Final = 86_400 * SECOND
 STEP: Final = 1200 * SECOND
 START: Final = 20_600 * DAY - 2 * STEP
 KEPT_DAYS: Final = 4
-SAMPLED: Final = (LEVEL, RUN, LEVEL + 1000, LEVEL + 1001)
+SAMPLED: Final = (LEVEL, RUN, TAGS["tank1/LIC-101/SP"].id, TAGS["tank1/LV-101/POS"].id)
 WRITER: Final = ("field", "changes")
 
 Say = Callable[[str], None]
