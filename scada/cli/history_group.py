@@ -14,6 +14,7 @@ import typer.core
 
 from scada.cli import (
     history,
+    history_backup,
     history_export,
     history_import,
     quarantine,
@@ -39,6 +40,7 @@ verbs = typer.Typer(
 )
 verbs.command(SHOW)(history.history)
 for module in (
+    history_backup,
     history_export,
     history_import,
     quarantine,

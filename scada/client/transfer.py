@@ -11,26 +11,35 @@ from zoneinfo import ZoneInfo
 
 from historian.reader import open_reader
 from historian.sqlite import SqliteStore
-from historian.store import Store, TagEntry
+from historian.store import Batch, Store, StoreError, TagEntry
+from historian.transfer import backup as _backups
 from historian.transfer import formats, importing
+from historian.transfer import restore as _restores
+from historian.transfer.backup import Backed
 from historian.transfer.export import Exported, Progress, Question
 from historian.transfer.export import export as _export
 from historian.transfer.importing import Imported, ProblemsError
 from historian.transfer.incoming import Problem, Terms
+from historian.transfer.manifest import Manifest
 from historian.transfer.room import room
 from scada.client.running import is_locked
 from scada.datadir import DataDir
 
 __all__ = [
     "FORMATS",
+    "Backed",
     "Exported",
     "Imported",
+    "Manifest",
     "Problem",
     "ProblemsError",
+    "backup",
     "export",
     "format_of",
     "import_file",
     "matching",
+    "restore",
+    "verify",
 ]
 
 FORMATS = (formats.CSV, formats.PARQUET, formats.LINES)
@@ -138,6 +147,93 @@ def import_file(
         )
     finally:
         store.close()
+
+
+def backup(
+    data: Path | str,
+    target: Path,
+    now_ns: int,
+    *,
+    user: str,
+    base: Path | None = None,
+    progress: _backups.Progress = lambda _step, _share, _bytes: None,
+) -> Backed:
+    """Copies history into a folder, whether the plant runs or not; see `historian.transfer.backup.backup`.
+
+    Args:
+        data: The plant's data directory.
+        target: The folder.
+        now_ns: UTC, ns.
+        user: In whose name, for the record.
+        base: An earlier backup, of which sealed days are linked.
+        progress: Told the step, the share that is done and the bytes.
+
+    Raises:
+        StoreError: There is no history, it cannot be read, or the target is in the way.
+    """
+    folder = DataDir(Path(data))
+    made = _backups.backup(folder, target, now_ns, base=base, progress=progress)
+    _note(
+        folder,
+        {
+            "kind": "backup",
+            "t": now_ns,
+            "user": user,
+            "state": "made",
+            "folder": str(target),
+            "bytes": made.size,
+        },
+    )
+    return made
+
+
+def verify(
+    source: Path, progress: _restores.Progress = lambda _step, _share, _bytes: None
+) -> tuple[Manifest, list[str]]:
+    """Compares every byte of a backup with what was written; see `historian.transfer.restore.verify`.
+
+    Raises:
+        StoreError: It is no backup.
+    """
+    return _restores.verify(source, progress)
+
+
+def restore(
+    data: Path | str,
+    source: Path,
+    now_ns: int,
+    *,
+    user: str,
+    progress: _restores.Progress = lambda _step, _share, _bytes: None,
+) -> Manifest:
+    """Puts a backup into a data directory that has no history; see `historian.transfer.restore.restore`.
+
+    Args:
+        data: The data directory.
+        source: Folder of the backup.
+        now_ns: UTC, ns.
+        user: In whose name, for the record.
+        progress: Told the step, the share that is done and the bytes.
+
+    Raises:
+        StoreError: A plant runs there, there is a history, or the backup is not what was written.
+    """
+    folder = DataDir(Path(data))
+    if _runs(folder):
+        raise StoreError(f"{folder.root}: a plant is running there. Stop it first")
+    made = _restores.restore(source, folder, progress)
+    _note(folder, {"kind": "backup", "t": now_ns, "user": user, "state": "restored", "folder": str(source)})
+    return made
+
+
+def _note(folder: DataDir, event: dict[str, Any]) -> None:
+    """Puts an event into history; what was done is done, whether that can be written or not."""
+    with contextlib.suppress(StoreError):
+        store = SqliteStore.writer(folder.history)
+        try:
+            store.append(Batch(events=[event], utc_ns=store.last_commit_ns()))
+        finally:
+            store.close()
 
 
 def matching(tags: Sequence[TagEntry], patterns: Sequence[str]) -> list[TagEntry]:
