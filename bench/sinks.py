@@ -68,7 +68,15 @@ def a_site(sink: Sink) -> Site:
 def a_sink(url: str, type_: str, api: str) -> Sink:
     keys = {"id": "path", "area": "area", "unit": "unit"}
     return Sink(
-        name="db", type=type_, url=url, api=api, org="", bucket="plant", measurement="plant", keys=keys
+        name="db",
+        type=type_,
+        url=url,
+        api=api,
+        org="",
+        bucket="plant",
+        measurement="plant",
+        keys=keys,
+        history_ns=-1,
     )
 
 

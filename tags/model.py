@@ -331,6 +331,9 @@ class Sink:
         quality: `always`: each line has `q`; `exceptions`: it is left out of those that are Good.
         tags: Patterns of paths that are forwarded.
         batch: Most samples in one request.
+        parallel: Most requests on their way at once.
+        events: Events are forwarded too.
+        history_ns: How far back a new or wiped database is filled from history, ns; 0 for all, -1 for not at all.
         timeout_ns: How long a request may take, ns.
         create: Make the bucket or database when it is missing.
         retention_ns: How long a bucket or database that is made keeps samples, ns; 0 for ever.
@@ -352,6 +355,9 @@ class Sink:
     quality: str = "always"
     tags: tuple[str, ...] = ("*",)
     batch: int = 5000
+    parallel: int = 4
+    events: bool = True
+    history_ns: int = 0
     timeout_ns: int = 10_000_000_000
     create: bool = True
     retention_ns: int = 0

@@ -1,6 +1,7 @@
 """What becomes of a sink's answer: pure, so that every order of answers can be tried.
 
-Rules: 2xx is delivered. 413 halves the request. 400 and 422 bisect it, until the row alone that is refused is put aside; when the server says that it dropped all rows of the request, all are put aside at once.
+Rules: 2xx is delivered. 413 halves the request. 400 and 422 bisect it, until the row alone that is refused is put aside;
+when the server says that it dropped all rows of the request, all are put aside at once.
 Everything else (no answer, 401, 403, 404, 429, 5xx, …) keeps the request and tries again later: it says something about
 the server or its settings, not about the rows.
 """
@@ -74,7 +75,8 @@ class Pace:
             return max(wait, min(asked_s, WAIT_ASKED_MAX_S))
         self.failures = 0
         if status == _TOO_LARGE:
-            self.size, self._taken = max(1, min(self.size, rows) // 2), 0
+            # of several requests on their way at once each may come back with it
+            self.size, self._taken = max(1, min(self.size, rows // 2)), 0
         elif action is Action.ADVANCE and self.size < self._batch:
             self._taken += 1
             if self._taken >= GROW_AFTER:
@@ -86,11 +88,12 @@ class Delivery:
     """The delivery of some rows, in their order.
 
     Args:
-        rows: How many.
+        start: The first row.
+        end: Behind the last row.
     """
 
-    def __init__(self, rows: int) -> None:
-        self._spans = [(0, rows)] if rows else []  # the last is the next
+    def __init__(self, start: int, end: int) -> None:
+        self._spans = [(start, end)] if end > start else []  # the last is the next
 
     def next(self, size: int) -> tuple[int, int] | None:
         """First and behind the last row of the next request; None when all are delivered or put aside.

@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from historian import codec
+from historian.sinks import happened
+from historian.sinks.happened import Event
+from historian.sinks.jobs import Job
 from historian.sinks.spool import spooled
 from historian.sinks.state import Cursor
 from historian.sqlite import FILE, SqliteStore
@@ -20,21 +23,30 @@ from historian.store import SAMPLE, Committed, StoreDamagedError, Text
 
 @dataclass(slots=True)
 class Portion:
-    """What is delivered before the cursor moves.
+    """What is delivered before a cursor or a job moves.
 
     Attributes:
-        cursor: Where it moves to then.
+        cursor: Where it moves to then; None for a job's.
+        job: How far it is then; None for what is live.
         samples: Dtype `SAMPLE`, in the order in which they came.
         texts: Of string tags.
+        events: Of the plant.
         oldest_ns: Newest source time of the oldest commit in it, UTC, ns; 0 for none.
         lost: Commits in front of it that are neither in the journal nor in the spool, or are damaged.
+        more: There is probably more behind it.
     """
 
-    cursor: Cursor
+    cursor: Cursor | None = None
+    job: Job | None = None
     samples: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE))
     texts: list[Text] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     oldest_ns: int = 0
     lost: int = 0
+    more: bool = False
+
+    def __len__(self) -> int:
+        return len(self.samples) + len(self.texts) + len(self.events)
 
 
 class Feed:
@@ -42,10 +54,12 @@ class Feed:
 
     Args:
         folder: The data directory's `history` folder.
+        events: It gets events too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, events: bool = False) -> None:
         self._folder = folder
+        self._events = events
         self._store: SqliteStore | None = None
 
     def next(self, cursor: Cursor, samples: int) -> Portion | None:
@@ -64,8 +78,8 @@ class Feed:
         if tail.store != cursor.store:
             left = spooled(self._folder, cursor.store, cursor.seq, 2**62, samples) if cursor.store else []
             if left:
-                return _portion(cursor, left, [], known=True)
-            cursor = Cursor(tail.store)
+                return _portion(cursor, left, [], [], samples, known=True)
+            cursor = Cursor(tail.store, t=cursor.t)
             tail = self._store.tail(0, 0, samples)
         if cursor.seq > tail.last:
             cursor = cursor._replace(seq=0)  # an older copy of the history was restored
@@ -74,9 +88,19 @@ class Feed:
         rows = tail.rows
         if first > cursor.seq + 1:
             rows = spooled(self._folder, cursor.store, cursor.seq, first, samples) or tail.rows
-        if not rows and not tail.texts:
+        cursor, events = self._happened(cursor, samples)
+        if not rows and not tail.texts and not events:
             return None
-        return _portion(cursor, rows, tail.texts, known=cursor.seq > 0)
+        return _portion(cursor, rows, tail.texts, events, samples, known=cursor.seq > 0)
+
+    def _happened(self, cursor: Cursor, limit: int) -> tuple[Cursor, list[Event]]:
+        if not self._events:
+            return cursor, []
+        events, last = happened.after(self._folder, cursor.event, min(limit, 10_000))
+        if last < cursor.event:  # an older copy was restored, or all were forgotten
+            cursor = cursor._replace(event=0)
+            events, _ = happened.after(self._folder, 0, min(limit, 10_000))
+        return cursor, events
 
     def close(self) -> None:
         """Lets go of the files."""
@@ -85,7 +109,15 @@ class Feed:
             self._store = None
 
 
-def _portion(cursor: Cursor, rows: list[Committed], texts: list[tuple[int, Text]], *, known: bool) -> Portion:
+def _portion(
+    cursor: Cursor,
+    rows: list[Committed],
+    texts: list[tuple[int, Text]],
+    events: list[Event],
+    wanted: int,
+    *,
+    known: bool,
+) -> Portion:
     """Decodes; a sink that begins (not `known`) misses nothing before its first commit."""
     parts, lost = [np.empty(0, SAMPLE)], 0
     for row in rows:
@@ -95,10 +127,20 @@ def _portion(cursor: Cursor, rows: list[Committed], texts: list[tuple[int, Text]
             lost += 1
     if rows and known:
         lost += rows[0].seq - cursor.seq - 1
+    samples = np.concatenate(parts)
+    newest = int(samples["t"].max()) if len(samples) else 0
+    after = cursor._replace(
+        seq=rows[-1].seq if rows else cursor.seq,
+        text=texts[-1][0] if texts else cursor.text,
+        event=events[-1].id if events else cursor.event,
+        t=max(cursor.t, newest),
+    )
     return Portion(
-        Cursor(cursor.store, rows[-1].seq if rows else cursor.seq, texts[-1][0] if texts else cursor.text),
-        np.concatenate(parts),
-        [text for _, text in texts],
-        rows[0].t1 if rows else texts[0][1].t,
-        lost,
+        after,
+        samples=samples,
+        texts=[text for _, text in texts],
+        events=events,
+        oldest_ns=rows[0].t1 if rows else texts[0][1].t if texts else events[0].t,
+        lost=lost,
+        more=len(samples) >= wanted,
     )

@@ -1,29 +1,36 @@
-"""The work for one sink, a step at a time: read, encode, send, move the cursor. It never waits itself."""
+"""The work for one sink, a step at a time: read, encode, send, move the cursor. It never waits itself.
+
+What is live goes first; between two portions of it a sink gets one of what it lacks of the history, so neither waits for long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from historian.sinks.delivery import Action, Delivery, Pace
+from historian.sinks import happened, marks
+from historian.sinks.backfill import Backfill
+from historian.sinks.delivery import Action, Pace
 from historian.sinks.feed import Feed, Portion
-from historian.sinks.influx import Reply
+from historian.sinks.influx import RefusedError, Reply
+from historian.sinks.lanes import Answer, Lanes
 from historian.sinks.lines import Encoder, Lines
-from historian.sinks.state import Cursor, Refused, State
+from historian.sinks.state import Cursor, Job, Refused, State
 from historian.store import StoreError
 from scada.clock import Clock
 from tags.model import Sink, Site
 
 IDLE_S: Final = 0.5
-PORTION: Final = 8  # requests between two moves of the cursor
+PORTION: Final = 32  # requests between two moves of the cursor
 REFUSED_AT_ONCE: Final = 1000
+BEFORE_NS: Final = 600 * 1_000_000_000  # what comes late is sent again with what was lost after it
 
 Report = Callable[[str, str], object]  # state, message
 
 
-class Target(Protocol):
+class Target(marks.Asked, Protocol):
     """A database that takes lines."""
 
     def post(self, body: bytes) -> Reply:
@@ -39,6 +46,11 @@ class Target(Protocol):
         ...
 
 
+class _Ready(NamedTuple):
+    portion: Portion
+    parts: list[Lines]
+
+
 class Worker:
     """Forwards history to one sink. Call `turn` again and again, in one thread.
 
@@ -51,34 +63,43 @@ class Worker:
         report: Takes what should be an event.
 
     Attributes:
-        sent: Samples delivered.
-        lost: Commits that it never got.
-        refused: Samples in quarantine.
+        sent: Samples, texts and events delivered.
+        lost: Commits that were given up while they waited; the history still has their samples.
+        refused: Rows in quarantine.
+        expired: Samples of the history that the database does not keep because they are too old for it.
+        jobs: Stretches of history that it is still to get.
         problem: Why nothing can be delivered now, or "".
     """
 
     def __init__(
         self, sink: Sink, site: Site, folder: Path, clock: Clock, target: Target, report: Report
     ) -> None:
-        self._sink, self._clock, self._target, self._report = sink, clock, target, report
+        self._sink, self._site, self._clock, self._target, self._report = sink, site, clock, target, report
         self._encoder = Encoder(sink, site.tags, site.name)
         self._state = State.writer(folder)
         self._cursor = self._state.cursors().get(sink.name, Cursor())
-        self._feed = Feed(folder)
+        most = PORTION * sink.batch
+        self._most = most
+        self._feed = Feed(folder, events=sink.events)
+        self._backfill = Backfill(folder, self._encoder.sends, most)
         self._pace = Pace(sink.batch)
-        self._most = PORTION * sink.batch
+        self._lanes = Lanes(target.post, self._pace, sink.parallel)
         self._pool = ThreadPoolExecutor(1)
-        self._ahead: Future[tuple[Portion, list[Lines]] | None] | None = None
+        self._ahead: dict[bool, Future[_Ready | None]] = {}  # what is live, and what is of a job
         self._portion: Portion | None = None
         self._parts: list[Lines] = []
-        self._delivery = Delivery(0)
         self._aside: list[tuple[str, str, int]] = []
-        self._retried: list[Refused] = []
         self._oldest_ns = 0
-        self.sent = self.lost = 0
+        self._marked_ns = self._state.mark(sink.name)
+        self._unsure = True
+        self._turn_of_job = False
+        self.sent = self.lost = self.expired = 0
         self.refused = self._state.count(sink.name)
+        self.jobs = len(self._state.jobs(sink.name))
         self.problem = ""
         self._made = ""
+        if not self._cursor.store and sink.history_ns >= 0 and not self.jobs:
+            self._fill("a new sink", self._back())
 
     def lag_s(self) -> float:
         """Age of the oldest sample that waits, s; 0 when none does."""
@@ -88,8 +109,11 @@ class Worker:
     def turn(self) -> float:
         """Does the next thing; returns how long to wait before the next turn, s."""
         try:
+            if not self._lanes.done:
+                return self._step()
             if self._parts:
-                return self._send()
+                self._lanes.begin(self._parts.pop(0))
+                return 0.0
             self._settle()
             self._again()
             return self._load()
@@ -99,85 +123,127 @@ class Worker:
 
     def close(self) -> None:
         """Lets go of everything; what was not delivered is sent at the next start."""
+        self._lanes.close()
         self._pool.shutdown()
         self._feed.close()
+        self._backfill.close()
         self._target.close()
         self._state.close()
 
-    def _prepare(self, cursor: Cursor) -> tuple[Portion, list[Lines]] | None:
-        """The next portion behind a cursor and its lines; also called while the one before it is on its way."""
-        portion = self._feed.next(cursor, self._most)
-        if portion is None:
-            return None
-        parts = (self._encoder.samples(portion.samples), self._encoder.texts(portion.texts))
-        return portion, [part for part in parts if len(part)]
+    # What is next
 
     def _load(self) -> float:
-        ahead, self._ahead = self._ahead, None
-        ready = self._prepare(self._cursor) if ahead is None else ahead.result()
+        ready = None if self._turn_of_job else self._next_live()
+        job = None
+        if ready is None:
+            job = self._next_job()
+            ready = job or (self._next_live() if self._turn_of_job else None)
+        self._turn_of_job = not self._turn_of_job and ready is not None
         if ready is None:
             self._oldest_ns = 0
             return IDLE_S
+        self._look()
         portion, self._parts = ready
-        if len(portion.samples) >= self._most:  # there is more: make its lines while these travel
-            self._ahead = self._pool.submit(self._prepare, portion.cursor)
         if portion.lost:
-            self.lost += portion.lost
-            self._report(
-                "gap", f"{portion.lost} commits of history waited too long and are not in {self._sink.name}"
-            )
-        self._portion, self._oldest_ns = portion, portion.oldest_ns
-        if not self._parts:
-            self._settle()
-        else:
-            self._delivery = Delivery(len(self._parts[0]))
+            self._gave_up(portion)
+        self._portion = portion
+        if job is None:
+            self._oldest_ns = portion.oldest_ns
         return 0.0
 
-    def _send(self) -> float:
-        lines = self._parts[0]
-        span = self._delivery.next(self._pace.size)
-        if span is None:
-            del self._parts[0]
-            if self._parts:
-                self._delivery = Delivery(len(self._parts[0]))
-            return 0.0
-        reply = self._target.post(lines.body(*span))
-        rows = span[1] - span[0]
-        wait = self._pace.learn(reply.status, rows, reply.retry_after_s)
-        action = self._delivery.answer(reply.status, reply.dropped)
-        if action is Action.KEEP:
-            self._keep(reply)
-            return wait
-        self._is("")
-        self._made = ""
-        if action is Action.ADVANCE:
-            self.sent += rows
-        elif action is Action.PUT_ASIDE:
-            for at in range(*span):
-                line = lines.body(at, at + 1).decode(errors="replace").rstrip("\n")
-                self._aside.append((line, reply.text, self._clock.utc_ns()))
-            if len(self._aside) >= REFUSED_AT_ONCE:
-                self._put_aside(None)
+    def _next_live(self) -> _Ready | None:
+        ahead = self._ahead.pop(False, None)
+        ready = self._live(self._cursor) if ahead is None else ahead.result()
+        if ready is not None and ready.portion.more:  # make the lines of the next while these travel
+            after = ready.portion.cursor
+            assert after is not None
+            self._ahead[False] = self._pool.submit(self._live, after)
+        return ready
+
+    def _next_job(self) -> _Ready | None:
+        jobs = self._state.jobs(self._sink.name)
+        self.jobs = len(jobs)
+        ahead = self._ahead.pop(True, None)
+        ready = None if ahead is None else ahead.result()
+        if not jobs:
+            return None
+        if ready is None or ready.portion.job is None or ready.portion.job.id != jobs[0].id:
+            ready = self._of_job(jobs[0])
+        if ready is not None and ready.portion.more and ready.portion.job is not None:
+            self._ahead[True] = self._pool.submit(self._of_job, ready.portion.job)
+        return ready
+
+    def _live(self, cursor: Cursor) -> _Ready | None:
+        """The next portion behind a cursor and its lines; also called while the one before it is on its way."""
+        portion = self._feed.next(cursor, self._most)
+        return None if portion is None else self._encoded(portion)
+
+    def _of_job(self, job: Job) -> _Ready:
+        return self._encoded(self._backfill.next(job))
+
+    def _encoded(self, portion: Portion) -> _Ready:
+        parts = [self._encoder.samples(portion.samples), self._encoder.texts(portion.texts)]
+        parts.append(happened.lines(self._sink, self._site.name, portion.events))
+        return _Ready(portion, [part for part in parts if len(part)])
+
+    # Sending
+
+    def _step(self) -> float:
+        wait = 0.0
+        for answer in self._lanes.step():
+            wait = max(wait, answer.wait_s)
+            if answer.action is Action.KEEP:
+                self._keep(answer.reply)
+                continue
+            self._is("")
+            self._made = ""
+            if answer.action is Action.ADVANCE:
+                self.sent += answer.end - answer.start
+            elif answer.action is Action.PUT_ASIDE:
+                self._refuse(answer)
         return wait
+
+    def _refuse(self, answer: Answer) -> None:
+        if self._portion is not None and self._portion.job is not None and "retention" in answer.reply.text:
+            self.expired += answer.end - answer.start
+            return
+        for at in range(answer.start, answer.end):
+            line = self._lanes.body(at, at + 1).decode(errors="replace").rstrip("\n")
+            self._aside.append((line, answer.reply.text, self._clock.utc_ns()))
+        if len(self._aside) >= REFUSED_AT_ONCE:
+            self._put_aside(None, None)
 
     def _keep(self, reply: Reply) -> None:
         self._is(reply.text)
+        self._unsure = True
         if reply.status == 404 and self._sink.create:
             made = self._target.create() or "made"
             if made != self._made:
                 self._report("create", f"{self._sink.bucket}: {made}")
+                if made == "made" and self._cursor.t:
+                    self._wiped(0)
             self._made = made
         if self._aside:
-            self._put_aside(None)
+            self._put_aside(None, None)
 
     def _settle(self) -> None:
         """Everything of the portion is delivered or in quarantine."""
-        if self._portion is not None:
-            self._put_aside(self._portion.cursor)
-            self._cursor, self._portion = self._portion.cursor, None
+        portion, self._portion = self._portion, None
+        if portion is None:
+            return
+        self._put_aside(portion.cursor, portion.job)
+        self._cursor = portion.cursor or self._cursor
+        if portion.job is not None and portion.job.at >= portion.job.end:
+            self._report(
+                "filled",
+                f"{portion.job.sent} samples of history were sent to {self._sink.name}: {portion.job.reason}",
+            )
+        self._look()
+        if not self._unsure:
+            self._mark()
 
-    def _put_aside(self, cursor: Cursor | None) -> None:
-        self._state.commit(self._sink.name, cursor, self._aside)
+    def _put_aside(self, cursor: Cursor | None, job: Job | None) -> None:
+        self._state.commit(self._sink.name, cursor, self._aside, job)
         if self._aside:
             first = self._aside[0]
             self._report("refused", f"{len(self._aside)} samples are in quarantine: {first[1]}")
@@ -187,7 +253,7 @@ class Worker:
     def _again(self) -> None:
         """Sends once more, one by one, what somebody took out of quarantine."""
         name = self._sink.name
-        asked = self._state.quarantine(name, retry=True, limit=REFUSED_AT_ONCE)
+        asked: list[Refused] = self._state.quarantine(name, retry=True, limit=REFUSED_AT_ONCE)
         for row in asked:
             reply = self._target.post(row.line.encode() + b"\n")
             if 200 <= reply.status < 300:
@@ -199,6 +265,69 @@ class Worker:
                 self._state.commit(name, None, [(row.line, reply.text, self._clock.utc_ns())])
         if asked or self.refused:
             self.refused = self._state.count(name)
+
+    # What the database has lost
+
+    def _mark(self) -> None:
+        now = self._clock.utc_ns()
+        if abs(now - self._marked_ns) < marks.EVERY_NS or self.problem:
+            return
+        if 200 <= self._target.post(marks.line(self._sink, self._site.name, now)).status < 300:
+            self._state.set_mark(self._sink.name, now)
+            self._marked_ns = now
+
+    def _look(self) -> None:
+        """After a start and after trouble: has the database still what it took?"""
+        if not self._unsure or self.problem:
+            return
+        if not self._marked_ns:
+            self._unsure = False
+            return
+        if 0 <= self._clock.utc_ns() - self._marked_ns < marks.SETTLES_NS:
+            return
+        try:
+            found = marks.newest(self._target, self._sink, self._site.name, self._marked_ns)
+        except RefusedError:
+            return  # it is away: what is sent now will say so
+        self._unsure = False
+        if found is not None and found < self._marked_ns:
+            self._wiped(found)
+
+    def _wiped(self, since_ns: int) -> None:
+        """It has nothing that was sent after a time (UTC, ns); 0 for nothing at all."""
+        self._state.set_mark(self._sink.name, 0)
+        self._marked_ns, self._unsure = 0, False
+        if self._sink.history_ns < 0:
+            self._report(
+                "wiped", f"{self._sink.name} has lost what it was sent; history: none, so it stays lost"
+            )
+            return
+        since = max(self._back(), since_ns - BEFORE_NS)
+        self._fill("the database had lost what it was sent", since)
+        self._report("wiped", f"{self._sink.name} has lost what it was sent: it gets the history again")
+
+    def _gave_up(self, portion: Portion) -> None:
+        """The spool had no room for all that waited: the history has it still."""
+        self.lost += portion.lost
+        said = f"{portion.lost} commits of history waited too long"
+        if self._sink.history_ns < 0 or not self._cursor.t:
+            self._report("gap", f"{said} and are not in {self._sink.name}")
+            return
+        end = max(portion.oldest_ns, self._cursor.t) + 1
+        self._fill("what waited too long", max(self._back(), self._cursor.t - BEFORE_NS), end)
+        self._report("gap", f"{said}; {self._sink.name} gets their samples from the history")
+
+    def _back(self) -> int:
+        """Where the history begins that a database is to have, UTC, ns."""
+        kept = self._sink.history_ns or self._sink.retention_ns
+        return max(0, self._clock.utc_ns() - kept) if kept else 0
+
+    def _fill(self, reason: str, start: int, end: int = 0) -> None:
+        newest = max(self._clock.utc_ns(), self._cursor.t)
+        if self._portion is not None and self._portion.cursor is not None:
+            newest = max(newest, self._portion.cursor.t)
+        self._state.ask(self._sink.name, start, end or newest + 1, reason)
+        self.jobs = len(self._state.jobs(self._sink.name))
 
     def _is(self, problem: str) -> None:
         """Says once that nothing can be delivered, and once that it can again."""

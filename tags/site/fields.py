@@ -135,6 +135,19 @@ def age(data: Any) -> int:
     return ns
 
 
+def reach(data: Any) -> int:
+    """How far back history is sent, ns; 0 for all of it, -1 for none."""
+    words = {"all": 0, "none": -1}
+    if isinstance(data, str) and data in words:
+        return words[data]
+    try:
+        return age(data)
+    except ValueError:
+        raise ValueError(
+            f"{data!r} is not a part of history. Write all, none, or for example 400 days"
+        ) from None
+
+
 def space(data: Any) -> Space:
     """Room on a disk."""
     number, unit = _number_of(data)
@@ -215,6 +228,17 @@ Age = Annotated[
             "type": "string",
             "pattern": r"^\s*[0-9.]+\s*(h|d|days?|weeks?|months?|years?)\s*$|^forever$",
             "description": "How long, such as 400 days, 5 years or forever.",
+        }
+    ),
+]
+Reach = Annotated[
+    int,
+    PlainValidator(reach),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9.]+\s*(h|d|days?|weeks?|months?|years?)\s*$|^all$|^none$",
+            "description": "How much of history: all, none, or such as 400 days.",
         }
     ),
 ]

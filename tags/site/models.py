@@ -20,6 +20,7 @@ from tags.site.fields import (
     Plain,
     Quantity,
     Rate,
+    Reach,
     States,
     UnitName,
     Whole,
@@ -328,6 +329,15 @@ class Sink(Model):
     tags: list[str] = Field(default=["*"], description="Patterns of paths, such as tank1/*.")
     batch: Annotated[Whole, Field(ge=1, le=50_000)] = Field(
         default=5000, description="Most samples in one request."
+    )
+    parallel: Annotated[Whole, Field(ge=1, le=16)] = Field(
+        default=4, description="Most requests on their way at once."
+    )
+    events: Flag = Field(default=True, description="Events are forwarded too.")
+    history: Reach = Field(
+        default="all",
+        validate_default=True,
+        description="How far back a new or wiped database is filled from history.",
     )
     timeout: Period = 10_000_000_000
     create: Flag = Field(default=True, description="Make the bucket or database when it is missing.")

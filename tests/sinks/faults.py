@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import struct
@@ -23,21 +24,25 @@ class FaultServer:
     """Takes lines, with faults.
 
     Attributes:
-        lines: Taken, in their order.
+        lines: Taken, in their order; without marks.
+        marks: Taken: what the service writes to notice a database that lost what it had.
         answers: Given to the next writes before anything else: a status, `reset` or `slow`.
         poison: Lines that hold one of these are refused, and nothing of their request is taken.
         largest: Requests with more lines are too large.
         requests: Path and Authorization of each request.
+        query_status: Answer to questions.
         queries: Bodies of `/query` and `/api/v2/buckets`.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.lines: list[str] = []
+        self.marks: list[str] = []
         self.answers: list[int | str] = []
         self.poison: list[str] = []
         self.largest = 10**9
         self.requests: list[tuple[str, str | None]] = []
         self.queries: list[str] = []
+        self.query_status = 200
         self.release = threading.Event()
         owner = self
 
@@ -69,7 +74,10 @@ class FaultServer:
                     text = ANSWERS.get(int(answer), "")
                     self.answer(int(answer), f'{{"error":"{text}"}}'.encode() if text else b"")
 
-            def do_GET(self) -> None:  # organisations, by their name
+            def do_GET(self) -> None:  # the newest mark; organisations, by their name
+                if self.path.startswith("/query"):
+                    self.answer(owner.query_status, json.dumps(owner.newest()).encode())
+                    return
                 self.answer(200, b'{"orgs":[{"id":"0000000000000001","name":"works"}]}')
 
             def answer(self, status: int, body: bytes) -> None:
@@ -94,6 +102,19 @@ class FaultServer:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._http.server_port}"
 
+    def newest(self) -> dict[str, Any]:
+        """The answer of InfluxDB 1 about the newest mark."""
+        if not self.marks:
+            return {"results": [{"statement_id": 0}]}
+        at = int(self.marks[-1].partition("at=")[2].partition("i")[0])
+        series = {"name": "forward_small", "columns": ["time", "last"], "values": [[at, at]]}
+        return {"results": [{"statement_id": 0, "series": [series]}]}
+
+    def wipe(self) -> None:
+        """Forgets everything."""
+        self.lines.clear()
+        self.marks.clear()
+
     def decide(self, lines: list[str]) -> int | str:
         if self.answers:
             return self.answers.pop(0)
@@ -101,7 +122,7 @@ class FaultServer:
             return 413
         if any(word in line for word in self.poison for line in lines):
             return 400
-        self.lines += lines
+        (self.marks if lines[0].startswith("forward_") else self.lines).extend(lines)
         return 204
 
     def __enter__(self) -> Self:

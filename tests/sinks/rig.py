@@ -26,6 +26,7 @@ def make_sink(url: str, **other: Any) -> Sink:
     fields: dict[str, Any] = {
         "name": "db", "type": "influxdb", "url": url, "api": "v1", "org": "", "bucket": "plant",
         "measurement": "small", "keys": {"id": "path"}, "timeout_ns": 2_000_000_000,
+        "history_ns": -1,
     }  # fmt: skip
     return Sink(**{**fields, **other})
 
@@ -37,6 +38,7 @@ class Rig:
         self.ids = {tag.path: tag.id for tag in self.site.tags}
         self.clock = SimulatedClock(utc_ns=START)
         self.store = SqliteStore.writer(folder)
+        self.store.declare(self.site.tags)
         self.spool = Spool(folder, [sink.name], 0.1)
         self.said: list[tuple[str, str]] = []
         self.number = 0

@@ -49,7 +49,7 @@ def test_all_is_delivered_in_order_but_poison(
     batch: int,
     troubles: list[int | None],
 ) -> None:
-    delivery, pace = Delivery(rows), Pace(batch)
+    delivery, pace = Delivery(0, rows), Pace(batch)
     stored: list[int] = []
     aside: list[int] = []
     requests = 0

@@ -77,7 +77,9 @@ def test_good_samples_may_go_without_a_quality_and_no_others() -> None:
     ]
     lines = encoder.samples(np.array(rows, SAMPLE))
     ends = [line.rpartition(b" ")[0].rpartition(b" ")[2] for line in lines.body(0, len(lines)).splitlines()]
-    assert ends == [b"v=2.5", b"i=7i", b"b=t", b"i=7i,q=1073741824i", b"q=2147483648i", b"q=0i"]
+    assert ends == [b"v=2.5", b"q=2147483648i", b"q=0i", b"i=7i", b"i=7i,q=1073741824i", b"b=t"]
+    always = encoder.samples(np.array(rows, SAMPLE), always=True)
+    assert b"v=2.5,q=0i 1\n" in always.body(0, 6)
     texts = encoder.texts([Text(4, 9, 0, "x"), Text(4, 10, 1, "y")])
     assert texts.body(0, 2).decode().splitlines()[0].endswith(' s="x" 9')
     assert texts.body(1, 2).endswith(b' s="y",q=1i 10\n')
@@ -112,7 +114,27 @@ def test_every_row_is_one_line_wherever_it_is_cut(rows: list[tuple[int, int, int
     whole = lines.body(0, len(lines))
     assert b"".join(lines.body(at, at + 1) for at in range(len(lines))) == whole
     times = [int(line.rpartition(b" ")[2]) for line in whole.splitlines()]
-    assert times == [row[2] for row in rows]
+    assert times == [row[2] for row in sorted(rows, key=lambda row: row[0])]
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 5, 6]), max_size=60), st.integers(1, 6))
+def test_lanes_hold_every_line_once_and_no_series_is_in_two(tags: list[int], most: int) -> None:
+    rows = np.array([(tag, 0, at, 0) for at, tag in enumerate(tags)], SAMPLE)
+    lines = Encoder(SINK, TAGS, "small").samples(rows)
+    lanes = lines.lanes(most)
+    assert len(lanes) <= most
+    assert [row for start, end in lanes for row in range(start, end)] == list(range(len(tags)))
+    held = [
+        {line.partition(b",id=")[2].split()[0] for line in lines.body(*lane).splitlines()} for lane in lanes
+    ]
+    assert sum(map(len, held)) == len(set(tags))
+
+
+def test_texts_are_one_lane() -> None:
+    texts = [Text(4, at, 0, "two\nlines") for at in range(50)]
+    lines = Encoder(SINK, TAGS, "small").texts(texts)
+    assert lines.lanes(4) == [(0, 50)]
+    assert lines.body(1, 2) == b'my\\ plant,area=tank1,id=tank1/T-4 s="two\nlines",q=0i 1\n'
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))

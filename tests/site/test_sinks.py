@@ -17,6 +17,9 @@ sinks:
     keys: {name: path, area: area}
     retention: 30 d
     spool: 20 %
+    history: 2 years
+    parallel: 2
+    events: false
 """
 
 
@@ -32,6 +35,8 @@ def test_defaults_and_places_of_secrets(tmp_path: Path) -> None:
     assert lab.keys == {"id": "path", "area": "area", "unit": "unit"}
     assert plant.token == Secret(file="/etc/closedloop/influx.token")
     assert (plant.api, plant.spool, plant.retention_ns) == ("v2", 0.2, 30 * 86_400 * 10**9)
+    assert (lab.history_ns, lab.parallel, lab.events) == (0, 4, False)  # VictoriaMetrics keeps no texts
+    assert (plant.history_ns, plant.parallel, plant.events) == (732 * 86_400 * 10**9, 2, False)
     assert load(dump(site)) == site
     assert site.services[-1] == "forward"
     assert {"system/forward/lab_ok", "system/forward/plant_lag", "system/supervisor/forward"} <= set(
