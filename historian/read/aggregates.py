@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from historian.chunks.brief import nothing_yet
 from historian.read.at import at
 from historian.read.functions import BOUND, BY_NAME, NAMES, SAMPLES, TIME, Aggregate, Work, divided
 from historian.read.intervals import Grid
@@ -28,7 +29,8 @@ from historian.read.signal import (
     Values,
     usable,
 )
-from tags.quality import BAD_NO_DATA, BAD_WAITING_FOR_INITIAL_DATA, UNCERTAIN_DATA_SUB_NORMAL
+from historian.read.whole import Whole, none_of
+from tags.quality import BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL
 
 
 def named(name: str) -> Aggregate:
@@ -53,6 +55,7 @@ def aggregate(
     state: float | None = None,
     roll_over: float | None = None,
     unit: str | None = None,
+    whole: Whole | None = None,
 ) -> Intervals:
     """One value for each interval.
 
@@ -66,6 +69,7 @@ def aggregate(
         roll_over: For `counter`: the number of different readings, at which it starts again from 0. Without it a
             reading that falls is a counter that was set to 0 and has counted to the reading since.
         unit: Of the tag.
+        whole: Chunks that stand for their samples, of which the signal has the edges.
 
     Raises:
         ValueError: No such aggregate, or its argument is missing.
@@ -82,27 +86,53 @@ def aggregate(
         uncertain=uncertain,
         bridge=item.bridge,
     )
-    pieces = pieces_of(line, edges)
+    chunks = none_of() if whole is None else whole.records
+    chunk_at = np.searchsorted(edges, chunks["t0"], "right") - 1
+    pieces = _outside(line, pieces_of(line, edges), whole)
     known_s = np.clip(now_ns - edges[:-1], 0, np.diff(edges)) / 1e9
     plain = line_of(signal, now_ns, uncertain=uncertain) if item.bridge else line
-    good_s = _good(plain, pieces_of(plain, edges) if item.bridge else pieces, size)
+    inner_s = total(chunks["covered"], chunk_at, size) / 1e9
+    plain_pieces = _outside(plain, pieces_of(plain, edges), whole) if item.bridge else pieces
+    good_s = _good(plain, plain_pieces, size) + inner_s
     doubtful = _doubtful(line, pieces, size)
+    if not (item.stepped or signal.stepped):
+        doubtful |= total(chunks["doubt"], chunk_at, size) > 0
     pieces = pieces.of(~np.isnan(pieces.x0))
     fine = usable(signal.v, signal.status, uncertain=uncertain)
     t, v = (signal.t, signal.v) if fine.all() else (signal.t[fine], signal.v[fine])
-    inside = slice(*np.searchsorted(t, (edges[0], edges[-1]), "left"))
+    inside = slice(*np.searchsorted(t, (edges[0], edges[-1]), "left").tolist())
     interval = group_of(t[inside], edges)
-    count = np.bincount(interval, minlength=size)
-    covered_s = total(pieces.seconds, pieces.interval, size)
+    own, joint = (
+        (slice(None), slice(None)) if whole is None else (whole.own[fine][inside], whole.joint[fine][inside])
+    )
+    count = np.bincount(interval[own], minlength=size)
+    count += total(chunks["good"], chunk_at, size).astype(np.int64)
+    covered_s = total(pieces.seconds, pieces.interval, size) + inner_s
     work = Work(
-        pieces, edges, v, inside, interval, count, covered_s, good_s, known_s, state or 0.0, roll_over
+        pieces,
+        edges,
+        v,
+        inside,
+        interval,
+        count,
+        covered_s,
+        good_s,
+        known_s,
+        state or 0.0,
+        roll_over,
+        item.stepped or signal.stepped,
+        chunks,
+        chunk_at,
+        own,
+        joint,
     )
     begin, end = _extent(signal, line, now_ns)
     outside = ((edges[1:] <= begin) | (edges[:-1] >= end)) & (count == 0)
     if item.quality == TIME:
-        status = _by_time(pieces, doubtful, covered_s, known_s)
+        status = _by_time(pieces, doubtful, covered_s, known_s, total(chunks["good"], chunk_at, size) > 0)
     elif item.quality == SAMPLES:
-        status = _by_samples(signal, fine, edges, count)
+        off = total(chunks["off"], chunk_at, size) > 0
+        status = _by_samples(signal, fine, edges, count, off, own=None if whole is None else whole.own)
     elif item.quality == BOUND:
         _, status = at(signal, edges[:-1], now_ns, uncertain=uncertain, bridge=item.bridge)
     else:
@@ -115,6 +145,13 @@ def aggregate(
     share = np.nan_to_num(100 * divided(good_s, known_s))
     shown = None if item.unit is None else item.unit.replace("{unit}", unit or "").lstrip("·") or None
     return Intervals(edges[:-1], edges[1:], values, status, share, count, shown)
+
+
+def _outside(line: Line, pieces: Pieces, whole: Whole | None) -> Pieces:
+    """Without what lies in chunks that stand for their samples."""
+    if whole is None or not len(line.t):
+        return pieces
+    return pieces.of(~whole.inner(line.t[:-1])[pieces.segment])
 
 
 def _good(line: Line, pieces: Pieces, size: int) -> Values:
@@ -133,34 +170,36 @@ def _doubtful(line: Line, pieces: Pieces, size: int) -> Mask:
 
 def _extent(signal: Signal, line: Line, now_ns: int) -> tuple[int, int]:
     """From where to where there are data."""
-    nothing = _nothing(signal.status)
+    nothing = nothing_yet(signal.status)
     if nothing.all() or not len(line.t):
         return now_ns, now_ns
     return int(signal.t[np.argmin(nothing)]), min(int(line.t[-1]), now_ns)
 
 
-def _nothing(status: Statuses) -> Mask:
-    """Samples that only say that there are none yet."""
-    code = status & np.uint32(0xFFFF_0000)
-    found: Mask = (code == BAD_NO_DATA) | (code == BAD_WAITING_FOR_INITIAL_DATA)
-    return found
-
-
-def _by_time(pieces: Pieces, doubtful: Mask, covered_s: Values, known_s: Values) -> Statuses:
+def _by_time(pieces: Pieces, doubtful: Mask, covered_s: Values, known_s: Values, chunks: Mask) -> Statuses:
     """OPC 10000-13 §5.4.3.2.1 with 100 % for both limits: all Good, none, or something between."""
-    touched = covered_s > 0
+    touched = (covered_s > 0) | chunks
     touched[pieces.interval[pieces.seconds == 0]] = True  # an instant is something too
     whole = (covered_s >= known_s * (1 - 1e-9)) & ~doubtful
     status = np.where(whole, 0, UNCERTAIN_DATA_SUB_NORMAL)
     return np.where(touched, status, BAD_NO_DATA).astype(np.uint32)
 
 
-def _by_samples(signal: Signal, fine: Mask, edges: Times, count: npt.NDArray[np.int64]) -> Statuses:
+def _by_samples(
+    signal: Signal,
+    fine: Mask,
+    edges: Times,
+    count: npt.NDArray[np.int64],
+    off: Mask,
+    own: Mask | None,
+) -> Statuses:
     """The same by numbers of samples."""
-    good = fine & (signal.status >> np.uint32(30) == 0)
-    t = signal.t[~good]
-    t = t[~_nothing(signal.status[~good])]
+    bad = ~(fine & (signal.status >> np.uint32(30) == 0))
+    if own is not None:
+        bad &= own
+    t = signal.t[bad]
+    t = t[~nothing_yet(signal.status[bad])]
     t = t[(t >= edges[0]) & (t < edges[-1])]
-    doubtful = np.bincount(np.searchsorted(edges, t, "right") - 1, minlength=len(count)) > 0
+    doubtful = off | (np.bincount(np.searchsorted(edges, t, "right") - 1, minlength=len(count)) > 0)
     status = np.where(doubtful, UNCERTAIN_DATA_SUB_NORMAL, 0)
     return np.where(count > 0, status, BAD_NO_DATA).astype(np.uint32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from historian.chunks import Summaries
 from historian.read.pieces import Indices, Pieces, ends, extreme, total
 from historian.read.signal import Mask, Times, Values
 
@@ -32,6 +33,11 @@ class Work:
         known_s: Its part that lies in the past, s.
         state: Asked for.
         roll_over: At which a counter starts again from 0; None when it is not known.
+        stepped: The course of the value is stepped.
+        whole: Chunks that each lie in one interval, whose samples are not among the others but for their edges.
+        at: The interval of each of them.
+        own: Which of the samples inside are to be counted; the others are such edges.
+        joint: Which of them are a step away from the one before; for the others a summary knows.
     """
 
     pieces: Pieces
@@ -45,6 +51,11 @@ class Work:
     known_s: Values
     state: float
     roll_over: float | None
+    stepped: bool
+    whole: Summaries
+    at: Indices
+    own: Mask | slice
+    joint: Mask | slice
 
     @property
     def size(self) -> int:
@@ -67,13 +78,33 @@ class Work:
         return total(values, self.pieces.interval, self.size)
 
     def samples(self, values: Values) -> Values:
-        """Sums of values over samples."""
-        return total(values, self.interval, self.size)
+        """Sums of values over samples, those of chunks left out."""
+        return total(values[self.own], self.interval[self.own], self.size)
+
+    def steps(self, values: Values) -> Values:
+        """Sums over samples of what lies between each and the one before, inside of chunks left out."""
+        return total(values[self.joint], self.interval[self.joint], self.size)
+
+    def chunks(self, values: npt.NDArray[Any]) -> Values:
+        """Sums over chunks."""
+        return total(values, self.at, self.size)
+
+    def extreme(self, ufunc: np.ufunc, values: Values, group: Indices) -> Values:
+        """The least or greatest of some values by interval, and of all chunks."""
+        found = extreme(ufunc, values, group, self.size)
+        if not len(self.whole):
+            return found
+        name = "low" if ufunc is np.minimum else "high"
+        known = self.whole["good"] > 0
+        of_chunks = extreme(ufunc, self.whole[name][known], self.at[known], self.size)
+        both: Values = (np.fmin if ufunc is np.minimum else np.fmax)(found, of_chunks)
+        return both
 
 
 def _area(work: Work) -> Values:
     pieces = work.pieces
-    return work.time((pieces.x0 + pieces.x1) / 2 * pieces.seconds)
+    area = work.time((pieces.x0 + pieces.x1) / 2 * pieces.seconds)
+    return area + work.chunks(work.whole["held" if work.stepped else "line"])
 
 
 def _time_average(work: Work) -> Values:
@@ -85,12 +116,17 @@ def _total(work: Work) -> Values:
 
 
 def _mean(work: Work) -> Values:
-    return divided(work.samples(work.v), work.count.astype(np.float64))
+    return divided(work.samples(work.v) + work.chunks(work.whole["total"]), work.count.astype(np.float64))
 
 
 def _squares(work: Work) -> Values:
-    off = work.v - _mean(work)[work.interval]
-    return work.samples(off * off)
+    mean = _mean(work)
+    off = work.v - mean[work.interval]
+    chunks, good = work.whole, work.whole["good"].astype(np.float64)
+    away = np.nan_to_num(divided(chunks["total"], good)) - mean[work.at]
+    return work.samples(off * off) + work.chunks(
+        chunks["squares"] + np.where(good > 0, good * away * away, 0.0)
+    )
 
 
 def _deviation(work: Work) -> Values:
@@ -106,20 +142,20 @@ def _deviation_of_all(work: Work) -> Values:
 
 def _lowest(work: Work) -> Values:
     pieces = work.pieces
-    return extreme(np.minimum, np.minimum(pieces.x0, pieces.x1), pieces.interval, work.size)
+    return work.extreme(np.minimum, np.minimum(pieces.x0, pieces.x1), pieces.interval)
 
 
 def _highest(work: Work) -> Values:
     pieces = work.pieces
-    return extreme(np.maximum, np.maximum(pieces.x0, pieces.x1), pieces.interval, work.size)
+    return work.extreme(np.maximum, np.maximum(pieces.x0, pieces.x1), pieces.interval)
 
 
 def _lowest_sample(work: Work) -> Values:
-    return extreme(np.minimum, work.v, work.interval, work.size)
+    return work.extreme(np.minimum, work.v, work.interval)
 
 
 def _highest_sample(work: Work) -> Values:
-    return extreme(np.maximum, work.v, work.interval, work.size)
+    return work.extreme(np.maximum, work.v, work.interval)
 
 
 def _first(work: Work) -> Values:
@@ -143,7 +179,8 @@ def _end_bound(work: Work) -> Values:
 
 
 def _transitions(work: Work) -> Values:
-    return work.samples(((work.v != work.previous) & ~np.isnan(work.previous)).astype(np.float64))
+    moved = ((work.v != work.previous) & ~np.isnan(work.previous)).astype(np.float64)
+    return work.steps(moved) + work.chunks(work.whole["changes"])
 
 
 def _counted(work: Work) -> Values:
@@ -151,11 +188,30 @@ def _counted(work: Work) -> Values:
         step = work.v - work.previous
         again = work.v if work.roll_over is None else step + work.roll_over
         step = np.where(step < 0, np.where(again >= 0, again, work.v), step)
-    return work.samples(np.where(np.isnan(step), 0.0, step))
+        inner = work.whole["rise"] + (
+            work.whole["anew"]
+            if work.roll_over is None
+            else work.whole["fall"] + work.whole["falls"] * work.roll_over
+        )
+    return work.steps(np.where(np.isnan(step), 0.0, step)) + work.chunks(inner)
 
 
-def _in_state(work: Work, wanted: Mask) -> Values:
-    return work.time(np.where(wanted, work.pieces.seconds, 0.0))
+def _in_state(work: Work, state: float) -> Values:
+    outside = work.time(np.where(work.pieces.x0 == state, work.pieces.seconds, 0.0))
+    return outside + work.chunks(in_state_ns(work.whole, state)) / 1e9
+
+
+def _not_zero(work: Work) -> Values:
+    outside = work.time(np.where(work.pieces.x0 != 0, work.pieces.seconds, 0.0))
+    return outside + work.chunks(work.whole["covered"] - work.whole["zero"]) / 1e9
+
+
+def in_state_ns(found: Summaries, state: float) -> Values:
+    """Time at a state in each of some chunks of which `Need` says that their summaries know it, ns."""
+    covered, zero = found["covered"], found["zero"]
+    outside = (state < found["low"]) | (state > found["high"]) | (found["good"] == 0)
+    some = np.where(state == 0, zero, np.where(found["low"] == found["high"], covered, covered - zero))
+    return np.where(outside, 0, some).astype(np.float64)
 
 
 def divided(above: Values, below: Values) -> Values:
@@ -215,21 +271,21 @@ _ALL: Final = (
     Aggregate(
         "duration-in-state-zero",
         "DurationInStateZero",
-        lambda work: _in_state(work, work.pieces.x0 == 0),
+        lambda work: _in_state(work, 0.0),
         unit="s",
         stepped=True,
     ),
     Aggregate(
         "duration-in-state-non-zero",
         "DurationInStateNonZero",
-        lambda work: _in_state(work, work.pieces.x0 != 0),
+        _not_zero,
         unit="s",
         stepped=True,
     ),
     Aggregate(
         "time-in-state",
         None,
-        lambda work: _in_state(work, work.pieces.x0 == work.state),
+        lambda work: _in_state(work, work.state),
         unit="s",
         stepped=True,
     ),
