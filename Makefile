@@ -8,7 +8,7 @@ ROOM ?= image
 # Tests run on all processors, on four at most: each of them starts whole plants.
 PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: help demo test test-all lint bench lock web clean browser databases
+.PHONY: help demo test test-all soak lint bench lock web clean browser databases
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -41,6 +41,9 @@ test-all: web browser databases ## the slow tests: third-party peers, long kill 
 	@echo "== properties, five times as many examples"; \
 	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(PYTEST) -m slow
+
+soak: $(VENV)/ready ## an hour of faults: 1,000 kills, 5,000 power cuts, a kill at every place
+	SOAK_KILLS=1000 SOAK_CUTS=5000 SOAK_PLACES=1000000 $(BIN)/pytest -q -m slow --timeout 7200 tests/faults
 
 bench: web ## measure one room: make bench ROOM=image
 	@$(BIN)/python -m bench.$(ROOM) && $(BIN)/python -m bench.report

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -17,6 +18,9 @@ from tests.faults import crash
 from tests.faults.crash import Disk
 from tests.faults.forgetful import Step
 from tests.faults.verdict import Said, WrongError, judge
+
+CUTS: Final = int(os.environ.get("SOAK_CUTS", "400"))
+PLACES: Final = int(os.environ.get("SOAK_PLACES", "400"))
 
 
 def record(tmp_path: Path, *command: str) -> list[Step]:
@@ -60,15 +64,15 @@ def cut_everywhere(
         disk.take(step)
 
 
-@pytest.mark.parametrize("cuts", [80, pytest.param(500, marks=pytest.mark.slow)])
-@pytest.mark.timeout(600)
+@pytest.mark.parametrize("cuts", [80, pytest.param(CUTS, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
 def test_no_acknowledged_batch_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "130")
     cut_everywhere(steps, tmp_path, cuts, random.Random(cuts))
 
 
-@pytest.mark.parametrize("places", [60, pytest.param(10**6, marks=pytest.mark.slow)])
-@pytest.mark.timeout(600)
+@pytest.mark.parametrize("places", [60, pytest.param(PLACES, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
 def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: int) -> None:
     """All that was written is there, as after kill -9; in the long run every place is tried."""
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "45")
