@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,22 +25,27 @@ def number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+def _by_name(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows that follow each other with the same name are one figure beside several peers."""
+    return [list(group) for _, group in groupby(rows, key=lambda row: row["name"])]
+
+
+def _peer(row: dict[str, Any]) -> str:
+    text = f"{row['peer']}: {number(row['peer_value'])} {row['unit']}"
+    return f"{text} (ratio {number(row['peer_value'] / row['value'])})" if row["value"] else text
+
+
 def section(room: str, document: dict[str, Any]) -> str:
     """One room as Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     lines = [f"\n## {room}\n", f"{document['machine']}; {versions}. `make bench ROOM={room}`\n"]
     lines += ["| what | figure | goal | | beside it |", "|---|---|---|---|---|"]
-    for row in document["results"]:
-        peer = (
-            f"{row['peer']}: {number(row['peer_value'])} {row['unit']}"
-            if row["peer_value"] is not None
-            else ""
-        )
-        if peer and row["value"]:
-            peer += f" (ratio {number(row['peer_value'] / row['value'])})"
+    for rows in _by_name(document["results"]):
+        row = rows[0]
         goal = row["goal"].replace("<=", "≤").replace(">=", "≥")
+        peers = "<br>".join(_peer(one) for one in rows if one["peer_value"] is not None)
         lines.append(
-            f"| {row['name']} | {number(row['value'])} {row['unit']} | {goal} | {met(row)} | {peer} |"
+            f"| {row['name']} | {number(row['value'])} {row['unit']} | {goal} | {met(row)} | {peers} |"
         )
     return "\n".join(lines) + "\n"
 
