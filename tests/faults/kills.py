@@ -1,7 +1,8 @@
 """Starts workers and kills them: `python -m tests.faults.kills HISTORY [BUG]`.
 
-Reads lines `<µs> <last>`, each one life of a worker that is killed after so long, and answers what it had said. Workers
-are forked from a process that has everything loaded, so a life begins at once.
+Reads lines `<µs> <last>`, each one life of a worker that is killed so long after its first word (before, when the number is
+negative), and answers what it had said. Workers are forked from a process that has everything loaded, so a life begins at
+once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def life(folder: Path, after_s: float, last: int) -> str:
         os._exit(0)
     os.close(mouth)
     ended = os.pidfd_open(child)
-    select.select([ended], [], [], after_s)
+    if after_s > 0:
+        select.select([ended, ear], [], [])
+    select.select([ended], [], [], abs(after_s))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(ended)

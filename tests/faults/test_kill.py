@@ -16,7 +16,7 @@ import pytest
 from tests.faults.verdict import Said, judge
 
 KILLS: Final = int(os.environ.get("SOAK_KILLS", "100"))
-LIFE_US: Final = 120_000
+LIFE_US: Final = 60_000
 FOR_EVER: Final = 10**6
 
 
@@ -38,7 +38,8 @@ def kill_over_and_over(folder: Path, rounds: int, chance: random.Random, *plante
         assert process.stdin
         assert process.stdout
         for _ in range(rounds):
-            process.stdin.write(f"{chance.randrange(2000, LIFE_US)} {FOR_EVER}\n")
+            after_us = chance.randrange(1, LIFE_US) * chance.choice((-1, 1, 1, 1))
+            process.stdin.write(f"{after_us} {FOR_EVER}\n")
             process.stdin.flush()
             words = process.stdout.readline()
             assert "failed" not in words, words
@@ -52,4 +53,4 @@ def kill_over_and_over(folder: Path, rounds: int, chance: random.Random, *plante
 @pytest.mark.timeout(3600)
 def test_kill_9_loses_doubles_and_reorders_nothing(tmp_path: Path, rounds: int) -> None:
     said = kill_over_and_over(tmp_path / "history", rounds, random.Random(rounds))
-    assert said.batch > 2 * rounds
+    assert said.batch > rounds

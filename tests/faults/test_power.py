@@ -8,11 +8,14 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from historian import audit
+from historian.audit import Trail
 from historian.days import DayFile
 from tests.faults import crash
 from tests.faults.crash import Disk
@@ -40,6 +43,21 @@ def record(tmp_path: Path, *command: str) -> list[Step]:
     return steps
 
 
+def cuts_of(
+    steps: list[Step], tmp_path: Path, cuts: int, chance: random.Random, what_is_left: random.Random
+) -> Iterator[tuple[int, Path, list[str]]]:
+    """Cuts the power at `cuts` places: before which step, what is left, and what had been said."""
+    disk = Disk()
+    places = set(chance.sample(range(len(steps)), min(cuts, len(steps))))
+    for number, step in enumerate(steps):
+        if number in places:
+            left = tmp_path / f"left-{number}"
+            crash.write_out(disk.cut(what_is_left), left)
+            yield number, left, disk.said
+            shutil.rmtree(left, ignore_errors=True)
+        disk.take(step)
+
+
 def cut_everywhere(
     steps: list[Step],
     tmp_path: Path,
@@ -49,19 +67,11 @@ def cut_everywhere(
     what_is_left: random.Random | None = None,
 ) -> None:
     """Cuts the power at `cuts` places and looks at the history on what is left."""
-    disk = Disk()
-    places = set(chance.sample(range(len(steps)), min(cuts, len(steps))))
-    what_is_left = what_is_left or chance
-    for number, step in enumerate(steps):
-        if number in places:
-            left = tmp_path / f"left-{number}"
-            crash.write_out(disk.cut(what_is_left), left)
-            try:
-                judge(left / "data" / "history", Said.of(disk.said))
-            except WrongError as wrong:
-                raise WrongError(f"power cut before step {number} {step[:3]}: {wrong}") from wrong
-            shutil.rmtree(left, ignore_errors=True)
-        disk.take(step)
+    for number, left, said in cuts_of(steps, tmp_path, cuts, chance, what_is_left or chance):
+        try:
+            judge(left / "data" / "history", Said.of(said))
+        except WrongError as wrong:
+            raise WrongError(f"power cut before step {number} {steps[number][:3]}: {wrong}") from wrong
 
 
 @pytest.mark.parametrize("cuts", [80, pytest.param(CUTS, marks=pytest.mark.slow)])
@@ -77,6 +87,20 @@ def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: in
     """All that was written is there, as after kill -9; in the long run every place is tried."""
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "45")
     cut_everywhere(steps, tmp_path, places, random.Random(places), what_is_left=crash.everything)
+
+
+@pytest.mark.parametrize("cuts", [60, pytest.param(CUTS, marks=pytest.mark.slow)])
+@pytest.mark.timeout(7200)
+def test_no_entry_of_the_audit_trail_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
+    steps = record(tmp_path, "tests.faults.audited", "{}/data/history", "{}/said", "60")
+    chance = random.Random(cuts)
+    for number, left, said in cuts_of(steps, tmp_path, cuts, chance, chance):
+        written = max(map(int, said), default=0)
+        folder = left / "data" / "history"
+        with Trail(folder):
+            verdict = audit.verify(folder)
+        assert verdict.ok, (number, verdict)
+        assert written <= verdict.entries <= written + 1, number
 
 
 @pytest.mark.parametrize("bug", ["lazy", "nameless"])

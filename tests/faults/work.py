@@ -1,7 +1,7 @@
 """What the historian does all day, in a way that tells afterwards what must be there.
 
 Batch number n is always the same (`batch_of`), so the numbers that were acknowledged say everything. A sample's value is
-the number of its batch. Time goes on by 20 min a batch, so a few batches are a day; some samples come late, some have the
+the number of its batch. Time goes on by an hour a batch, so 24 batches are a day; some samples come late, some have the
 time of an earlier one.
 
 As a program, `python -m tests.faults.work HISTORY SAID LAST [BUG]` works from where the store has got to, up to batch LAST, and
@@ -21,13 +21,14 @@ import numpy as np
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
 from tags.mapped import Position
+from tags.model import Retention
 from tests.faults.bugs import BUGS
 from tests.historian.contract import LEVEL, NOTE, RUN, TAGS
 
 SECOND: Final = 1_000_000_000
 DAY: Final = 86_400 * SECOND
-STEP: Final = 1200 * SECOND
-START: Final = 20_600 * DAY - 2 * STEP
+STEP: Final = 3600 * SECOND
+START: Final = 20_600 * DAY - 2 * STEP - STEP // 2
 KEPT_DAYS: Final = 4
 SAMPLED: Final = (LEVEL, RUN, TAGS["tank1/LIC-101/SP"].id, TAGS["tank1/LV-101/POS"].id)
 WRITER: Final = ("field", "changes")
@@ -86,7 +87,7 @@ def forget(store: SqliteStore, number: int, say: Say) -> None:
     """Retention by age."""
     day = time_of(number) // DAY - KEPT_DAYS
     say(f"-{day}")
-    while store.prune(day * DAY, 1 << 40):
+    while store.retain(Retention(samples_ns=DAY, events_ns=DAY), (day + 1) * DAY):
         pass
 
 
