@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from historian.days import FOLDER as DAYS
+from historian.days import name_of
 from historian.sqlite import FILE
 from historian.store import StoreDamagedError, StoreError
 from historian.transfer import manifest as manifests
 from historian.transfer.manifest import HISTORY, IDS, Copied, Manifest, digest_of
 from scada.datadir import DataDir, flush_folder, make_folder, write_file
 
-DAYS: Final = "days"
 _PAGES: Final = 512  # 4 MB between two looks at the progress
 _HELD: Final = ("spool.sqlite", "sinks.sqlite")  # the spool first: it may only have more than a cursor needs
 _HELD_MAX: Final = 200  # files that are open at once
@@ -144,7 +145,7 @@ def _moment(folder: Path) -> Iterator[dict[str, sqlite3.Connection]]:
                 with _errors(folder / name):
                     hold(name)
         for day, key in sorted(_listed(main).items(), reverse=True)[:_HELD_MAX]:
-            name = f"{DAYS}/{_day_name(day)}"
+            name = f"{DAYS}/{name_of(day)}"
             with contextlib.suppress(StoreError), _errors(folder / name):
                 if (folder / name).exists() and not _sealed(folder / name, key):
                     hold(name)
@@ -158,7 +159,7 @@ def _sources(folder: Path, main: sqlite3.Connection) -> list[_Source]:
     found = [_Source(name, folder / name, "", "") for name in first]
     days = []
     for day, key in sorted(_listed(main).items()):
-        name = f"{DAYS}/{_day_name(day)}"
+        name = f"{DAYS}/{name_of(day)}"
         days.append(_Source(name, folder / name, key, _sealed(folder / name, key)))
     found += sorted(days, key=lambda source: (bool(source.seal), source.name))
     known = {source.name for source in found}
@@ -279,12 +280,6 @@ def _listed(main: sqlite3.Connection) -> dict[int, str]:
     if not main.execute("SELECT count(*) FROM sqlite_master WHERE name = 'day'").fetchone()[0]:
         return {}
     return dict(main.execute("SELECT day, key FROM day").fetchall())
-
-
-def _day_name(day: int) -> str:
-    from historian.days import name_of  # noqa: PLC0415
-
-    return name_of(day)
 
 
 def _sealed(path: Path, key: str) -> str:

@@ -15,8 +15,10 @@ import typer.core
 from scada.cli import (
     history,
     history_backup,
+    history_check,
     history_export,
     history_import,
+    history_sinks,
     quarantine,
 )
 
@@ -41,8 +43,10 @@ verbs = typer.Typer(
 verbs.command(SHOW)(history.history)
 for module in (
     history_backup,
+    history_check,
     history_export,
     history_import,
+    history_sinks,
     quarantine,
 ):
     module.add_to(verbs)

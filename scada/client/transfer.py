@@ -13,9 +13,11 @@ from historian.reader import open_reader
 from historian.sqlite import SqliteStore
 from historian.store import Batch, Store, StoreError, TagEntry
 from historian.transfer import backup as _backups
+from historian.transfer import check as _checks
 from historian.transfer import formats, importing
 from historian.transfer import restore as _restores
 from historian.transfer.backup import Backed
+from historian.transfer.check import UNCOVERED, Damage, Report
 from historian.transfer.export import Exported, Progress, Question
 from historian.transfer.export import export as _export
 from historian.transfer.importing import Imported, ProblemsError
@@ -27,13 +29,17 @@ from scada.datadir import DataDir
 
 __all__ = [
     "FORMATS",
+    "UNCOVERED",
     "Backed",
+    "Damage",
     "Exported",
     "Imported",
     "Manifest",
     "Problem",
     "ProblemsError",
+    "Report",
     "backup",
+    "check",
     "export",
     "format_of",
     "import_file",
@@ -185,6 +191,19 @@ def backup(
         },
     )
     return made
+
+
+def check(folder: Path | str, progress: _checks.Progress = lambda _file, _share, _blocks: None) -> Report:
+    """Looks into every block of a history and names each that is not what was written; see `historian.transfer.check`.
+
+    Args:
+        folder: A data directory, whose plant may run, or a backup.
+        progress: Told the file, the share that is done and the blocks.
+
+    Raises:
+        StoreError: There is no history.
+    """
+    return _checks.check(DataDir(Path(folder)).history, progress)
 
 
 def verify(
