@@ -239,7 +239,7 @@ class Block:
     Attributes:
         path: Its name; its points are tags `<path>/<POINT>`.
         type: `pid`, `valve`, `on_off_valve`, `motor`, `duty_standby`, `hysteresis`, `ramp`, `timer`, `schedule`,
-            `interlock` or `calc`.
+            `interlock`, `calc`, or one of `tags.site.function_models.MODELS`.
         config: Its settings with quantities in engineering units and durations in ns (keys end in `_ns`); tag
             references are full paths, conditions are expressions.
         points: Point name to tag path, for example `{"SP": "tank1/LIC-101/SP"}`.

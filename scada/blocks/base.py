@@ -135,9 +135,11 @@ class Outputs:
         applied: The command that the output stage of the last scan came to; in Local, disarmed and before
             initialisation what was read back; None while nothing is known.
         tracking: Why `applied` differs from `wanted`: bits NOT_INITIALISED … RATE_LIMITED, 0 when it follows.
+        feedback: `(value, tracking)` of a memory tag whose value another block takes on: what came of it in this scan,
+            so that who writes it winds nothing up and starts from there. None: it had its way. Cleared with `wanted`.
     """
 
-    __slots__ = ("applied", "override", "path", "slot", "tracking", "wanted")
+    __slots__ = ("applied", "feedback", "override", "path", "slot", "tracking", "wanted")
 
     def __init__(self, paths: Sequence[str], slots: Sequence[int]) -> None:
         self.path = list(paths)
@@ -145,6 +147,7 @@ class Outputs:
         count = len(self.path)
         self.wanted: list[Any] = [None] * count
         self.override: list[tuple[Any, str] | None] = [None] * count
+        self.feedback: list[tuple[Any, int] | None] = [None] * count
         self.applied: list[Any] = [None] * count
         self.tracking: list[int] = [NOT_INITIALISED] * count
 
@@ -180,6 +183,7 @@ class Context:
         count = len(outputs.wanted)
         outputs.wanted[:] = [None] * count
         outputs.override[:] = [None] * count
+        outputs.feedback[:] = [None] * count
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Records an event of this scan; `t` is filled in."""

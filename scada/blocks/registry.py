@@ -4,32 +4,60 @@ from __future__ import annotations
 
 from scada.blocks.base import Binder, FunctionBlock
 from scada.blocks.calc import Calc
+from scada.blocks.characteriser import Characteriser
+from scada.blocks.dead_time import DeadTime
 from scada.blocks.duty_standby import DutyStandby
+from scada.blocks.dynamics import Filter, LeadLag
 from scada.blocks.hysteresis import Hysteresis
 from scada.blocks.interlock import Interlock
+from scada.blocks.logic import Counter, Edge, Latch
 from scada.blocks.motor import Motor
 from scada.blocks.on_off_valve import OnOffValve
+from scada.blocks.override_select import OverrideSelect
 from scada.blocks.pid import Pid
 from scada.blocks.ramp import Ramp
+from scada.blocks.rate_limit import RateLimit
+from scada.blocks.ratio import Ratio
 from scada.blocks.schedule import Schedule
+from scada.blocks.select import Select
+from scada.blocks.split_range import SplitRange
+from scada.blocks.switching import OnOff, ThreePosition
 from scada.blocks.timer import Timer
+from scada.blocks.totaliser import Totaliser
 from scada.blocks.valve import Valve
+from scada.blocks.vote import Vote
 from tags import model
 
 TYPES: dict[str, type[FunctionBlock]] = {
     block.type: block
     for block in (
         Calc,
+        Characteriser,
+        Counter,
+        DeadTime,
         DutyStandby,
+        Edge,
+        Filter,
         Hysteresis,
         Interlock,
+        Latch,
+        LeadLag,
         Motor,
+        OnOff,
         OnOffValve,
+        OverrideSelect,
         Pid,
         Ramp,
+        RateLimit,
+        Ratio,
         Schedule,
+        Select,
+        SplitRange,
+        ThreePosition,
         Timer,
+        Totaliser,
         Valve,
+        Vote,
     )
 }
 

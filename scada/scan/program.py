@@ -9,7 +9,7 @@ from typing import Final
 from scada.alarms import Alarms
 from scada.blocks import registry
 from scada.blocks.base import Binder, FunctionBlock
-from tags.model import DEVICE, OWNER_SCADA, Site, Tag
+from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
 from tags.types import BOOL, FLOATS, INTEGER_RANGE
 
 CONTROL: Final = "control"
@@ -135,6 +135,10 @@ def bind(
     maker = {
         binder.slot(path): number for number, one in enumerate(site.blocks) for path in one.points.values()
     }
+    for row, block in binder.driver.items():  # what one block writes and another reads
+        path = binder.output_paths[row]
+        if tags[path].kind == MEMORY:
+            maker.setdefault(binder.slot(path), blocks.index(block))
     for number, rows in enumerate(touched):
         for row in rows:
             needs.setdefault(row, set()).update(_sources(number, reads, maker))

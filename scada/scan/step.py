@@ -157,6 +157,9 @@ def _drive_own(state: State, ctx: Context) -> None:
                 ctx.put(plan.slot, cast(plan, wanted))
         outs.applied[row] = wanted if wanted is not None else state.signals.value[plan.slot]
         outs.tracking[row] = output.why = INTERLOCKED if lock is not None else 0
+        feedback = outs.feedback[row]
+        if lock is None and feedback is not None:
+            outs.applied[row], outs.tracking[row] = feedback
 
 
 def _summarise(program: Program, state: State, ctx: Context) -> None:

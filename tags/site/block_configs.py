@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tags.model import BLOCK, DEVICE, MEMORY, OWNER_PLC, Tag
-from tags.site import alarms
+from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
+from tags.site import alarms, function_configs
 from tags.site import control_models as cm
+from tags.site import function_models as fm
 from tags.site.block_points import MODE_NUMBERS
-from tags.site.building import Scope, a
+from tags.site.building import Scope
+from tags.site.job import Config, Job, Writers, span
 from tags.site.schedules import Calendar
-from tags.site.sources import Loc
 from tags.site.validate import unknown_key
 from tags.types import BOOL, STRING
 from tags.units import did_you_mean
-
-Config = dict[str, Any]
 
 # Keys that name the tags of a unit, and the names of those tags below it.
 _SIBLINGS: Final[dict[str, dict[str, str]]] = {
@@ -27,62 +25,6 @@ _SIBLINGS: Final[dict[str, dict[str, str]]] = {
 }
 _NEEDED: Final = {"out", "pos", "start", "stop", "run"}
 _STOPPED_BY_INTERLOCK: Final = ("motor", "on_off_valve")
-
-
-@dataclass(slots=True)
-class Writers:
-    """Who writes each output: two writers are a mistake.
-
-    Attributes:
-        owner: Block by point tag path.
-        taken: Block path by written tag path.
-    """
-
-    owner: Mapping[str, str]
-    taken: dict[str, str] = field(default_factory=dict)
-
-    def claim(self, scope: Scope, loc: Loc, path: str, block: str) -> None:
-        """Takes an output for a block, or reports who has it."""
-        other = self.taken.setdefault(path, block)
-        if other != block:
-            scope.report(loc, f"{path} is written by {other} too. A tag has one writer: keep one of them.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One block being compiled."""
-
-    scope: Scope
-    path: str
-    models: Mapping[str, cm.Block]
-    calendars: Mapping[str, Calendar]
-    writers: Writers
-
-    def input(self, loc: Loc, path: str, wanted: str) -> Tag | None:
-        """A tag that the block reads: `number`, `bool` or `` for any but texts."""
-        tag = self.scope.tag(loc, path)
-        if tag is None:
-            return None
-        is_bool = tag.type == BOOL
-        if tag.type == STRING or (wanted == "number" and is_bool) or (wanted == "bool" and not is_bool):
-            self.scope.report(
-                loc, f"{path} is {a(tag.type)}, and a {wanted or 'number'} is wanted here. Name another tag."
-            )
-            return None
-        return tag
-
-    def output(self, loc: Loc, path: str, wanted: str, *, claim: bool = True) -> Tag | None:
-        """A tag that the block writes."""
-        tag = self.input(loc, path, wanted)
-        if tag is None:
-            return None
-        if not (tag.owner if tag.kind == DEVICE else tag.kind in (MEMORY, BLOCK) and tag.writable):
-            what = "Give it owner: scada, plc or shared" if tag.kind == DEVICE else "Name another tag"
-            self.scope.report(loc, f"{path} cannot be written. {what}.")
-            return None
-        if claim:
-            self.writers.claim(self.scope, loc, path, self.path)
-        return tag
 
 
 def complete(scope: Scope, path: str, model: cm.Block) -> None:
@@ -99,16 +41,24 @@ def complete(scope: Scope, path: str, model: cm.Block) -> None:
 
 def reads(model: cm.Block) -> Iterator[str]:
     """Tags that a block reads by name."""
+    if isinstance(model, fm.Function):
+        yield from model.tags_read()
+        return
     for key in ("pv", "input", "pos", "opened", "closed", "run", "remote", "fault"):
         path = getattr(model, key, None)
         if path is not None and not (key == "input" and isinstance(model, cm.Timer)):
             yield path
+    if isinstance(model, fm.OverrideSelect):
+        yield from model.inputs
     if isinstance(model, cm.Pid) and model.setpoint.tag is not None:
         yield model.setpoint.tag
 
 
 def conditions(model: cm.Block) -> Iterator[str]:
     """Expressions of a block."""
+    if isinstance(model, fm.Function):
+        yield from model.texts()
+        return
     for key in ("auto", "permit", "start_permit", "demand", "when", "expression"):
         text = getattr(model, key, None)
         if text is not None:
@@ -125,33 +75,16 @@ def compile_config(
     models: Mapping[str, cm.Block],
     calendars: Mapping[str, Calendar],
     writers: Writers,
+    scan_ns: int,
 ) -> Config:
     """The settings of one block, as `tags.model.Block.config` has them."""
-    job = _Job(scope, path, models, calendars, writers)
+    job = Job(scope, path, models, calendars, writers, scan_ns)
     return _COMPILERS[models[path].block](job, models[path])
 
 
-def _span(tag: Tag | None) -> float | None:
-    return tag.range[1] - tag.range[0] if tag is not None and tag.range else None
-
-
-def _pid(job: _Job, model: Any) -> Config:
-    scope, setpoint = job.scope, model.setpoint
+def _pid(job: Job, model: Any) -> Config:
+    scope = job.scope
     pv, out = job.input(("pv",), model.pv, "number"), job.output(("out",), model.out, "number")
-    unit = pv.unit if pv else None
-    sp_tag = None
-    if setpoint.tag is not None:
-        sp_tag = job.input(("setpoint", "tag"), setpoint.tag, "number")
-        for key in ("initial", "limits"):
-            if getattr(setpoint, key) is not None:
-                scope.report(
-                    ("setpoint", key),
-                    f"the set point is {setpoint.tag}: {key}: belongs there. Move it.",
-                    key=True,
-                )
-    limits = scope.pair(("setpoint", "limits"), setpoint.limits, unit)
-    followed = (sp_tag.limits or sp_tag.range) if sp_tag else None
-    limits = limits or followed or (pv.range if pv else None)
     out_span = out.limits or out.range if out else None
     out_limits = (
         scope.pair(("out_limits",), model.out_limits, out.unit if out else None) or out_span or (0.0, 100.0)
@@ -171,11 +104,6 @@ def _pid(job: _Job, model: Any) -> Config:
     then: Any = "manual"
     if bad.then != "manual":
         then = scope.value(("mode", "on_bad_pv", "then"), bad.then, out) if out else None
-    initial = (
-        scope.measure(("setpoint", "initial"), setpoint.initial, unit)
-        if setpoint.initial is not None
-        else None
-    )
     return {
         "pv": model.pv,
         "out": model.out,
@@ -183,11 +111,7 @@ def _pid(job: _Job, model: Any) -> Config:
         "gain": model.tuning.gain,
         "ti_ns": model.tuning.ti,
         "td_ns": model.tuning.td,
-        "setpoint_tag": setpoint.tag if sp_tag is None else sp_tag.path,
-        "sp_low": limits[0] if limits else None,
-        "sp_high": limits[1] if limits else None,
-        "sp_initial": initial,
-        "ramp": scope.rate(("setpoint", "ramp"), setpoint.ramp, unit, _span(pv)),
+        **job.setpoint(model.setpoint, pv),
         "out_low": out_limits[0],
         "out_high": out_limits[1],
         **_modes(model),
@@ -200,9 +124,7 @@ def _modes(model: Any) -> Config:
     return {"first_mode": MODE_NUMBERS[model.mode.first], "restart": model.mode.restart}
 
 
-def _unit(
-    job: _Job, model: Any, wanted: Mapping[str, str], written: tuple[str, ...]
-) -> dict[str, Tag | None]:
+def _unit(job: Job, model: Any, wanted: Mapping[str, str], written: tuple[str, ...]) -> dict[str, Tag | None]:
     """The tags of a unit."""
     found: dict[str, Tag | None] = {}
     for key, kind in wanted.items():
@@ -216,7 +138,7 @@ def _unit(
     return found
 
 
-def _alarm(job: _Job, model: Any, point: str, message: str, tag: Tag | None) -> None:
+def _alarm(job: Job, model: Any, point: str, message: str, tag: Tag | None) -> None:
     state = job.scope.build.tags.get(f"{job.path}/{point}")
     if state is not None and state.kind == BLOCK:
         text = f"{model.description or job.path}: {message}"
@@ -224,10 +146,10 @@ def _alarm(job: _Job, model: Any, point: str, message: str, tag: Tag | None) -> 
         alarms.of_point(job.scope, state, text, model.alarm.priority, model.alarm.response, device)
 
 
-def _valve(job: _Job, model: Any) -> Config:
+def _valve(job: Job, model: Any) -> Config:
     tags = _unit(job, model, {"out": "number", "pos": "number", "remote": "bool"}, ())
     pos = tags["pos"]
-    tolerance = job.scope.difference(("tolerance",), model.tolerance, pos.unit if pos else None, _span(pos))
+    tolerance = job.scope.difference(("tolerance",), model.tolerance, pos.unit if pos else None, span(pos))
     _alarm(job, model, "DISCREPANCY", "does not follow its output", tags["out"])
     return {
         "out": model.out,
@@ -238,7 +160,7 @@ def _valve(job: _Job, model: Any) -> Config:
     }
 
 
-def _on_off_valve(job: _Job, model: Any) -> Config:
+def _on_off_valve(job: Job, model: Any) -> Config:
     kinds = dict.fromkeys(("out", "opened", "closed", "remote"), "bool")
     tags = _unit(job, model, kinds, ("out",))
     _alarm(job, model, "DISCREPANCY", "does not follow its command", tags["out"])
@@ -254,7 +176,7 @@ def _on_off_valve(job: _Job, model: Any) -> Config:
     }
 
 
-def _motor(job: _Job, model: Any) -> Config:
+def _motor(job: Job, model: Any) -> Config:
     kinds = dict.fromkeys(("start", "stop", "run", "remote", "fault"), "bool")
     tags = _unit(job, model, kinds, ("start", "stop"))
     for key in ("start", "stop"):
@@ -290,7 +212,7 @@ def _motor(job: _Job, model: Any) -> Config:
     }
 
 
-def _duty_standby(job: _Job, model: Any) -> Config:
+def _duty_standby(job: Job, model: Any) -> Config:
     if len(set(model.members)) < len(model.members):
         job.scope.report(("members",), "a member is named twice. Name each motor once.")
     return {
@@ -300,7 +222,7 @@ def _duty_standby(job: _Job, model: Any) -> Config:
     }
 
 
-def _hysteresis(job: _Job, model: Any) -> Config:
+def _hysteresis(job: Job, model: Any) -> Config:
     tag = job.input(("input",), model.input, "number")
     unit = tag.unit if tag else None
     keys = ("on_above", "off_below", "on_below", "off_above")
@@ -329,7 +251,7 @@ def _hysteresis(job: _Job, model: Any) -> Config:
     return {"input": model.input, **values}
 
 
-def _ramp(job: _Job, model: Any) -> Config:
+def _ramp(job: Job, model: Any) -> Config:
     outs = [model.out] if isinstance(model.out, str) else list(model.out)
     if model.setpoint.tag is not None or model.setpoint.ramp is not None:
         job.scope.report(
@@ -357,15 +279,15 @@ def _ramp(job: _Job, model: Any) -> Config:
         "sp_initial": None if initial is None else job.scope.measure(("setpoint", "initial"), initial, unit),
         "sp_low": limits[0] if limits else None,
         "sp_high": limits[1] if limits else None,
-        "rate": job.scope.rate(("rate",), model.rate, unit, _span(first)),
+        "rate": job.scope.rate(("rate",), model.rate, unit, span(first)),
     }
 
 
-def _timer(job: _Job, model: Any) -> Config:
+def _timer(job: Job, model: Any) -> Config:
     return {"kind": model.kind, "input": job.scope.checked(("input",), model.input), "time_ns": model.time}
 
 
-def _schedule(job: _Job, model: Any) -> Config:
+def _schedule(job: Job, model: Any) -> Config:
     scope, calendar = job.scope, job.calendars.get(model.schedule)
     if calendar is None:
         hint = did_you_mean(model.schedule, job.calendars) or ". Write it under schedules:."
@@ -392,7 +314,7 @@ def _schedule(job: _Job, model: Any) -> Config:
     return {"calendar": calendar.data if calendar else {}, "target": model.target, "values": values}
 
 
-def _interlock(job: _Job, model: Any) -> Config:
+def _interlock(job: Job, model: Any) -> Config:
     scope = job.scope
     block = job.models.get(model.target)
     value = None
@@ -418,7 +340,7 @@ def _interlock(job: _Job, model: Any) -> Config:
     }
 
 
-def _calc(job: _Job, model: Any) -> Config:
+def _calc(job: Job, model: Any) -> Config:
     scope, tag = job.scope, job.scope.build.tags.get(job.path)
     wanted = "" if model.type is None or tag is None else "bool" if tag.type == BOOL else "number"
     if model.type == STRING:
@@ -427,7 +349,8 @@ def _calc(job: _Job, model: Any) -> Config:
     return {"expression": model.expression if text is None else text}
 
 
-_COMPILERS: Final[dict[str, Callable[[_Job, Any], Config]]] = {
+_COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
+    **function_configs.COMPILERS,
     "pid": _pid,
     "valve": _valve,
     "on_off_valve": _on_off_valve,

@@ -7,6 +7,8 @@ from typing import Any, Final
 from tags import expression
 from tags.model import BLOCK, History, Tag
 from tags.site import control_models as cm
+from tags.site import function_configs as fc
+from tags.site import function_models as fm
 from tags.site.building import Building, Scope
 from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
 
@@ -38,16 +40,29 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "schedule": ("STATE",),
     "interlock": ("ACTIVE",),
     "calc": ("OUT",),
+    **dict.fromkeys(("filter", "lead_lag", "dead_time", "rate_limit", "characteriser"), ("OUT",)),
+    "ratio": ("OUT", "RATIO"),
+    "totaliser": ("TOTAL", "LAST", "RESET"),
+    "select": ("OUT", "USED", "SELECTED"),
+    "vote": ("Q", "VOTES", "DISAGREE"),
+    "edge": ("Q",),
+    "latch": ("Q",),
+    "counter": ("CV", "QU", "QD"),
+    "on_off": ("OUT", "SP"),
+    "three_position": ("RAISE", "LOWER", "SP"),
+    "split_range": (),
+    "override_select": ("SELECTED",),
 }
-_AT_THE_BLOCK: Final = {("hysteresis", "OUT"), ("timer", "Q"), ("calc", "OUT")}  # their path is the block's
+_AT_THE_BLOCK: Final = ("OUT", "Q", "TOTAL")  # their path is the block's
 
 
 def point_paths(path: str, model: cm.Block) -> dict[str, str]:
     """Point name to tag path of one block."""
     names = NAMES[model.block]
-    if isinstance(model, cm.Pid) and model.setpoint.tag is not None:
-        names = names[1:]
-    return {name: path if (model.block, name) in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
+    setpoint = getattr(model, "setpoint", None)
+    if isinstance(setpoint, cm.Setpoint) and setpoint.tag is not None:
+        names = tuple(name for name in names if name != "SP")
+    return {name: path if name in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
 
 
 def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...] = ()) -> dict[str, Tag]:
@@ -89,7 +104,7 @@ def _point(scope: Scope, path: str, name: str, model: cm.Block, fields: dict[str
 def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
     path = (
         model.pv
-        if isinstance(model, cm.Pid)
+        if hasattr(model, "pv")
         else (model.out if isinstance(model.out, str) else (model.out or [""])[0])
     )
     followed = scope.build.tags.get(path)
@@ -160,6 +175,8 @@ def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]
 
 
 def _out(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    if isinstance(model, fm.Signal | fm.Select):
+        return fc.result(scope, model)
     if not isinstance(model, cm.Calc):
         return {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True}
     unit, is_bool = _of_expression(scope.build, model.expression)
@@ -193,6 +210,23 @@ def _duty(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
     return {"what": "on duty", "type": INT32, "states": names, "retain": True}
 
 
+def _total(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    return fc.total(scope, model)
+
+
+def _last(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    return {**fc.total(scope, model), "what": "total before the last reset"}
+
+
+def _ratio(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    return fc.ratio(scope, model)
+
+
+def _selected(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    texts = {"0": "None", **{str(i): text for i, text in enumerate(model.inputs, 1)}}
+    return {"what": "selected", "type": INT32, "states": texts}
+
+
 def _active(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
     manual = model.reset == "manual"
     return {"what": "active", "type": BOOL, "states": dict(_NO_YES), "writable": manual, "retain": True}
@@ -219,4 +253,16 @@ _FIELDS: Final[dict[str, Any]] = {
     "Q": {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True},
     "ET": {"what": "time elapsed", "unit": "s", "history": History(keep=False)},
     "ACTIVE": _active,
+    "RATIO": _ratio,
+    "TOTAL": _total,
+    "LAST": _last,
+    "USED": {"what": "usable inputs", "type": INT32},
+    "SELECTED": _selected,
+    "VOTES": {"what": "votes", "type": INT32},
+    "DISAGREE": {**_BOOL, "what": "inputs do not agree"},
+    "CV": {"what": "count", "type": INT32, "retain": True},
+    "QU": {**_BOOL, "what": "preset reached", "retain": True},
+    "QD": {**_BOOL, "what": "zero reached"},
+    "RAISE": {**_BOOL, "what": "raise"},
+    "LOWER": {**_BOOL, "what": "lower"},
 }

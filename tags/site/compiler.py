@@ -97,7 +97,7 @@ class _Compiler:
                 calendars[name] = calendar
         written = [Entry(p, d, s) for p, d, s in self._dicts("control")]
         blocks = control.compile_program(
-            self.build, control.merge(self.build, supervised, written), calendars
+            self.build, control.merge(self.build, supervised, written), calendars, head.scan
         )
         kept = history.retention(self.build, head.historian, self.head_source)
         fed = self._sinks(head, services)

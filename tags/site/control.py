@@ -10,7 +10,9 @@ from tags import expression
 from tags.model import Block
 from tags.site import block_configs, block_points, order
 from tags.site import control_models as cm
+from tags.site import function_models as fm
 from tags.site.building import Building, Scope
+from tags.site.job import Writers
 from tags.site.schedules import Calendar
 from tags.site.sources import Loc, Source
 from tags.site.templates import Entry
@@ -41,12 +43,14 @@ class Program:
         scopes: For problems.
         points: Point name to tag path, by block path.
         owner: Block path by point tag path.
+        writer: Block path by the one output that it drives.
     """
 
     models: dict[str, cm.Block] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     points: dict[str, dict[str, str]] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
+    writer: dict[str, str] = field(default_factory=dict)
 
 
 def merge(build: Building, supervised: list[Entry], written: list[Entry]) -> list[Entry]:
@@ -70,7 +74,7 @@ def merge(build: Building, supervised: list[Entry], written: list[Entry]) -> lis
 
 
 def compile_program(
-    build: Building, entries: list[Entry], calendars: Mapping[str, Calendar]
+    build: Building, entries: list[Entry], calendars: Mapping[str, Calendar], scan_ns: int
 ) -> tuple[Block, ...]:
     """All blocks: their points become tags of the building, then their settings are checked and compiled."""
     program = Program()
@@ -90,10 +94,11 @@ def compile_program(
         if isinstance(model, cm.ScheduleBlock) and model.schedule in calendars:
             states = calendars[model.schedule].states
         block_points.make_points(scope, path, model, states)
-    writers = block_configs.Writers(program.owner)
+    writers = Writers(program.owner)
     blocks = []
     for path in ordered:
-        config = block_configs.compile_config(program.scopes[path], path, program.models, calendars, writers)
+        scope = program.scopes[path]
+        config = block_configs.compile_config(scope, path, program.models, calendars, writers, scan_ns)
         place = str(program.scopes[path].source.place())
         blocks.append(
             Block(
@@ -119,12 +124,12 @@ def _admit(build: Building, program: Program, entry: Entry) -> None:
     if name is None:
         scope.report(
             (),
-            f"block is missing. Write block: and one of {', '.join(cm.MODELS)}; no template supervises {entry.path}.",
+            f"block is missing. Write block: and one of {', '.join(fm.BLOCKS)}; no template supervises {entry.path}.",
         )
         return
-    kind = cm.MODELS.get(str(name))
+    kind = fm.BLOCKS.get(str(name))
     if kind is None:
-        hint = did_you_mean(str(name), cm.MODELS) or f". There are {', '.join(cm.MODELS)}."
+        hint = did_you_mean(str(name), fm.BLOCKS) or f". There are {', '.join(fm.BLOCKS)}."
         scope.report(("block",), f"unknown block {name!r}{hint}")
         return
     if kind is not cm.ScheduleBlock:
@@ -140,6 +145,9 @@ def _admit(build: Building, program: Program, entry: Entry) -> None:
     program.models[entry.path], program.scopes[entry.path] = model, scope
     program.points[entry.path] = points
     program.owner.update(dict.fromkeys(points.values(), entry.path))
+    out = getattr(model, "out", None)
+    if isinstance(model, cm.Pid | fm.OverrideSelect) and isinstance(out, str):
+        program.writer[out] = entry.path
 
 
 def _groups(program: Program) -> None:
@@ -171,6 +179,8 @@ def _reads(program: Program, path: str) -> set[str]:
     for read in block_configs.reads(program.models[path]):
         if read in program.owner:
             found.add(program.owner[read])
+        if read in program.writer and isinstance(program.models[path], fm.SplitRange | fm.OverrideSelect):
+            found.add(program.writer[read])
     for text in block_configs.conditions(program.models[path]):
         try:
             paths = expression.parse(text).paths

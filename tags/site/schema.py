@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from tags.site import control_models, models
+from tags.site import function_models, models
 
 URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -23,7 +23,7 @@ def schema() -> dict[str, Any]:
         models.Schedule,
         models.Display,
         models.Sink,
-        *control_models.MODELS.values(),
+        *function_models.BLOCKS.values(),
     ]
     _, made = models_json_schema([(model, "validation") for model in named], ref_template="#/$defs/{model}")
     definitions: dict[str, Any] = made["$defs"]
@@ -31,7 +31,7 @@ def schema() -> dict[str, Any]:
     for definition in definitions.values():
         definition.pop("title", None)
     head = definitions.pop("Head")
-    blocks = [{"$ref": f"#/$defs/{model.__name__}"} for model in control_models.MODELS.values()]
+    blocks = [{"$ref": f"#/$defs/{model.__name__}"} for model in function_models.BLOCKS.values()]
     addition = {
         "type": "object",
         "not": {"required": ["block"]},

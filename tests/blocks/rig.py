@@ -17,7 +17,18 @@ POINT_TYPES = {
     **dict.fromkeys(("SP", "GAIN", "TI", "TD", "ET", "HOURS"), "float64"),
     **dict.fromkeys(("MODE", "STATE", "DUTY"), "int32"),
     "STARTS": "int64",
+    **dict.fromkeys(("RATIO", "TOTAL", "LAST"), "float64"),
+    **dict.fromkeys(("USED", "SELECTED", "VOTES", "CV"), "int32"),
 }
+ANALOG = (
+    "filter",
+    "lead_lag",
+    "dead_time",
+    "rate_limit",
+    "characteriser",
+    "ratio",
+    "select",
+)  # whose OUT is a number
 
 
 def block(path: str, type_: str, points: str = "", at_path: str = "", **config: Any) -> model.Block:
@@ -59,7 +70,8 @@ class Rig:
         made: dict[str, model.Tag] = {}
         for path, fields in tags.items():
             made[path] = model.Tag(
-                id=len(made) + 1, path=path, kind="device", writer="field", row=len(made), **{"type": "float64", **fields}
+                id=len(made) + 1, path=path, writer="field", row=len(made),
+                **{"type": "float64", "kind": "device", **fields},
             )  # fmt: skip
         for config in blocks:
             for name, path in config.points.items():
@@ -67,7 +79,7 @@ class Rig:
                     path,
                     model.Tag(
                         id=len(made) + 1, path=path, kind="block", writer="control", row=len(made),
-                        type=POINT_TYPES.get(name, "bool"),
+                        type="float64" if name == "OUT" and config.type in ANALOG else POINT_TYPES.get(name, "bool"),
                     ),
                 )  # fmt: skip
         self.binder = Binder(made, period_ns)
@@ -121,6 +133,9 @@ class Rig:
                     outputs.applied[row], outputs.tracking[row] = override[0], 8 | gate
                 elif gate & NOT_OURS:
                     outputs.tracking[row] = gate
+                elif (feedback := outputs.feedback[row]) is not None:
+                    self.signals.value[outputs.slot[row]] = outputs.wanted[row]
+                    outputs.applied[row], outputs.tracking[row] = feedback
                 elif outputs.applied[row] is not None:
                     outputs.tracking[row] = gate
                     if outputs.wanted[row] is not None and not gate:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scada.scan import build
 from tags import model
 from tags.model import OnLoss, Site, Tag
 from tags.site import SiteError, apply_overrides, read_site
@@ -399,6 +400,71 @@ def test_a_renamed_output_keeps_the_ids_of_command_and_alarms(tmp_path: Path) ->
     assert [second[f"b/x{end}"].id for end in ("", "/command", "/H")] == [
         ids[f"a/x{end}"] for end in ("", "/command", "/H")
     ]
+
+
+FUNCTIONS = """
+tags:
+  a/FT-1: {device: PLC1, address: input/5, type: int16, raw: [0, 27648], range: [0, 50], unit: m3/h}
+  a/HV-1: {device: PLC1, address: holding/20, type: int16, raw: [0, 27648], range: [0, 100], unit: "%", owner: scada, on_loss: hold}
+  a/CV-1: {device: PLC1, address: holding/21, type: int16, raw: [0, 27648], range: [0, 100], unit: "%", owner: scada, on_loss: hold}
+  a/X: {type: float64, unit: "%", range: [0, 100], initial: 50, writable: true}
+  a/Y: {type: float64, unit: "%", range: [0, 100], initial: 50, writable: true}
+  a/Z: {type: float64, unit: "%", range: [0, 100], initial: 50, writable: true}
+control:
+  a/SR: {block: split_range, input: a/Z, outs: [{out: a/HV-1, from: [0, 50], to: [100, 0]}, {out: a/CV-1, from: [50, 100], to: [0, 100]}]}
+  a/OV: {block: override_select, kind: low, inputs: [a/X, a/Y], out: a/Z}
+  a/PC-1: {block: pid, pv: a/SE, out: a/X, action: reverse, tuning: {gain: 1, ti: 60 s}, setpoint: {initial: 2 m}}
+  a/PC-2: {block: pid, pv: a/F, out: a/Y, action: reverse, tuning: {gain: 1, ti: 60 s}, setpoint: {initial: 2 m}}
+  a/TP: {block: three_position, pv: a/LT-1, setpoint: {tag: a/OO/SP}, action: direct, band: 20 cm, hysteresis: 5 cm}
+  a/OO: {block: on_off, pv: a/LT-1, setpoint: {initial: 2 m}, action: reverse, hysteresis: 10 cm, min_on: 10 s}
+  a/CO: {block: counter, up: a/ED, preset: 10, reset: a/LA}
+  a/LA: {block: latch, kind: rs, set: a/ED, reset: a/VO}
+  a/ED: {block: edge, kind: r_trig, input: a/P-1/RUN}
+  a/VO: {block: vote, inputs: [a/LT-1 > 4 m, a/F > 4 m, a/RL > 4 m], need: 2, disagree_time: 1 min}
+  a/SE: {block: select, inputs: [a/LT-1, a/F, a/RL], kind: median, least: 2}
+  a/RA: {block: ratio, input: a/FT-1, ratio: {initial: 0.5, limits: [0, 2], ramp: 0.1 /s}, bias: 100 l/h}
+  a/FQ: {block: totaliser, input: a/FT-1, unit: l, cutoff: 1 %, reset: a/ED}
+  a/FH: {block: totaliser, input: a/LT-1, unit: m3, per: 1 h, decimals: 0}
+  a/CH: {block: characteriser, input: a/LT-1, curve: [[0 m, 0 m3], [2 m, 10 m3], [500 cm, 40000 l]], unit: m3}
+  a/RL: {block: rate_limit, input: a/LT-1 + 1 m, rate: 60 mm/min}
+  a/DT: {block: dead_time, input: a/LT-1, time: 30 s}
+  a/LL: {block: lead_lag, input: a/F, lead: 5 s, lag: 20 s, gain: 2}
+  a/F: {block: filter, input: a/LT-1, time: 10 s}
+"""
+
+
+def test_function_blocks(compiled: Compile) -> None:
+    site = compiled.site(FUNCTIONS)
+    tags, blocks = site.by_path(), {block.path: block for block in site.blocks}
+    order = [block.path for block in site.blocks]
+    for first, then in (
+        ("a/F", "a/LL"),
+        ("a/SE", "a/PC-1"),
+        ("a/PC-2", "a/OV"),
+        ("a/OV", "a/SR"),
+        ("a/OO", "a/TP"),
+    ):
+        assert order.index(first) < order.index(then)
+    assert (tags["a/F"].unit, tags["a/F"].range, tags["a/F"].history.deadband) == ("m", (0.0, 5.0), 0.005)
+    assert (tags["a/CH"].unit, tags["a/CH"].range) == ("m³", (0.0, 40.0))
+    assert blocks["a/CH"].config["curve"] == [[0.0, 0.0], [2.0, 10.0], [5.0, 40.0]]
+    assert blocks["a/RL"].config["up"] == blocks["a/RL"].config["down"] == pytest.approx(0.001)
+    assert blocks["a/FQ"].config["gain"] == pytest.approx(1000 / 3600)  # l per second of 1 m³/h
+    assert blocks["a/FQ"].config["cutoff"] == 0.5
+    assert blocks["a/FH"].config["gain"] == pytest.approx(1 / 3600)
+    assert (tags["a/FQ"].retain, tags["a/FQ"].unit, tags["a/FQ/RESET"].writable) == (True, "l", True)
+    assert blocks["a/RA"].config["bias"] == pytest.approx(0.1)
+    assert (tags["a/RA"].unit, tags["a/RA/RATIO"].limits, tags["a/RA/RATIO"].retain) == (
+        "m³/h",
+        (0.0, 2.0),
+        True,
+    )
+    assert tags["a/SE/SELECTED"].states == {"0": "None", "1": "a/LT-1", "2": "a/F", "3": "a/RL"}
+    assert "a/VO/DISAGREE/ALARM" in tags
+    assert "a/TP/SP" not in tags
+    assert tags["a/OO"].type == tags["a/LA"].type == tags["a/VO"].type == "bool"
+    assert (tags["a/CO/CV"].type, tags["a/CO/CV"].retain) == ("int32", True)
+    assert build(site).output_of.keys() >= {"a/HV-1", "a/CV-1", "a/X", "a/Y", "a/Z"}
 
 
 def test_the_digest_changes_with_any_file(tmp_path: Path) -> None:

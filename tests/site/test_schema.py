@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tags.site import control_models, models, schema
+from tags.site import function_models, models, schema
 
 FILE = Path(__file__).parents[2] / "config" / "schema" / "site.json"
 
@@ -20,7 +20,7 @@ def test_it_knows_every_key() -> None:
     assert set(models.Head.model_fields) < set(made["properties"])
     assert set(made["$defs"]["Tag"]["properties"]) == set(models.Tag.model_fields)
     assert not made["$defs"]["Tag"]["additionalProperties"]
-    for name, block in control_models.MODELS.items():
+    for name, block in function_models.BLOCKS.items():
         assert made["$defs"][block.__name__]["properties"]["block"]["const"] == name
     references = {part.split('"')[0] for part in json.dumps(made).split('"#/$defs/')[1:]}
     assert references <= set(made["$defs"])
