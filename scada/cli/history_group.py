@@ -18,7 +18,6 @@ from scada.cli import (
     history_check,
     history_export,
     history_import,
-    history_sinks,
     quarantine,
 )
 
@@ -46,7 +45,6 @@ for module in (
     history_check,
     history_export,
     history_import,
-    history_sinks,
     quarantine,
 ):
     module.add_to(verbs)
