@@ -34,14 +34,14 @@ def _hasty() -> None:
     """Rows that leave the journal before their days are on the disk."""
     fold = folding.fold
 
-    def hastily(main: Any, key: str, open_day: Any, leaving: Any = None) -> Any:
+    def hastily(main: Any, key: str, open_day: Any, *rest: Any) -> Any:
         last = main.execute("SELECT max(seq) FROM journal").fetchone()[0]
 
         def open_late(day: int) -> Any:
             main.execute("DELETE FROM journal WHERE seq <= ?", (last,))
             return open_day(day)
 
-        return fold(main, key, open_late, leaving)
+        return fold(main, key, open_late, *rest)
 
     folding.fold = hastily  # type: ignore[assignment]
 
