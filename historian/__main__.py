@@ -29,7 +29,7 @@ def run(service: Service) -> None:
         log = service.log.info if kind == "audit" else service.log.warning
         log(fields.get("message") or kind, **fields)
 
-    keeper = Keeper(service.data, service.site, service.clock, report)
+    keeper = Keeper(service.data, service.site, service.clock, report, threaded=True)
     wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
     service.on_stop(lambda: os.eventfd_write(wake, 1))
     service.ready()

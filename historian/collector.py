@@ -21,6 +21,7 @@ from tags.ring import EPOCH_MARK, RingReader
 from tags.types import STRING
 
 CHANGES, EVENTS = "changes", "events"
+BLOCK: Final = 1 << 16
 _TIME_MAX: Final = 2**63
 _TEXTS_MAX: Final = 10_000
 _STEP_NS: Final = 500_000_000  # slewing moves the clock far less in a second
@@ -76,7 +77,7 @@ class Collector:
 
     def __init__(self, data: DataDir, site: Site, store: Store, clock: Clock) -> None:
         self._clock = clock
-        self._policy = Policy(site.tags, store.last())
+        self._policy = Policy(site.tags, store.last(originals=True), store.memory())
         self._strings = {tag.id for tag in site.tags if tag.type == STRING and tag.history.keep}
         self._texts: dict[tuple[int, int], str] = {}  # by tag and value bits
         self._last_text: dict[int, tuple[int, str]] = {}
@@ -111,6 +112,7 @@ class Collector:
         batch.positions[RUN] = self._run
         batch.positions[BATCH] = Position(0, self._number)
         batch.samples = np.concatenate([np.empty(0, SAMPLE), *parts])
+        batch.memory = self._policy.memory()
         self._known_ns = now
         return batch
 
@@ -142,6 +144,10 @@ class Collector:
         return parts
 
     def _keep(self, source: Source, records: Rows, batch: Batch, now: int, offset: int) -> Rows:
+        """What is to be kept of changes, whose columns are looked at while they are in the processor's cache."""
+        if len(records) > BLOCK:
+            blocks = (records[at : at + BLOCK] for at in range(0, len(records), BLOCK))
+            return np.concatenate([self._keep(source, block, batch, now, offset) for block in blocks])
         rows = np.empty(len(records), SAMPLE)
         rows["tag"], rows["status"], rows["bits"] = records["tag"], records["status"], records["bits"]
         published = np.where(records["publish_ns"] > 0, records["publish_ns"] + offset, now)

@@ -55,12 +55,14 @@ class DayFile:
 
     Attributes:
         key: Of this very file.
+        lost: There was another one before it, which was damaged and put aside: samples are missing.
         chunks: Reads and writes its chunks.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path, self.db = path, db
         self.key = str(db.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()[0])
+        self.lost = bool(db.execute("SELECT 1 FROM meta WHERE key = 'lost'").fetchone())
         self.chunks = Settled()
 
     def rolled(self, store: str) -> int:
@@ -167,6 +169,29 @@ class Days:
         file = DayFile(path, self._connect(path))
         flush_folder(self.folder)
         return self._remember(day, file)
+
+    def put_aside(self, day: int) -> Path:
+        """Renames the damaged file of a day, and makes another that says so.
+
+        Returns:
+            The new path of the damaged one.
+
+        Raises:
+            OSError: The disk does not let it.
+        """
+        self.drop(day)
+        path = self.path(day)
+        number = 1
+        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+            number += 1
+        for ending in ENDINGS:
+            part = path.with_name(path.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+        file = self.make(day)
+        file.db.execute("INSERT OR REPLACE INTO meta VALUES ('lost', 1)")
+        file.lost = True
+        return aside
 
     def drop(self, day: int) -> None:
         """Closes the file of a day."""

@@ -3,7 +3,7 @@
 While the store cannot be written, batches wait in memory up to a bound, then in the rings; when a ring overruns, the
 loss is counted and marked. A damaged store is moved aside and a new one begun.
 
-Kept by default: samples and events for 400 days, at most 10 GiB (whichever comes first); recordings of control's inputs
+How long things are kept is the site's `historian:` section (`tags.model.Retention`); recordings of control's inputs take
 256 MiB.
 """
 
@@ -17,6 +17,8 @@ from typing import Final
 from historian.auditor import Auditor
 from historian.collector import Collector
 from historian.damage import move_aside
+from historian.fold.work import Work
+from historian.fold.worker import Worker
 from historian.recording import Recorder
 from historian.sinks.spool import Spool
 from historian.sqlite import SqliteStore
@@ -27,11 +29,9 @@ from scada.datadir import DataDir
 from tags.model import Site
 from tags.publish import writers
 
-AGE_MAX_NS: Final = 400 * 86_400 * 1_000_000_000
-SIZE_MAX: Final = 10 << 30
 WAITING_MAX: Final = 400_000  # samples and events in memory while the disk is bad: about 10 MB
 _STEP_S: Final = 0.5  # slewing moves it far less in a second
-_PRUNE_EVERY_NS: Final = 3600 * 1_000_000_000
+_FIRST_NS: Final = 3600 * 1_000_000_000  # after the start nothing is forgotten for so long
 _HOLD_NS: Final = 86_400 * 1_000_000_000
 _LONG_OFF_NS: Final = 30 * 86_400 * 1_000_000_000
 
@@ -46,6 +46,7 @@ class Keeper:
         site: The compiled site.
         clock: Of the service.
         report: Appends an event of the service.
+        threaded: Folds, seals and forgets in a thread; otherwise in `tick`.
 
     Attributes:
         rows: Samples committed since the start.
@@ -53,7 +54,9 @@ class Keeper:
         problem: Why the disk cannot be written now; "" when it can.
     """
 
-    def __init__(self, data: DataDir, site: Site, clock: Clock, report: Report) -> None:
+    def __init__(
+        self, data: DataDir, site: Site, clock: Clock, report: Report, *, threaded: bool = False
+    ) -> None:
         self._data, self._site, self._clock, self._report = data, site, clock, report
         self._store: SqliteStore | None = None
         self._collector: Collector | None = None
@@ -62,8 +65,10 @@ class Keeper:
         self._state: StateSaver | None = None
         self._waiting: list[Batch] = []
         self._problems: dict[str, str] = {}
-        self._prune_next_ns = 0
-        self._hold_until_ns = clock.monotonic_ns() + _PRUNE_EVERY_NS
+        self._threaded = threaded
+        self._worker: Worker | None = None
+        self._silent_to = -1
+        self._trust_from_ns = clock.monotonic_ns() + _FIRST_NS
         self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
         names = [sink.name for sink in site.sinks]
         self._spool = Spool(data.history, names, max(s.spool for s in site.sinks)) if names else None
@@ -99,12 +104,14 @@ class Keeper:
             "audit", self._audit
         )  # first: on a full disk it has a reserve, and may not wait for the others
         self._guard("journal", self._journal)
+        self._guard("days", self._background)
         self._guard("recording", self._record)
         self._guard("state", self._save_state)
 
     def close(self) -> None:
         """A last commit, then lets go of everything."""
         self.tick()
+        self._end_worker()
         for part in (self._auditor, self._recorder, self._state, self._store, self._spool):
             if part is not None:
                 with contextlib.suppress(OSError):
@@ -147,15 +154,12 @@ class Keeper:
                 if store.append(batch):
                     self.rows += len(batch.samples)
                 del self._waiting[0]
-            self._fold(store)
-            self._prune(store)
         except StoreDamagedError as error:
             self._begin_anew(error)
 
     def _open(self) -> SqliteStore:
         if self._store is not None and self._store.gone():
-            self._store.close()
-            self._store = None
+            self._let_go()
         if self._store is None:
             self._store = SqliteStore.writer(self._data.history)
             self._store.declare(self._site.tags)
@@ -175,44 +179,70 @@ class Keeper:
         self._collector.gaps.clear()
         self._waiting.append(batch)
 
-    def _fold(self, store: SqliteStore) -> None:
-        before = store.damaged
-        store.fold(leaving=self._spool.take if self._spool else None)
-        store.join_short()
-        if self._spool:
-            self._trim(self._spool, store)
-        if store.damaged != before:
-            message = f"{store.path}: {store.damaged - before} damaged batches were put aside; their samples are missing"
-            self._report("service", name="historian", state="history damaged", message=message)
+    def _background(self) -> None:
+        """Sees to the worker: starts it, passes on what it says, and raises what it could not do."""
+        if self._store is None:
+            return
+        if self._worker is None:
+            path = self._store.path
+            self._worker = Worker(
+                lambda say: Work(self._data.history, path, say),
+                self._clock,
+                self._site.retention,
+                self._spool.take if self._spool else None,
+                self._trim if self._spool else None,
+            )
+            self._worker.distrust(self._trust_from_ns)
+            if self._threaded:
+                self._worker.start()
+        if not self._threaded:
+            self._worker.turn()
+        while not self._worker.said.empty():
+            kind, fields = self._worker.said.get()
+            self._report(kind, **{"name": "historian", **fields} if kind == "service" else fields)
+        problem = self._worker.problem
+        if "journal" in self._problems:
+            self._silent_to = self._worker.turns + 1  # what is wrong was said; a turn tells whether it still is
+        if isinstance(problem, StoreDamagedError):
+            self._begin_anew(problem)
+        elif problem is not None and self._worker.turns > self._silent_to:
+            raise problem
 
-    def _trim(self, spool: Spool, store: SqliteStore) -> None:
-        gone = spool.trim(store.key())
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+            self._silent_to = -1
+
+    def _trim(self) -> None:
+        """In the worker's thread, as everything that is done with the spool."""
+        if self._spool is None or self._store is None or self._worker is None:
+            return
+        gone = self._spool.trim(self._store.key())
         if gone and not self._spool_full:
             message = (
                 "the spool has its share of the disk: the oldest samples that wait for a sink are given up"
             )
-            self._report("service", name="historian", state="spool full", message=message)
+            self._worker.said.put(("service", {"state": "spool full", "message": message}))
         self._spool_full = bool(gone)
 
-    def _begin_anew(self, error: StoreDamagedError) -> None:
+    def _let_go(self) -> None:
+        self._end_worker()
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _begin_anew(self, error: StoreDamagedError) -> None:
+        self._let_go()
         aside = move_aside(self._data.history, self._clock.utc_ns())
         message = f"{error}. It was moved to {aside}, a new history was begun"
         self._report("service", name="historian", state="history damaged", message=message)
 
     def _hold_pruning(self) -> None:
         """A clock that is wrong by years must not forget all history: a day for somebody to see it."""
-        self._hold_until_ns = self._clock.monotonic_ns() + _HOLD_NS
-
-    def _prune(self, store: SqliteStore) -> None:
-        now = self._clock.monotonic_ns()
-        if now < self._prune_next_ns:
-            return
-        before = 0 if now < self._hold_until_ns else self._clock.utc_ns() - AGE_MAX_NS
-        if not store.prune(before, SIZE_MAX):
-            self._prune_next_ns = now + _PRUNE_EVERY_NS
+        self._trust_from_ns = self._clock.monotonic_ns() + _HOLD_NS
+        if self._worker is not None:
+            self._worker.distrust(self._trust_from_ns)
 
     def _record(self) -> None:
         if self._recorder is None:

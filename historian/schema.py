@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from historian import settled
+from historian import edits, notes, settled
 
 VERSION: Final = 3
 DAY_VERSION: Final = 1
@@ -45,7 +45,9 @@ CREATE INDEX IF NOT EXISTS event_kind ON event (kind, t);
 """
 )
 _DAYS: Final = """
-CREATE TABLE IF NOT EXISTS day (day INTEGER PRIMARY KEY, key TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS day (
+    day INTEGER PRIMARY KEY, key TEXT NOT NULL, sealed INTEGER NOT NULL DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS seal (
     id INTEGER PRIMARY KEY AUTOINCREMENT, day INTEGER NOT NULL, key TEXT NOT NULL, utc_ns INTEGER NOT NULL,
     chunks INTEGER NOT NULL, samples INTEGER NOT NULL, digest BLOB NOT NULL, gone_ns INTEGER
@@ -104,6 +106,7 @@ def prepare(db: sqlite3.Connection) -> None:
     elif version < VERSION and number(db, "application_id") == _APPLICATION:
         _upgrade(db, version)
     check(db)
+    db.executescript(f"BEGIN; {edits.TABLES} {notes.TABLES} COMMIT;")
 
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:

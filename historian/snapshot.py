@@ -93,15 +93,29 @@ class Snapshot:
         self._days.drop(day)
         self._entered[day] = None
 
-    def of_day(self, day: int, read: Callable[[DayFile], list[Columns]]) -> list[Columns]:
-        """What a day's file has; one mark of lost data at its begin when it is damaged."""
+    def of_day(
+        self, day: int, start_ns: int, end_ns: int, read: Callable[[DayFile], list[Columns]]
+    ) -> list[Columns]:
+        """What a day's file has; with a mark of lost data at the day's begin when it is damaged, or another was.
+
+        Args:
+            day: Number of the day.
+            start_ns: The mark is left out when it lies before.
+            end_ns: Or not before this.
+            read: Asks the file.
+        """
         file = self.day(day)
+        parts: list[Columns] = []
         try:
             if file is not None:
-                return read(file)
+                parts = read(file)
         except sqlite3.DatabaseError as error:
             self._broken(day, error)
-        return [_mark(day)] if day in self.lost else []
+            parts = []
+        lost = day in self.lost or (file is not None and file.lost)
+        if lost and start_ns <= day * DAY_NS < end_ns:
+            parts = [_mark(day), *parts]
+        return parts
 
     def extent(self, tag: int) -> tuple[int, int] | None:
         """First and last time of what may be in files of days, ns UTC; None for nothing.
@@ -156,7 +170,7 @@ class Snapshot:
                 found, complete = file.chunks.read(file.db, tag, start_ns, end_ns, wanted)
                 return found
 
-            found = self.of_day(day, read)
+            found = self.of_day(day, start_ns, end_ns, read)
             self.leave(day)
             parts += found
             settled += sum(len(part.t) for part in found)
@@ -178,7 +192,9 @@ class Snapshot:
         for day in reversed(self.settled_days(tag, -(2**63), start_ns)):
             if newest >= (day + 1) * DAY_NS:
                 break
-            parts = self.of_day(day, lambda file: file.chunks.before(file.db, tag, start_ns))
+            parts = self.of_day(
+                day, -(2**63), start_ns, lambda file: file.chunks.before(file.db, tag, start_ns)
+            )
             self.leave(day)
             if parts:
                 break

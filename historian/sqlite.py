@@ -12,18 +12,24 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from historian import codec, journal, schema, settled
-from historian.days import DAY_NS, FOLDER, Days
-from historian.fold.fold import Leaving, adopt
+from historian import codec, edits, journal, notes, schema, settled
+from historian.days import Days
+from historian.edits import Edit, Overlay, Who
+from historian.edits import write as editing
+from historian.fold.adopt import adopt
+from historian.fold.fold import Leaving
 from historian.fold.work import TAGS_AT_ONCE, Work
 from historian.journal import JournalRow
+from historian.notes import Annotation
+from historian.parts import Choose, Parts, parts
 from historian.recent import Recent
+from historian.seal import Seal
 from historian.settled import Columns
 from historian.snapshot import Snapshot
 from historian.store import (
@@ -39,22 +45,36 @@ from historian.store import (
 )
 from scada.datadir import flush_folder, make_folder
 from tags.mapped import Position
-from tags.model import Tag
+from tags.model import Retention, Tag
 from tags.types import FLOAT64, STRING
 
 FILE: Final = "history.sqlite"
 FOLD_ROWS: Final = 60
 FOLD_SAMPLES: Final = 500_000
-PRUNE_ROWS: Final = 2000
 
-_OLDEST_EVENTS: Final = (
-    "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
-)
+_SEALS: Final = "SELECT day, key, utc_ns, chunks, samples, digest, gone_ns FROM seal ORDER BY id"
 _TAIL: Final = "SELECT seq, n, t1, samples FROM journal WHERE seq > ? ORDER BY seq"
 
 _WORD: Final = 2**64 - 1
+_FOREVER: Final = 2**63 - 1
 
 Rows = npt.NDArray[np.void]
+
+
+class Day(NamedTuple):
+    """A day that has a file.
+
+    Attributes:
+        day: Counted from 1970-01-01.
+        key: Of the file.
+        path: Of it.
+        seal: The last one; None while the day is open.
+    """
+
+    day: int
+    key: str
+    path: Path
+    seal: Seal | None
 
 
 class SqliteStore:
@@ -78,6 +98,7 @@ class SqliteStore:
         self._recent = Recent()
         self._days = Days(path.parent)
         self._work: Work | None = None
+        self._overlays = edits.Overlays()
         self._entries: dict[int, TagEntry] = {}
         self._types: dict[int, str] = {}
         self._kinds: tuple[npt.NDArray[np.uint32], bytes] = np.empty(0, np.uint32), b""
@@ -107,6 +128,26 @@ class SqliteStore:
         except StoreError:
             connection.close()
             raise
+
+    @classmethod
+    def appender(cls, folder: Path) -> Self:
+        """Opens a store that is there for short writes of another process beside the historian: edits, imports.
+
+        Raises:
+            StoreError: There is none, or it is damaged.
+        """
+        path = folder / FILE
+        if not path.exists():
+            raise StoreError(f"{path}: there is no history yet. The historian makes it when the plant runs")
+        with _errors(path):
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            try:
+                schema.check(connection)
+                schema.tune(connection)
+                return cls(path, connection, _identity(path))
+            except BaseException:
+                connection.close()
+                raise
 
     @classmethod
     def reader(cls, folder: Path) -> Self:
@@ -155,6 +196,8 @@ class SqliteStore:
                 [(*key, *position) for key, position in batch.positions.items()],
             )
             db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('committed_ns', ?)", (batch.utc_ns,))
+            if batch.memory:
+                db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('policy', ?)", (batch.memory,))
         return True
 
     def _row(self, db: sqlite3.Connection, batch: Batch) -> JournalRow:
@@ -174,6 +217,52 @@ class SqliteStore:
             journal.reached(batch.positions),
             None,
         )
+
+    def edit(self, wish: editing.Wish, who: Who, witness: editing.Witness | None = None) -> Edit:
+        """Corrects samples of a tag: what was stored stays, and is hidden.
+
+        Args:
+            wish: What is wanted.
+            who: Whose doing it is.
+            witness: Called with the edit before it is committed; when it fails there is no edit.
+
+        Raises:
+            EditError: It does not fit what is there.
+            StoreError: The disk does not let it.
+        """
+        with self._transaction() as db, self._seen(db) as seen:
+            self._editable(db, wish.tag)
+
+            def originals(start_ns: int, end_ns: int, limit: int) -> tuple[Columns, bool]:
+                return seen.read(wish.tag, start_ns, end_ns, limit)
+
+            made = editing.make(db, originals, self._overlays.of(db, wish.tag), wish, who)
+            if witness is not None:
+                witness(made)
+        return made
+
+    def undo(self, number: int, who: Who, witness: editing.Witness | None = None) -> Edit:
+        """Takes an edit back. As `edit`."""
+        with self._transaction() as db:
+            made = editing.undo(db, number, who)
+            if witness is not None:
+                witness(made)
+        return made
+
+    def annotate(self, tag_id: int, t: int, text: str, who: Who) -> Annotation:
+        """Writes an annotation at a time (UTC, ns) of a tag.
+
+        Raises:
+            EditError: No text, or too long a one.
+            StoreError: The disk does not let it.
+        """
+        with self._transaction() as db:
+            return notes.add(db, tag_id, t, text, who)
+
+    def unannotate(self, number: int, who: Who) -> Annotation:
+        """Takes an annotation away. As `annotate`."""
+        with self._transaction() as db:
+            return notes.remove(db, number, who)
 
     def work(self) -> Work:
         """What is done in the background; the historian does it in a thread."""
@@ -224,32 +313,46 @@ class SqliteStore:
         with _errors(self.path):
             return self.work().join_short(tags)
 
-    def prune(self, before_ns: int, size_max: int) -> int:
-        """See `Store`."""
-        gone = 0
+    def retain(self, retention: Retention, now_ns: int, *, by_age: bool = True) -> int:
+        """Forgets something that is not kept any longer; see `historian.fold.retention`.
+
+        Returns:
+            How many days, or texts and events: call it again while it is not 0.
+        """
         with _errors(self.path):
-            work = self.work()
-            days = work.listed()
-            for day in days:
-                if (day + 1) * DAY_NS <= before_ns or (self._size() > size_max and day < days[-1]):
-                    work.forget(day)
-                    gone += 1
-        before = before_ns
-        if self._size() > size_max:
-            # A twentieth at a time: space comes back in steps, not all history at once.
-            before = max(before, (self._one(_OLDEST_EVENTS)[0] or 0) + 1)
-        with self._transaction() as db:
-            for table in ("text", "event"):
-                gone += db.execute(
-                    f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)",  # noqa: S608 - our own names
-                    (before, PRUNE_ROWS),
-                ).rowcount
-        return gone
+            return self.work().retain(retention, now_ns, by_age=by_age)
+
+    def seal(self, day: int, now_ns: int) -> bytes | None:
+        """Closes a day: joins its chunks, and writes its digest; None when it is damaged."""
+        with _errors(self.path):
+            return self.work().seal(day, now_ns)
+
+    def days(self) -> list[Day]:
+        """The days that have files, in order, with what their last seals say."""
+        with self._reading() as db:
+            listed = db.execute("SELECT day, key, sealed FROM day ORDER BY day").fetchall()
+            seals = {row[0]: Seal(*row) for row in db.execute(_SEALS)}
+        return [
+            Day(day, key, self._days.path(day), seals.get(day) if sealed else None)
+            for day, key, sealed in listed
+        ]
+
+    def seals(self) -> list[Seal]:
+        """All seals that days ever had, also those of days that were forgotten, in the order in which they were made."""
+        with self._reading() as db:
+            return [Seal(*row) for row in db.execute(_SEALS)]
 
     # Reading
 
     def raw(
-        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, before: bool = False
+        self,
+        tag_id: int,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 100_000,
+        *,
+        before: bool = False,
+        originals: bool = False,
     ) -> Samples:
         """See `Store`."""
         entry = self._entry(tag_id)
@@ -257,10 +360,40 @@ class SqliteStore:
         if type_ == STRING:
             return self._texts(tag_id, start_ns, end_ns, limit, before=before)
         with self._snapshot() as seen:
-            found, more = seen.read(tag_id, start_ns, end_ns, limit)
+            overlay = edits.NONE if originals else self._overlays.of(seen.main, tag_id)
+            found, more = _read(seen, overlay, tag_id, start_ns, end_ns, limit)
             if before:
-                found = Columns.joined([seen.before(tag_id, start_ns), found])
+                found = Columns.joined([_before(seen, overlay, tag_id, start_ns), found])
         return Samples(*found, more, type_)
+
+    def edits(self, tag_id: int, start_ns: int, end_ns: int) -> list[Edit]:
+        """Edits of a tag that have to do with start <= t < end, in the order in which they were made."""
+        with self._reading() as db:
+            return edits.between(db, tag_id, start_ns, end_ns)
+
+    def edits_since(self, number: int, limit: int = 1000) -> list[Edit]:
+        """Edits of all tags after one, the oldest first: what a sink sends on."""
+        with self._reading() as db:
+            return edits.since(db, number, limit)
+
+    def annotations(
+        self, tag_id: int | None, start_ns: int, end_ns: int, limit: int = 1000
+    ) -> list[Annotation]:
+        """Annotations of a tag, or of all, with start <= t < end by time; the newest `limit`."""
+        with self._reading() as db:
+            return notes.between(db, tag_id, start_ns, end_ns, limit)
+
+    def memory(self) -> bytes:
+        """See `Store`."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'policy'").fetchone()
+        return bytes(row[0]) if row else b""
+
+    def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
+        """See `Store`."""
+        with self._snapshot() as seen:
+            overlay = self._overlays.of(seen.main, tag_id)
+            return parts(seen, tag_id, start_ns, end_ns, choose, overlay if len(overlay) else None)
 
     def events(
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
@@ -274,14 +407,22 @@ class SqliteStore:
             rows = db.execute(query, (*values, *(kinds or ()), limit)).fetchall()
         return [orjson.loads(row[0]) for row in reversed(rows)]
 
-    def last(self) -> Rows:
+    def last(self, *, originals: bool = False) -> Rows:
         """See `Store`."""
-        with self._reading() as db:
-            self._recent.follow(db)
-            settled_rows = db.execute("SELECT tag, status, t, bits FROM newest").fetchall()
+        with self._snapshot() as seen:
+            settled_rows = seen.main.execute("SELECT tag, status, t, bits FROM newest").fetchall()
             rows = np.array([(*row[:3], row[3] & _WORD) for row in settled_rows], SAMPLE)
-            rows = np.concatenate([rows, self._recent.all()])
-        return settled.newest(rows)
+            rows = settled.newest(np.concatenate([rows, self._recent.all()]))
+            edited = () if originals else self._overlays.tags(seen.main)
+            if not edited:
+                return rows
+            parts = [rows[~np.isin(rows["tag"], list(edited))]]
+            for tag in edited:
+                found = _before(seen, self._overlays.of(seen.main, tag), tag, _FOREVER)
+                one = np.empty(len(found.t), SAMPLE)
+                one["tag"], one["t"], one["bits"], one["status"] = tag, *found
+                parts.append(one)
+        return np.concatenate(parts)
 
     def position(self, writer: str, ring: str) -> Position | None:
         """See `Store`."""
@@ -349,24 +490,37 @@ class SqliteStore:
         """Takes in files of days that are not listed, and never uses the number of a commit again that a day has."""
         days = Days(self.path.parent, writes=True)
         try:
-            adopt(self._connection, days)
+            adopt(self._connection, _key(self._connection), days)
         finally:
             days.close()
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[Snapshot]:
         """One moment of the store with the files of its days."""
-        with self._reading() as db:
-            self._recent.follow(db)
-            listed = dict(db.execute("SELECT day, key FROM day").fetchall())
-            if listed != self._listed:
-                self._days.keep_only(listed)
-                self._listed = listed
-            seen = Snapshot(db, _key(db), listed, self._days, self._recent)
-            try:
-                yield seen
-            finally:
-                seen.close()
+        with self._reading() as db, self._seen(db) as seen:
+            yield seen
+
+    @contextlib.contextmanager
+    def _seen(self, db: sqlite3.Connection) -> Iterator[Snapshot]:
+        """That, inside a transaction of the caller."""
+        self._recent.follow(db)
+        listed = dict(db.execute("SELECT day, key FROM day").fetchall())
+        if listed != self._listed:
+            self._days.keep_only(listed)
+            self._listed = listed
+        seen = Snapshot(db, _key(db), listed, self._days, self._recent)
+        try:
+            yield seen
+        finally:
+            seen.close()
+
+    @staticmethod
+    def _editable(db: sqlite3.Connection, tag_id: int) -> None:
+        row = db.execute("SELECT type FROM tag WHERE id = ?", (tag_id,)).fetchone()
+        if row is None:
+            raise edits.EditError("history has no such tag")
+        if row[0] == STRING:
+            raise edits.EditError("texts are not edited; annotate them")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -401,21 +555,8 @@ class SqliteStore:
             self._connection.close()
             self._connection, self._file = _connect_reader(self.path)
             self._recent = Recent()
+            self._overlays = edits.Overlays()
             self._entries.clear()
-
-    def _one(self, query: str) -> tuple[Any, ...]:
-        with self._lock, _errors(self.path):
-            row: tuple[Any, ...] = self._connection.execute(query).fetchone()
-            return row
-
-    def _size(self) -> int:
-        """Bytes in use; freed pages are used again and do not count."""
-        pages, free, size = (
-            self._one(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        days = self.path.parent / FOLDER
-        files = days.iterdir() if days.is_dir() else ()
-        return int((pages - free) * size) + sum(path.stat().st_size for path in files)
 
     def _entry(self, tag_id: int) -> TagEntry | None:
         if tag_id not in self._entries:
@@ -437,6 +578,22 @@ class SqliteStore:
         t, status = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
         texts = tuple(row[2] for row in rows)
         return Samples(t, np.zeros(len(t), np.uint64), status.astype(np.uint32), more, STRING, texts)
+
+
+def _read(
+    seen: Snapshot, overlay: Overlay, tag: int, start_ns: int, end_ns: int, limit: int
+) -> tuple[Columns, bool]:
+    if not len(overlay):
+        return seen.read(tag, start_ns, end_ns, limit)
+    return edits.read(lambda *place: seen.read(tag, *place), overlay, start_ns, end_ns, limit)
+
+
+def _before(seen: Snapshot, overlay: Overlay, tag: int, start_ns: int) -> Columns:
+    if not len(overlay):
+        return seen.before(tag, start_ns)
+    return edits.before(
+        lambda *place: seen.read(tag, *place), lambda t: seen.before(tag, t), overlay, start_ns
+    )
 
 
 def _identity(path: Path) -> tuple[int, int]:

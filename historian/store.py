@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, FLOATS, STRING, Value, floats, from_bits
+
+if TYPE_CHECKING:
+    from historian.parts import Choose, Parts
 
 BAD_DATA_LOST: Final = 0x809D_0000
 
@@ -49,6 +52,7 @@ class Batch:
         events: JSON objects with at least `kind` and `t`.
         positions: Reached by (writer, ring); ring is `changes` or `events`.
         utc_ns: When the batch was made.
+        memory: What the policies must find again after a crash (`historian.policy`); empty for no change.
     """
 
     samples: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE))
@@ -56,6 +60,7 @@ class Batch:
     events: list[dict[str, Any]] = field(default_factory=list)
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     utc_ns: int = 0
+    memory: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,14 @@ class Store(Protocol):
         ...
 
     def raw(
-        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, before: bool = False
+        self,
+        tag_id: int,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 100_000,
+        *,
+        before: bool = False,
+        originals: bool = False,
     ) -> Samples:
         """Samples with start <= t < end, by time; equal times in the order in which they came.
 
@@ -168,6 +180,18 @@ class Store(Protocol):
             end_ns: UTC, ns.
             limit: At most so many, the oldest.
             before: Put the last sample before `start_ns` first, so that a trend knows where its line begins.
+            originals: As they were stored; otherwise as people have corrected them since.
+        """
+        ...
+
+    def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
+        """The samples of `raw`, as summaries of chunks where these do.
+
+        Args:
+            tag_id: Of the tag; not of a string tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+            choose: Says which chunks must be read.
         """
         ...
 
@@ -181,20 +205,16 @@ class Store(Protocol):
         """How far a ring of a writer is committed."""
         ...
 
-    def last(self) -> npt.NDArray[np.void]:
-        """The last sample of every tag that has one (not of string tags), dtype `SAMPLE`, in no order."""
-        ...
-
-    def prune(self, before_ns: int, size_max: int) -> int:
-        """Forgets what is older than a time, and the oldest while the store is larger than a size.
+    def last(self, *, originals: bool = False) -> npt.NDArray[np.void]:
+        """The last sample of every tag that has one (not of string tags), dtype `SAMPLE`, in no order.
 
         Args:
-            before_ns: UTC, ns.
-            size_max: Bytes.
-
-        Returns:
-            How many samples and events are gone. Limited work: call it again while it is not 0.
+            originals: As they were stored; otherwise as people have corrected them since.
         """
+        ...
+
+    def memory(self) -> bytes:
+        """`Batch.memory` as it was committed last; empty for never."""
         ...
 
     def ids(self) -> Mapping[str, TagEntry]:

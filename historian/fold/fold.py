@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from historian import codec, journal, settled
-from historian.days import DAY_NS, DayFile, Days
+from historian.days import DAY_NS, DayFile
 from historian.journal import JournalRow
 from historian.store import SAMPLE, Committed, StoreDamagedError
 from tags.types import FLOAT64
@@ -24,18 +24,29 @@ from tags.types import FLOAT64
 AT_ONCE: Final = 2_000_000  # samples: 100 MB of memory while they are folded
 
 _ROWS: Final = f"SELECT {journal.COLUMNS} FROM journal ORDER BY seq"  # noqa: S608 - our own names
-LIST: Final = "INSERT INTO day (day, key) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET key = excluded.key"
+LIST: Final = (
+    "INSERT INTO day (day, key) VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET key = excluded.key, sealed = 0"
+)
 TAG: Final = (
     "INSERT INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
     "path = excluded.path, type = excluded.type, scan = excluded.scan"
 )
-_NEWEST: Final = """
+NEWEST: Final = """
 INSERT INTO newest (tag, first, t, status, bits) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tag) DO UPDATE SET
 first = min(first, excluded.first),
 status = CASE WHEN excluded.t >= t THEN excluded.status ELSE status END,
 bits = CASE WHEN excluded.t >= t THEN excluded.bits ELSE bits END,
 t = max(t, excluded.t)
 """
+
+
+class DayDamagedError(Exception):
+    """The file of a day is damaged: nothing can be added to it."""
+
+    def __init__(self, day: int, error: sqlite3.Error) -> None:
+        super().__init__(str(error))
+        self.day = day
+
 
 Rows = npt.NDArray[np.void]
 Leaving = Callable[[str, list[Committed]], None]
@@ -71,6 +82,7 @@ def fold(
         most: About so many samples at once.
 
     Raises:
+        DayDamagedError: The file of a day is damaged.
         sqlite3.Error: The disk does not let it; what was not done is done the next time.
     """
     rows = _oldest(main, most)
@@ -85,8 +97,9 @@ def fold(
     tags = main.execute("SELECT id, path, type, scan FROM tag").fetchall()
     days = []
     for day, which in _by_day(samples["t"]):
-        file = open_day(day)
-        add(file, key, samples[which], seq[which], last, tags)
+        with damage_of(day):
+            file = open_day(day)
+            add(file, key, samples[which], seq[which], last, tags)
         days.append((day, file.key))
     with writing(main):
         main.executemany("INSERT INTO damaged (samples) VALUES (?)", [(row.samples,) for row in damaged])
@@ -127,7 +140,18 @@ def note(main: sqlite3.Connection, samples: Rows) -> None:
     np.minimum.at(first, np.searchsorted(newest["tag"], samples["tag"]), samples["t"])
     bits = np.ascontiguousarray(newest["bits"]).view(np.int64)
     columns = (newest["tag"], first, newest["t"], newest["status"], bits)
-    main.executemany(_NEWEST, list(zip(*(column.tolist() for column in columns), strict=True)))
+    main.executemany(NEWEST, list(zip(*(column.tolist() for column in columns), strict=True)))
+
+
+@contextlib.contextmanager
+def damage_of(day: int) -> Iterator[None]:
+    """Tells whose damage it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise DayDamagedError(day, error) from error
 
 
 @contextlib.contextmanager
@@ -182,42 +206,3 @@ def _by_day(t: npt.NDArray[np.int64]) -> list[tuple[int, slice | npt.NDArray[np.
     if days.min() == days.max():
         return [(int(days[0]), slice(None))]
     return [(day, np.flatnonzero(days == day)) for day in np.unique(days).tolist()]
-
-
-def adopt(main: sqlite3.Connection, days: Days) -> list[int]:
-    """Lists files of days that are there but not listed, as after a restore or when `history.sqlite` was lost.
-
-    Args:
-        main: Not in a transaction.
-        days: Opens them.
-
-    Returns:
-        The days of damaged files: they stay as they are, and are not listed.
-    """
-    listed = dict(main.execute("SELECT day, key FROM day").fetchall())
-    damaged = []
-    for day in days.there():
-        if day in listed:
-            continue
-        try:
-            file = days.get(day)
-            if file is None:
-                continue
-            first = dict(file.db.execute("SELECT tag, min(t0) FROM chunk GROUP BY tag").fetchall())
-            last = file.chunks.last(file.db)
-            tags = file.db.execute("SELECT id, path, type, scan FROM tag").fetchall()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            damaged.append(day)
-            continue
-        with writing(main):
-            main.execute(LIST, (day, file.key))
-            declared = [row for row in tags if row[1]]
-            main.executemany("INSERT OR IGNORE INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?)", declared)
-            rows = last.tolist()
-            main.executemany(
-                _NEWEST,
-                [(tag, first[tag], t, status, bits - (bits >> 63 << 64)) for tag, status, t, bits in rows],
-            )
-    return damaged

@@ -13,7 +13,7 @@ import numpy as np
 
 from historian import settled
 from historian.days import DAY_NS, DayFile
-from historian.fold.fold import LIST, OpenDay, know, writing
+from historian.fold.fold import LIST, OpenDay, damage_of, know, writing
 from historian.settled import UNKNOWN, Columns, Settled, kinds
 from historian.store import StoreDamagedError
 
@@ -44,6 +44,7 @@ def step(main: sqlite3.Connection, key: str, open_day: OpenDay, most: int = AT_O
         How many; 0 when there are none left.
 
     Raises:
+        DayDamagedError: The file of a day is damaged.
         sqlite3.Error: The disk does not let it; what was not done is done the next time.
     """
     rows = main.execute("SELECT id, tag FROM chunk ORDER BY id LIMIT ?", (most,)).fetchall()
@@ -65,8 +66,9 @@ def step(main: sqlite3.Connection, key: str, open_day: OpenDay, most: int = AT_O
     last = rows[-1][0]
     listed = []
     for day, pieces in sorted(days.items()):
-        file = open_day(day)
-        _bring(main, file, key, pieces, last)
+        with damage_of(day):
+            file = open_day(day)
+            _bring(main, file, key, pieces, last)
         listed.append((day, file.key))
     with writing(main):
         main.executemany("INSERT INTO damaged (samples) SELECT samples FROM chunk WHERE id = ?", damaged)

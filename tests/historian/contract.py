@@ -161,27 +161,3 @@ class StoreContract(abc.ABC):
         assert store.position("field", "changes") == Position(1, 5)
         assert store.last_commit_ns() == 77
         store.close()
-
-    def test_old_things_are_forgotten(self, store: Store) -> None:
-        for t in (10, 10 + DAY, 10 + 2 * DAY):
-            store.append(batch((LEVEL, t, t / DAY, 0), events=[{"kind": "alarm", "t": t}]))
-            self.settle(store)
-        assert store.prune(2 * DAY, 1 << 40) == 4
-        assert store.prune(2 * DAY, 1 << 40) == 0
-        assert store.raw(LEVEL, 0, END).t.tolist() == [10 + 2 * DAY]
-        assert [event["t"] for event in store.events(0, END)] == [10 + 2 * DAY]
-
-    def test_a_size_is_kept_to(self, store: Store) -> None:
-        rng = np.random.default_rng(1)
-        for number in range(10):
-            samples = np.zeros(10_000, SAMPLE)
-            samples["tag"], samples["t"] = LEVEL, number * DAY + np.arange(10_000)
-            samples["bits"] = rng.integers(0, 2**63, 10_000, np.uint64)
-            store.append(Batch(samples=samples))
-            self.settle(store)
-        for _ in range(100):
-            if not store.prune(0, 1_500_000):
-                break
-        kept = store.raw(LEVEL, 0, END)
-        assert 10_000 <= len(kept) <= 80_000
-        assert kept.t[-1] == 9 * DAY + 9_999

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -229,8 +230,8 @@ def test_a_damaged_history_is_moved_aside_and_a_new_one_begun(plant: Plant, kept
 def test_a_deleted_history_is_begun_anew(plant: Plant, kept: Kept) -> None:
     plant.put("tank1/LT-101", 1.0)
     kept.tick()
-    for path in plant.data.history.iterdir():
-        path.unlink()
+    shutil.rmtree(plant.data.history)
+    plant.data.history.mkdir()
     plant.put("tank1/LT-101", 2.0)
     kept.tick()
     assert kept.good("tank1/LT-101") == [2.0]
@@ -254,7 +255,6 @@ def test_a_clock_that_is_wrong_by_years_does_not_forget_history(plant: Plant, ke
     assert isinstance(kept.keeper._store, SqliteStore)
     kept.keeper._store.fold(force=True)
     plant.clock.step_utc(3 * 365 * 86_400 * SECOND)
-    kept.keeper._prune_next_ns = 0
     kept.tick()
     again = Kept(plant)
     again.tick()
@@ -269,14 +269,14 @@ def test_a_damaged_batch_is_put_aside_and_said(plant: Plant, kept: Kept) -> None
     kept.tick()
     store = kept.keeper._store
     assert isinstance(store, SqliteStore)
-    store._connection.execute("UPDATE journal SET samples = zeroblob(100)")
     plant.put("tank1/LT-101", 2.0)
     kept.tick()
-    assert kept.good("tank1/LT-101") == [2.0]
-    fold = store.fold
-    store.fold = lambda **_: fold(force=True)  # type: ignore[method-assign]
+    store._connection.execute("UPDATE journal SET samples = zeroblob(100)")
+    for _ in range(61):
+        kept.tick()
+    plant.put("tank1/LT-101", 3.0)
     kept.tick()
-    assert kept.good("tank1/LT-101") == [2.0]
+    assert kept.good("tank1/LT-101") == [1.0, 3.0]
     assert kept.reports[-1][1]["state"] == "history damaged"
     (path,) = (plant.data.history / "days").glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as day:
