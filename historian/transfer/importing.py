@@ -117,6 +117,7 @@ def import_file(
     progress: Progress = lambda _step, _share, _samples: None,
     room: Callable[[], None] = lambda: None,
     event: dict[str, Any] | None = None,
+    before: Callable[[dict[str, Any]], None] = lambda _: None,
     again: bool = False,
     dry: bool = False,
 ) -> Imported:
@@ -131,6 +132,7 @@ def import_file(
         progress: Told the step, the share of the file that is read and the samples.
         room: Called between batches; returns when the store can take another.
         event: Is committed with the last batch, with `file`, `digest`, `samples`, `tags`, `from` and `to`.
+        before: Told that event when everything was looked at and something will be appended.
         again: Also when the same content was imported before.
         dry: Only look.
 
@@ -159,6 +161,9 @@ def import_file(
     reached = store.position(writer, RING)
     done = reached.sequence if reached else 0
     added = 0
+    event = None if event is None else event | told(path, result)
+    if event is not None and done < rows:
+        before(event)
     for piece in file.pieces(terms, problems, done):
         room()
         done += piece.rows
@@ -172,7 +177,7 @@ def import_file(
             utc_ns=max(store.last_commit_ns(), min(newest, now_ns)),
         )
         if done == rows and event is not None:
-            batch.events.append(event | _told(path, result))
+            batch.events.append(event)
         if done > rows or problems.count:
             break
         if store.append(batch):
@@ -208,7 +213,8 @@ def _see(tags: dict[int, Seen], ids: npt.NDArray[Any], t: npt.NDArray[np.int64])
             tags[tag] = Seen(seen.samples + n, min(seen.start, start), max(seen.end, end))
 
 
-def _told(path: Path, result: Imported) -> dict[str, Any]:
+def told(path: Path, result: Imported) -> dict[str, Any]:
+    """What an event says of an import."""
     return {
         "file": path.name,
         "digest": result.digest,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from historian import audit
 from historian.reader import open_reader
 from historian.sqlite import SqliteStore
 from historian.store import Batch, Store, StoreError, TagEntry
@@ -130,24 +131,18 @@ def import_file(
     folder = DataDir(Path(data))
     open_reader(folder.history).close()  # a history is not begun by an import
     store = SqliteStore.writer(folder.history)
+    event: dict[str, Any] = {"kind": "import", "t": now_ns, "user": user, "source": "cli", "reason": reason}
     try:
-        event: dict[str, Any] = {
-            "kind": "import",
-            "t": now_ns,
-            "user": user,
-            "source": "cli",
-            "reason": reason,
-        }
-        terms = Terms(store.ids(), ZoneInfo(zone), now_ns, tag)
         return importing.import_file(
             store,
             path,
             kind,
-            terms,
+            Terms(store.ids(), ZoneInfo(zone), now_ns, tag),
             now_ns,
             progress=progress,
             room=room(folder.history, store, lambda: _runs(folder)),
             event=event,
+            before=lambda event: _audited(folder, event),
             again=again,
             dry=dry,
         )
@@ -186,7 +181,7 @@ def backup(
             "t": now_ns,
             "user": user,
             "state": "made",
-            "folder": str(target),
+            "backup": str(target),
             "bytes": made.size,
         },
     )
@@ -241,18 +236,26 @@ def restore(
     if _runs(folder):
         raise StoreError(f"{folder.root}: a plant is running there. Stop it first")
     made = _restores.restore(source, folder, progress)
-    _note(folder, {"kind": "backup", "t": now_ns, "user": user, "state": "restored", "folder": str(source)})
+    _note(folder, {"kind": "backup", "t": now_ns, "user": user, "state": "restored", "backup": str(source)})
     return made
 
 
 def _note(folder: DataDir, event: dict[str, Any]) -> None:
-    """Puts an event into history; what was done is done, whether that can be written or not."""
-    with contextlib.suppress(StoreError):
+    """Puts an event into history and into the audit trail."""
+    try:
         store = SqliteStore.writer(folder.history)
         try:
             store.append(Batch(events=[event], utc_ns=store.last_commit_ns()))
         finally:
             store.close()
+        _audited(folder, event)
+    except StoreError as error:
+        raise StoreError(f"it is done, but cannot be noted in history: {error}") from error
+
+
+def _audited(folder: DataDir, event: dict[str, Any]) -> None:
+    fields = {name: value for name, value in event.items() if name not in ("kind", "t")}
+    audit.record(folder.history, event["kind"], event["t"], **fields)
 
 
 def matching(tags: Sequence[TagEntry], patterns: Sequence[str]) -> list[TagEntry]:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from historian import audit
+from historian.sqlite import SqliteStore
 from historian.store import StoreError
 from historian.transfer import room as module
 from historian.transfer.room import room
@@ -88,13 +90,14 @@ def test_an_import_is_an_event_with_name_and_reason(tmp_path: Path) -> None:
     one, two = make(tmp_path / "one"), empty(tmp_path / "two")
     say(one, "export", tmp_path / "x.csv")
     say(two, "import", tmp_path / "x.csv", "--reason", "old logger")
-    from historian.sqlite import SqliteStore
-
+    say(two, "import", tmp_path / "x.csv", "--reason", "by mistake")
     store = SqliteStore.reader(two.history)
     (event,) = store.events(0, 2**62, ["import"])
     store.close()
     assert (event["file"], event["samples"], event["reason"]) == ("x.csv", 600, "old logger")
     assert event["user"]
+    (entry,) = audit.entries(two.history, 0, 2**62)
+    assert entry.event == event
 
 
 class Folds:
