@@ -304,7 +304,31 @@ def test_the_trend_says_when_there_is_no_history_and_goes_on_live(page: Page, pl
     expect(trend.locator("canvas")).to_be_visible()
 
 
-VIEWS = ["#/display/overview", "#/display/overview?tag=tank1/LIC-101/SP", "#/alarms", "#/tags", "#/system"]
+def test_the_trend_page_takes_tags_and_moves_through_time(page: Page, plant: Plant) -> None:
+    page.goto(page.url.split("#")[0] + "#/trend")
+    expect(page.get_by_text("Choose up to 4 tags.")).to_be_visible()
+    for path in ("tank1/LT-101", "tank1/LV-101/POS"):
+        page.get_by_label("Add a tag").fill(path)
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.get_by_role("row", name=path)).to_be_visible()
+    plant.put("tank1/LT-101", 2.01)
+    expect(page.locator("scada-trend .plot")).to_have_attribute("aria-label", re.compile("LT-101: lowest"))
+    later = page.get_by_role("button", name="Later")
+    expect(later).to_be_disabled()
+    page.get_by_role("button", name="Earlier").click()
+    expect(page.get_by_role("button", name="Back to live")).to_be_visible()
+    later.click()
+    expect(page.get_by_role("button", name="Back to live")).to_be_hidden()
+    page.get_by_role("button", name="Remove tank1/LT-101").click()
+    expect(page).to_have_url(re.compile("#/trend/tank1/LV-101/POS$"))
+    page.goto(page.url.split("#")[0] + "#/trend/tank1/nowhere")
+    expect(page.locator(".trend-page > header")).to_contain_text("tank1/nowhere")
+
+
+VIEWS = [
+    "#/display/overview", "#/display/overview?tag=tank1/LIC-101/SP", "#/alarms", "#/tags", "#/system",
+    "#/trend/tank1/LT-101,tank1/P-101/RUN",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -12,6 +12,7 @@ import pytest
 
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
+from hmi.past import sensible
 from scada.clock import SystemClock
 from tests.hmi.plant import Hmi, Plant
 from tests.support.wait import wait_for
@@ -124,6 +125,18 @@ def test_a_long_range_is_thinned_and_keeps_its_extremes(api: httpx.Client) -> No
     assert min(found["v"]) == pytest.approx(-1.0, abs=1e-6)
 
 
+def test_much_time_is_drawn_from_what_is_summed_up(api: httpx.Client) -> None:
+    found = trend(api, "tank1/LV-101/POS", -30 * 86_400, 2000, points=400)
+    assert found["decimated"]
+    assert not found["truncated"]
+    assert found["samples"] == 200_000
+    assert len(found["t"]) <= 2 * 400
+    assert found["t"] == sorted(found["t"])
+    values = [value for value in found["v"] if value is not None]
+    assert (min(values), max(values)) == (pytest.approx(-1, abs=1e-6), pytest.approx(1, abs=1e-6))
+    assert found["v"][0] is None
+
+
 def test_an_empty_range_is_an_empty_trend(api: httpx.Client) -> None:
     found = trend(api, "tank1/LT-101", -1000, -500)
     assert (found["t"], found["v"], found["samples"]) == ([], [], 0)
@@ -206,6 +219,14 @@ def test_every_aggregate_that_is_listed_is_there(api: httpx.Client) -> None:
     assert {"name": "max", "opcua": "Maximum2"} in names
     for item in names:
         ask(api, "intervals/tank1/LT-101", aggregate=item["name"], start=0, end=30, every="10s", state=1)
+
+
+@pytest.mark.parametrize(
+    ("least_s", "wanted_s"),
+    [(1, 60), (61, 120), (3000, 3600), (3601, 7200), (90_000, 172_800), (172_800, 172_800)],
+)
+def test_widths_fit_whole_hours(least_s: int, wanted_s: int) -> None:
+    assert sensible(least_s * SECOND) == wanted_s * SECOND
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 // The HTTP side: reads, sign-in and requests. Every refusal becomes an ApiError with the server's words.
 import type {
-  Block, Display, DisplayInfo, History, Outcome, Session, Status, TagDetail, TagWithReading, Value,
+  Block, Display, DisplayInfo, History, Intervals, Outcome, Session, Status, TagDetail, TagWithReading, Value,
 } from "./model";
 
 export class ApiError extends Error {
@@ -44,6 +44,8 @@ export const tags = (search: string, kind: string, limit: number) =>
   );
 export const history = (path: string, startMs: number, endMs: number, points: number) =>
   call<History>(`api/history/${encode(path)}?start=${Math.round(startMs)}&end=${Math.round(endMs)}&points=${points}`);
+export const intervals = (path: string, aggregate: string, startMs: number, endMs: number) =>
+  call<Intervals>(`api/intervals/${encode(path)}?aggregate=${aggregate}&start=${Math.round(startMs)}&end=${Math.round(endMs)}&every=${Math.round(endMs - startMs)}`);
 
 export interface Ask {
   id: string;

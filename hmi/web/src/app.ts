@@ -13,6 +13,7 @@ import "./pages/display";
 import "./pages/system";
 import "./pages/tag";
 import "./pages/tags";
+import "./pages/trend";
 import "./parts/banner";
 import "./parts/login";
 import "./parts/notice";
@@ -66,7 +67,7 @@ export class App extends Panel {
         <h1 class="site"><a href="#/">${who.session.site || "Closedloop"}</a></h1>
         <nav aria-label="Displays and lists">
           ${this.displays.map((display) => this.nav("display", display.name, display.title, page === "display" && name === display.name))}
-          ${this.nav("alarms", "", "Alarms", page === "alarms")} ${this.nav("tags", "", "Tags", page === "tags")} ${this.nav("system", "", "System", page === "system")}
+          ${this.nav("alarms", "", "Alarms", page === "alarms")} ${this.nav("tags", "", "Tags", page === "tags")} ${this.nav("trend", page === "trend" ? this.route.name : "", "Trend", page === "trend")} ${this.nav("system", "", "System", page === "system")}
         </nav>
         <span class="link-state" data-link=${live.link} title="Heartbeat of the server">${{ live: "Live", lost: "No data", connecting: "Connecting…" }[live.link]}</span>
         <time class="clock">${live.heartbeat ? dateTimeText(live.nowMs) : ""}</time>
@@ -111,6 +112,7 @@ export class App extends Panel {
     switch (page) {
       case "alarms": return html`<scada-alarms></scada-alarms>`;
       case "tags": return html`<scada-tags></scada-tags>`;
+      case "trend": return html`<scada-trend-page .name=${this.route.name}></scada-trend-page>`;
       case "system": return html`<scada-system></scada-system>`;
       default: return name ? html`<scada-display .name=${name}></scada-display>` : html`<p class="empty">This site has no displays. See <a href="#/tags">all tags</a>.</p>`;
     }

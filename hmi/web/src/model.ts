@@ -133,6 +133,16 @@ export interface History {
   truncated: boolean;
 }
 
+/** One value for each interval of a range; times are left out here. */
+export interface Intervals {
+  path: string;
+  aggregate: string;
+  unit: string | null;
+  v: (number | null)[];
+  percent_good: number[];
+  count: number[];
+}
+
 export interface ServiceStatus {
   name: string;
   state: string;

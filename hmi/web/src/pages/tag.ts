@@ -81,7 +81,8 @@ export class TagPanel extends Panel {
         ${detail.writable ? html`<div><dt>Last written</dt><dd>${this.lastWrite(detail)}</dd></div>` : nothing}
       </dl>
       ${[...detail.blocks].sort((a, b) => Number(a.type === "interlock") - Number(b.type === "interlock")).map((block) => this.block(block))}
-      ${detail.type === "string" || !detail.history ? nothing : html`<scada-trend .tags=${this.trended} .limits=${detail.limit_alarms}></scada-trend>`}
+      ${detail.type === "string" || !detail.history ? nothing : html`<scada-trend .tags=${this.trended} .limits=${detail.limit_alarms}></scada-trend>
+        <p class="wide"><a href=${link({ page: "trend", name: this.trended.map((tag) => tag.path).join(","), tag: "" })}>Show as trend page</a></p>`}
       ${detail.related.length ? html`<details><summary>Tags that belong to it (${detail.related.length})</summary><table class="list">
         ${detail.related.map((tag) => html`<tr><th scope="row">${tagLink(tag.path)}</th><td class="n">${reading(tag, live.samples.get(tag.path))}</td></tr>`)}</table></details>` : nothing}
       ${detail.display ? html`<p><a href=${link({ page: "display", name: detail.display, tag: detail.path })}>Show on display “${detail.display}”</a></p>` : nothing}`;

@@ -8,8 +8,9 @@ import { live } from "../live";
 import type { History, Limit, Tag } from "../model";
 import { who } from "../session";
 
-const SPANS: [string, number][] = [["10 min", 600], ["1 h", 3600], ["8 h", 28_800], ["24 h", 86_400], ["7 d", 604_800]];
+const SPANS: [string, number][] = [["10 min", 600], ["1 h", 3600], ["8 h", 28_800], ["24 h", 86_400], ["7 d", 604_800], ["30 d", 2_592_000], ["1 y", 31_536_000]];
 const PENS = ["--pen-1", "--pen-2", "--pen-3", "--pen-4"];
+const LONGEST_MS = 10 * 31_536_000_000;
 const DASHES: (number[] | undefined)[] = [undefined, [8, 4], [2, 3], [10, 3, 2, 3]];
 
 interface Curve {
@@ -64,6 +65,11 @@ export class Trend extends Panel {
       <div class="spans" role="group" aria-label="Time span">
         ${SPANS.map(([text, seconds]) => html`<button aria-pressed=${this.spanS === seconds && !this.fixed}
           @click=${() => { this.fixed = null; this.spanS = seconds; void this.load(); }}>${text}</button>`)}
+        <span class="moves">
+          <button @click=${() => this.move(-1)} aria-label="Earlier" title="Earlier">◀</button>
+          <button @click=${() => this.move(1)} aria-label="Later" title="Later" ?disabled=${!this.fixed}>▶</button>
+          <button @click=${() => this.widen()} aria-label="Show more time" title="Show more time">−</button>
+        </span>
         ${this.fixed ? html`<button class="main" @click=${() => { this.fixed = null; void this.load(); }}>Back to live</button>` : nothing}
       </div>
       <div class="plot" role="img" aria-label=${this.summary()}></div>
@@ -80,6 +86,28 @@ export class Trend extends Panel {
     return [now - this.spanS * 1000, now];
   }
 
+  /** By half of what is shown; back at the present it is live again. */
+  private move(way: number): void {
+    const [start, end] = this.range();
+    const by = (way * (end - start)) / 2;
+    this.show(start + by, end + by);
+  }
+
+  private widen(): void {
+    const [start, end] = this.range();
+    this.show(start - (end - start) / 2, end + (end - start) / 2);
+  }
+
+  private show(start: number, end: number): void {
+    const now = live.nowMs;
+    const width = Math.min(end - start, LONGEST_MS);
+    const last = Math.min(end, now);
+    const span = SPANS.find(([, seconds]) => Math.abs(seconds * 1000 - width) < width / 100);
+    this.fixed = end >= now - width / 20 && span ? null : [last - width, last];
+    if (span && !this.fixed) this.spanS = span[1];
+    void this.load();
+  }
+
   private async load(): Promise<void> {
     const turn = ++this.loading;
     const tags = this.tags;
@@ -87,11 +115,12 @@ export class Trend extends Panel {
     this.unwatch = null;
     if (!tags.length || !this.isConnected) return;
     const [start, end] = this.range();
-    const width = Math.max(200, this.clientWidth);
+    const width = Math.min(4000, Math.max(200, Math.round(this.clientWidth * devicePixelRatio)));
+    this.dispatchEvent(new CustomEvent<[number, number]>("range", { detail: [start, end] }));
     try {
       const found = await Promise.all(tags.map((tag) => history(tag.path, start, end, width)));
       if (turn !== this.loading || !this.isConnected) return;
-      this.problem = found.some((h) => h.truncated) ? "Too many samples: only the newest are drawn." : "";
+      this.problem = found.some((h) => h.truncated) ? "Too many samples: the end is missing. Choose less time." : "";
       this.curves = found.map((h: History) => ({ t: h.t, v: h.v }));
     } catch (error) {
       if (turn !== this.loading) return;
