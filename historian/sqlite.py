@@ -12,21 +12,24 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from historian import codec, edits, journal, notes, schema, settled
-from historian.days import DAY_NS, FOLDER, Days
+from historian.days import Days
 from historian.edits import Edit, Overlay, Who
 from historian.edits import write as editing
-from historian.fold.fold import Leaving, adopt
+from historian.fold.adopt import adopt
+from historian.fold.fold import Leaving
 from historian.fold.work import TAGS_AT_ONCE, Work
 from historian.journal import JournalRow
 from historian.notes import Annotation
+from historian.parts import Choose, Parts, parts
 from historian.recent import Recent
+from historian.seal import Seal
 from historian.settled import Columns
 from historian.snapshot import Snapshot
 from historian.store import (
@@ -42,23 +45,36 @@ from historian.store import (
 )
 from scada.datadir import flush_folder, make_folder
 from tags.mapped import Position
-from tags.model import Tag
+from tags.model import Retention, Tag
 from tags.types import FLOAT64, STRING
 
 FILE: Final = "history.sqlite"
 FOLD_ROWS: Final = 60
 FOLD_SAMPLES: Final = 500_000
-PRUNE_ROWS: Final = 2000
 
-_OLDEST_EVENTS: Final = (
-    "SELECT max(t) FROM (SELECT t FROM event ORDER BY t LIMIT (SELECT count(*) / 20 + 1 FROM event))"
-)
+_SEALS: Final = "SELECT day, key, utc_ns, chunks, samples, digest, gone_ns FROM seal ORDER BY id"
 _TAIL: Final = "SELECT seq, n, t1, samples FROM journal WHERE seq > ? ORDER BY seq"
 
 _WORD: Final = 2**64 - 1
 _FOREVER: Final = 2**63 - 1
 
 Rows = npt.NDArray[np.void]
+
+
+class Day(NamedTuple):
+    """A day that has a file.
+
+    Attributes:
+        day: Counted from 1970-01-01.
+        key: Of the file.
+        path: Of it.
+        seal: The last one; None while the day is open.
+    """
+
+    day: int
+    key: str
+    path: Path
+    seal: Seal | None
 
 
 class SqliteStore:
@@ -297,27 +313,34 @@ class SqliteStore:
         with _errors(self.path):
             return self.work().join_short(tags)
 
-    def prune(self, before_ns: int, size_max: int) -> int:
-        """See `Store`."""
-        gone = 0
+    def retain(self, retention: Retention, now_ns: int, *, by_age: bool = True) -> int:
+        """Forgets something that is not kept any longer; see `historian.fold.retention`.
+
+        Returns:
+            How many days, or texts and events: call it again while it is not 0.
+        """
         with _errors(self.path):
-            work = self.work()
-            days = work.listed()
-            for day in days:
-                if (day + 1) * DAY_NS <= before_ns or (self._size() > size_max and day < days[-1]):
-                    work.forget(day)
-                    gone += 1
-        before = before_ns
-        if self._size() > size_max:
-            # A twentieth at a time: space comes back in steps, not all history at once.
-            before = max(before, (self._one(_OLDEST_EVENTS)[0] or 0) + 1)
-        with self._transaction() as db:
-            for table in ("text", "event"):
-                gone += db.execute(
-                    f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)",  # noqa: S608 - our own names
-                    (before, PRUNE_ROWS),
-                ).rowcount
-        return gone
+            return self.work().retain(retention, now_ns, by_age=by_age)
+
+    def seal(self, day: int, now_ns: int) -> bytes | None:
+        """Closes a day: joins its chunks, and writes its digest; None when it is damaged."""
+        with _errors(self.path):
+            return self.work().seal(day, now_ns)
+
+    def days(self) -> list[Day]:
+        """The days that have files, in order, with what their last seals say."""
+        with self._reading() as db:
+            listed = db.execute("SELECT day, key, sealed FROM day ORDER BY day").fetchall()
+            seals = {row[0]: Seal(*row) for row in db.execute(_SEALS)}
+        return [
+            Day(day, key, self._days.path(day), seals.get(day) if sealed else None)
+            for day, key, sealed in listed
+        ]
+
+    def seals(self) -> list[Seal]:
+        """All seals that days ever had, also those of days that were forgotten, in the order in which they were made."""
+        with self._reading() as db:
+            return [Seal(*row) for row in db.execute(_SEALS)]
 
     # Reading
 
@@ -366,10 +389,11 @@ class SqliteStore:
             row = db.execute("SELECT value FROM meta WHERE key = 'policy'").fetchone()
         return bytes(row[0]) if row else b""
 
-    def type_of(self, tag_id: int) -> str:
+    def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
         """See `Store`."""
-        entry = self._entry(tag_id)
-        return entry.type if entry else FLOAT64
+        with self._snapshot() as seen:
+            overlay = self._overlays.of(seen.main, tag_id)
+            return parts(seen, tag_id, start_ns, end_ns, choose, overlay if len(overlay) else None)
 
     def events(
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
@@ -466,7 +490,7 @@ class SqliteStore:
         """Takes in files of days that are not listed, and never uses the number of a commit again that a day has."""
         days = Days(self.path.parent, writes=True)
         try:
-            adopt(self._connection, days)
+            adopt(self._connection, _key(self._connection), days)
         finally:
             days.close()
 
@@ -533,20 +557,6 @@ class SqliteStore:
             self._recent = Recent()
             self._overlays = edits.Overlays()
             self._entries.clear()
-
-    def _one(self, query: str) -> tuple[Any, ...]:
-        with self._lock, _errors(self.path):
-            row: tuple[Any, ...] = self._connection.execute(query).fetchone()
-            return row
-
-    def _size(self) -> int:
-        """Bytes in use; freed pages are used again and do not count."""
-        pages, free, size = (
-            self._one(f"PRAGMA {name}")[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-        days = self.path.parent / FOLDER
-        files = days.iterdir() if days.is_dir() else ()
-        return int((pages - free) * size) + sum(path.stat().st_size for path in files)
 
     def _entry(self, tag_id: int) -> TagEntry | None:
         if tag_id not in self._entries:

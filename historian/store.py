@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import numpy.typing as npt
 from tags.mapped import Position
 from tags.model import Tag
 from tags.types import FLOAT64, FLOATS, STRING, Value, floats, from_bits
+
+if TYPE_CHECKING:
+    from historian.parts import Choose, Parts
 
 BAD_DATA_LOST: Final = 0x809D_0000
 
@@ -181,6 +184,17 @@ class Store(Protocol):
         """
         ...
 
+    def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
+        """The samples of `raw`, as summaries of chunks where these do.
+
+        Args:
+            tag_id: Of the tag; not of a string tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+            choose: Says which chunks must be read.
+        """
+        ...
+
     def events(
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
     ) -> list[dict[str, Any]]:
@@ -201,18 +215,6 @@ class Store(Protocol):
 
     def memory(self) -> bytes:
         """`Batch.memory` as it was committed last; empty for never."""
-        ...
-
-    def prune(self, before_ns: int, size_max: int) -> int:
-        """Forgets what is older than a time, and the oldest while the store is larger than a size.
-
-        Args:
-            before_ns: UTC, ns.
-            size_max: Bytes.
-
-        Returns:
-            How many samples and events are gone. Limited work: call it again while it is not 0.
-        """
         ...
 
     def ids(self) -> Mapping[str, TagEntry]:
