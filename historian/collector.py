@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from tags.image import ImageReader
 from tags.mapped import Position
 from tags.model import Site
 from tags.publish import writers
-from tags.ring import EPOCH_MARK, RingReader
+from tags.ring import CHANGE, EPOCH_MARK, RingReader
 from tags.types import STRING
 
 CHANGES, EVENTS = "changes", "events"
@@ -111,7 +112,7 @@ class Collector:
         self._number += 1
         batch.positions[RUN] = self._run
         batch.positions[BATCH] = Position(0, self._number)
-        batch.samples = np.concatenate([np.empty(0, SAMPLE), *parts])
+        batch.samples = _joined(parts, SAMPLE)
         batch.memory = self._policy.memory()
         self._known_ns = now
         return batch
@@ -147,7 +148,7 @@ class Collector:
         """What is to be kept of changes, whose columns are looked at while they are in the processor's cache."""
         if len(records) > BLOCK:
             blocks = (records[at : at + BLOCK] for at in range(0, len(records), BLOCK))
-            return np.concatenate([self._keep(source, block, batch, now, offset) for block in blocks])
+            return _joined([self._keep(source, block, batch, now, offset) for block in blocks], SAMPLE)
         rows = np.empty(len(records), SAMPLE)
         rows["tag"], rows["status"], rows["bits"] = records["tag"], records["status"], records["bits"]
         published = np.where(records["publish_ns"] > 0, records["publish_ns"] + offset, now)
@@ -212,4 +213,14 @@ def _drain(ring: RingReader) -> tuple[Rows, int]:
         lost += gone
         parts.append(records)
         if not len(records):
-            return np.concatenate(parts), lost
+            return _joined(parts, CHANGE), lost
+
+
+def _joined(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
+    """Records after each other: as words, for numpy copies records one by one."""
+    full = [part for part in parts if len(part)]
+    if len(full) == 1:
+        return full[0]
+    width = dtype.itemsize // 8
+    words = [np.ascontiguousarray(part).view("<u8").reshape(-1, width) for part in full]
+    return np.concatenate([np.empty((0, width), "<u8"), *words]).view(dtype).reshape(-1)
