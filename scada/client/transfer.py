@@ -129,8 +129,7 @@ def import_file(
         OSError: The file cannot be read.
     """
     folder = DataDir(Path(data))
-    open_reader(folder.history).close()  # a history is not begun by an import
-    store = SqliteStore.writer(folder.history)
+    store = _writing(folder)
     event: dict[str, Any] = {"kind": "import", "t": now_ns, "user": user, "source": "cli", "reason": reason}
     try:
         return importing.import_file(
@@ -243,7 +242,7 @@ def restore(
 def _note(folder: DataDir, event: dict[str, Any]) -> None:
     """Puts an event into history and into the audit trail."""
     try:
-        store = SqliteStore.writer(folder.history)
+        store = _writing(folder)
         try:
             store.append(Batch(events=[event], utc_ns=store.last_commit_ns()))
         finally:
@@ -251,6 +250,14 @@ def _note(folder: DataDir, event: dict[str, Any]) -> None:
         _audited(folder, event)
     except StoreError as error:
         raise StoreError(f"it is done, but cannot be noted in history: {error}") from error
+
+
+def _writing(folder: DataDir) -> SqliteStore:
+    """A history that is there, beside its historian or alone; one of an earlier version only alone."""
+    if _runs(folder):
+        return SqliteStore.appender(folder.history)
+    open_reader(folder.history).close()  # nobody begins a history by an import
+    return SqliteStore.writer(folder.history)
 
 
 def _audited(folder: DataDir, event: dict[str, Any]) -> None:

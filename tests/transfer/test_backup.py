@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -205,6 +206,36 @@ def test_what_is_in_the_way_of_a_backup_stays(tmp_path: Path) -> None:
     backup(data, tmp_path / "one", 7)
     with pytest.raises(StoreError, match="is a backup already"):
         backup(data, tmp_path / "one", 8)
+
+
+def test_sealed_days_of_an_earlier_backup_are_linked_and_late_samples_are_not_missed(tmp_path: Path) -> None:
+    data = empty(tmp_path / "data")
+    store = SqliteStore.writer(data.history)
+    for i in range(60):
+        store.append(batch(i, DAY // 20))
+    store.fold(force=True)
+    days = [day.day for day in store.days()]
+    for day in days:
+        store.seal(day, T0)
+    one = backup(data, tmp_path / "one", 7)
+    two = backup(data, tmp_path / "two", 8, base=tmp_path / "one")
+    assert len(days) == 4
+    assert two.copied < one.copied
+    names = [f"{HISTORY}/days/{path.name}" for path in sorted((data.history / "days").glob("*.sqlite"))]
+    same = [(tmp_path / "one" / name).samefile(tmp_path / "two" / name) for name in names]
+    assert same == [True] * 4
+    store.append(batch(60, DAY // 20))
+    store.append(Batch(np.array([(FLOAT, 0, T0 + 1, 1000)], SAMPLE), utc_ns=T0))  # late
+    store.fold(force=True)
+    backup(data, tmp_path / "three", 9, base=tmp_path / "two")
+    store.close()
+    same = [(tmp_path / "one" / name).samefile(tmp_path / "three" / name) for name in names]
+    assert same == [False, True, True, False]
+    shutil.rmtree(tmp_path / "one")
+    shutil.rmtree(tmp_path / "two")
+    assert verify(tmp_path / "three")[1] == []
+    again = restored(tmp_path, tmp_path / "three")
+    assert everything(again)["plant/float64"].bits.tolist() == [0, 1000, *range(1, 61)]
 
 
 def test_a_copy_needs_no_other_file_beside_it(tmp_path: Path) -> None:

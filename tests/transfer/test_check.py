@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from historian import audit
+from historian import audit, edits, seal
 from historian.days import FOLDER, name_of
+from historian.settled import Columns
 from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch
 from historian.transfer.backup import backup
@@ -136,6 +137,64 @@ def test_chunks_that_were_exchanged_are_found(tmp_path: Path) -> None:
     change(data, DAY_FILE, swap)
     (one,) = found(data)
     assert (one.block, one.message) == ("chunk 1", "it is a chunk of tag 2")
+
+
+def sealed(root: Path) -> DataDir:
+    data = settled(root)
+    store = SqliteStore.writer(data.history)
+    store.fold(force=True)
+    assert store.seal(DAY, T0 + 1)
+    store.close()
+    return data
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tag SET path = 'other/path' WHERE id = 1",
+        "UPDATE sqlite_sequence SET seq = seq",  # nothing
+        "UPDATE chunk SET id = id + 1000 WHERE id = (SELECT max(id) FROM chunk)",
+        "DELETE FROM chunk WHERE id = (SELECT max(id) FROM chunk)",
+        "UPDATE meta SET value = zeroblob(32) WHERE key = 'seal'",
+    ],
+)
+def test_a_sealed_day_keeps_every_row_as_it_was(tmp_path: Path, statement: str) -> None:
+    data = sealed(tmp_path / "data")
+    assert found(data) == []
+    change(data, DAY_FILE, statement)
+    assert bool(found(data)) == ("seq = seq" not in statement)
+    assert all(one.block == "seal" for one in found(data))
+
+
+def test_a_sealed_day_that_was_sealed_by_somebody_else_is_found(tmp_path: Path) -> None:
+    data = sealed(tmp_path / "data")
+    with contextlib.closing(sqlite3.connect(data.history / DAY_FILE, isolation_level=None)) as db:
+        db.execute("UPDATE tag SET path = 'other/path' WHERE id = 1")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'seal'", (seal.digest(db),))
+    (one,) = found(data)
+    assert one.message == "it was sealed with another digest than the history lists"
+
+
+@pytest.mark.parametrize(
+    ("change_", "message"),
+    [
+        ("UPDATE edit SET t1 = t1 + 1", "its row gives other times than its samples"),
+        ("UPDATE edit SET tag = 1", "it has samples of another tag"),
+        ("UPDATE edit SET new = substr(new, 1, 10)", ""),
+    ],
+)
+def test_edits_are_looked_at(tmp_path: Path, change_: str, message: str) -> None:
+    data = settled(tmp_path / "data")
+    store = SqliteStore.appender(data.history)
+    one_s = Columns(np.array([T0 + 5]), np.zeros(1, np.uint64), np.zeros(1, np.uint32))
+    with store._transaction() as db:
+        edits.insert(db, 9, "insert", one_s, edits.NONE.added, edits.Who("a", "cli", 7, "why"))
+    store.close()
+    assert found(data) == []
+    change(data, FILE, change_)
+    (one,) = found(data)
+    assert one.block == "edit 1"
+    assert one.message.startswith(message)
 
 
 def test_a_missing_day_is_found(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from historian import audit, codec
+from historian import audit, codec, seal
 from historian.days import DAY_NS, FOLDER, name_of, number_of
 from historian.sinks.spool import FILE as SPOOL
 from historian.sqlite import FILE
@@ -46,9 +47,9 @@ def check(folder: Path, progress: Progress = lambda _file, _share, _blocks: None
             whole.look(name)
         done += sizes[name]
     whole.compare()
-    for path in sorted(folder.glob("*.sqlite.damaged-*")):
+    for path in sorted(folder.rglob("*.sqlite.damaged-*")):
         if not path.name.endswith(("-wal", "-shm", "-journal")):
-            report.notes.append(f"{path.name}: damaged, was moved aside earlier")
+            report.notes.append(f"{path.relative_to(folder)}: damaged, was moved aside earlier")
     progress("", 1.0, report.blocks)
     return report
 
@@ -101,6 +102,19 @@ class _Whole:
         own: dict[int, str] = dict(db.execute("SELECT id, path FROM tag").fetchall())
         self._days[day] = _meta(db, "key"), _meta(db, "rolled")
         check_samples(db, name, own | self._paths, self._report, day * DAY_NS, (day + 1) * DAY_NS)
+        self._seal(db, name, day)
+
+    def _seal(self, db: sqlite3.Connection, name: str, day: int) -> None:
+        """A sealed day against its digest, in the file and in the list of all."""
+        row = db.execute("SELECT value FROM meta WHERE key = 'seal'").fetchone()
+        if row is None:
+            return
+        sealed = bytes(row[0])
+        if seal.digest(db) != sealed:
+            self._report.add(Damage(name, "seal", "what is in it is not what was sealed"))
+        listed = self._ask("SELECT digest FROM seal WHERE day = ? ORDER BY id DESC LIMIT 1", day)
+        if listed is not None and bytes(listed[0]) != sealed:
+            self._report.add(Damage(name, "seal", "it was sealed with another digest than the history lists"))
 
     def _spool(self, db: sqlite3.Connection, name: str) -> None:
         for row, seq, blob in rows(db, name, "spool", "rowid", ("seq", "samples"), self._report):
@@ -147,19 +161,19 @@ class _Whole:
     def _last(self) -> int | None:
         """Number of the last commit, now: days go on being folded while they are looked at."""
         row = self._ask("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
-        return int(row[0]) if row else None
+        return None if row is None else int(row[0])
 
     def _still_listed(self, day: int) -> bool:
         return self._ask("SELECT 1 FROM day WHERE day = ?", day) is not None
 
-    def _ask(self, query: str, *values: int) -> tuple[int, ...] | None:
+    def _ask(self, query: str, *values: int) -> tuple[Any, ...] | None:
         path = self._folder / FILE
         try:
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
         except sqlite3.Error:
             return None
         try:
-            row: tuple[int, ...] | None = db.execute(query, values).fetchone()
+            row: tuple[Any, ...] | None = db.execute(query, values).fetchone()
         except sqlite3.Error:
             return None
         finally:

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 KEPT: Final = 10_000
 
 UNCOVERED: Final = (
-    "history.sqlite: rows of text, event, tag, position, meta, newest and day (SQLite finds only damage to their structure)",
+    "history.sqlite: rows of text, event, annotation, tag, position, meta, newest, day and seal; who, when and why of edits",
     "sinks.sqlite, and the columns beside the samples in spool.sqlite",
-    "files of days: their table tag; of a day that is not sealed also the row numbers of chunks",
-    "pages of SQLite that are free, and the unused rest of pages",
+    "a day that is not sealed: its table tag, and the numbers of its rows",
+    "the free pages of SQLite, and the unused rest of its pages",
 )
-"""Bytes whose change no check can find."""
+"""Bytes whose change no check can find; of all files SQLite finds damage to the structure."""
 
 
 class Damage(NamedTuple):

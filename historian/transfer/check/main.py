@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
 
 from historian import codec
@@ -46,6 +47,15 @@ def check_main(db: sqlite3.Connection, name: str, tags: Mapping[int, TagEntry], 
                     f"a journal row of {size} bytes was put aside when it was folded",
                 )
             )
+    if has(db, "edit"):
+        for number, tag, t0, t1, new, old in rows(
+            db, name, "edit", "id", ("tag", "t0", "t1", "new", "old"), report
+        ):
+            report.blocks += 1
+            wrong = _edit(tag, t0, t1, (new, old))
+            if wrong:
+                path = tags[tag].path if tag in tags else f"tag {tag}"
+                report.add(Damage(name, f"edit {number}", wrong, path, t0, t1))
     for number, tag, t in rows(db, name, "text", "id", ("tag", "t"), report):
         entry = tags.get(tag)
         if entry is None or entry.type != STRING:
@@ -88,6 +98,16 @@ def _row(row: JournalRow, tags: Mapping[int, TagEntry]) -> str:
         return "its row gives other times or another count than the samples"
     unknown = set(samples["tag"].tolist()) - tags.keys()
     return f"no tag has the number {min(unknown)}" if unknown else ""
+
+
+def _edit(tag: int, t0: int, t1: int, blobs: tuple[bytes, bytes]) -> str:
+    try:
+        samples = np.concatenate([codec.unpack_batch(blob) for blob in blobs])
+    except StoreDamagedError as error:
+        return str(error)
+    if len(samples) and (int(samples["t"].min()), int(samples["t"].max())) != (t0, t1):
+        return "its row gives other times than its samples"
+    return "" if (samples["tag"] == tag).all() else "it has samples of another tag"
 
 
 def _event(t: Any, kind: Any, json: Any) -> str:
