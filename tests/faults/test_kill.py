@@ -44,7 +44,7 @@ def kill_over_and_over(folder: Path, rounds: int, chance: random.Random, *plante
             words = process.stdout.readline()
             assert "failed" not in words, words
             heard = Said.of(words.split())
-            said = Said(max(said.batch, heard.batch), max(said.first_day, heard.first_day))
+            said = Said(max(said.batch, heard.batch), max(said.first_ns, heard.first_ns))
             said = said._replace(batch=judge(folder, said))
     return said
 

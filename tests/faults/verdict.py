@@ -10,9 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from historian.fold.chores import Chores
 from historian.sqlite import SqliteStore
 from historian.store import Store, StoreError
-from tests.faults.work import DAY, SAMPLED, STEP, WRITER, batch_of, time_of
+from tests.faults.work import (
+    DAY,
+    RETENTION,
+    SAMPLED,
+    STEP,
+    WRITER,
+    batch_of,
+    forgotten_before,
+    settle,
+    time_of,
+)
 from tests.historian.contract import NOTE
 
 ALL = 2**62
@@ -26,10 +37,10 @@ class WrongError(AssertionError):
 
 
 class Said(NamedTuple):
-    """What the worker said: the newest batch that it acknowledged, and the first day that it has not begun to forget."""
+    """What the worker said: the newest batch that it acknowledged, and the time (UTC, ns) before which it forgets."""
 
     batch: int
-    first_day: int
+    first_ns: int
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Said:
@@ -64,9 +75,8 @@ def judge(folder: Path, said: Said, *, ahead: int = 1) -> int:
         raise WrongError(f"after batch {said.batch} the store does not open: {error}") from error
     try:
         newest = _judge(store, said, ahead)
-        store.fold(force=True)  # what was begun is begun again
-        store.join_short()
-        return _judge(store, said._replace(batch=newest), 0)
+        settle(Chores(store.work(), RETENTION), time_of(newest))  # what was begun is begun again
+        return _judge(store, Said(newest, max(said.first_ns, forgotten_before(newest))), 0)
     except StoreError as error:
         raise WrongError(f"after batch {said.batch} the store cannot be read: {error}") from error
     finally:
@@ -78,7 +88,7 @@ def _judge(store: Store, said: Said, ahead: int) -> int:
     newest = reached.sequence if reached else 0
     if not said.batch <= newest <= said.batch + ahead:
         raise WrongError(f"batch {said.batch} was acknowledged, the store has got to {newest}")
-    first_ns = said.first_day * DAY
+    first_ns = said.first_ns
     oldest = max(1, (first_ns - OLDER_NS - time_of(0)) // STEP)
     made = np.concatenate([_made(0)[:0], *(_made(number) for number in range(oldest, newest + 1))])
     since = time_of(oldest)

@@ -5,7 +5,7 @@ the number of its batch. Time goes on by an hour a batch, so 24 batches are a da
 time of an earlier one.
 
 As a program, `python -m tests.faults.work HISTORY SAID LAST [BUG]` works from where the store has got to, up to batch LAST, and
-says what it has done: `n` for a batch, `-day` for days forgotten before one.
+says what it has done: `n` for a batch, `-t` before it forgets what is older than a time (ns UTC).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from historian.fold.chores import Chores
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
 from tags.mapped import Position
@@ -30,6 +31,7 @@ DAY: Final = 86_400 * SECOND
 STEP: Final = 3600 * SECOND
 START: Final = 20_600 * DAY - 2 * STEP - STEP // 2
 KEPT_DAYS: Final = 4
+RETENTION: Final = Retention(samples_ns=KEPT_DAYS * DAY, events_ns=KEPT_DAYS * DAY)
 SAMPLED: Final = (LEVEL, RUN, TAGS["tank1/LIC-101/SP"].id, TAGS["tank1/LV-101/POS"].id)
 WRITER: Final = ("field", "changes")
 
@@ -63,31 +65,28 @@ def batch_of(number: int) -> Batch:
 
 
 def work(folder: Path, say: Say, last: int) -> None:
-    """Appends batch after batch, folds, joins and forgets as the historian does."""
+    """Appends batch after batch; folds, compacts, seals and forgets as the historian does, when it is time."""
     store = SqliteStore.writer(folder)
     store.declare(TAGS.values())
+    chores = Chores(store.work(), RETENTION)
     reached = store.position(*WRITER)
     for number in range(reached.sequence + 1 if reached else 1, last + 1):
         store.append(batch_of(number))
         say(str(number))
         if number % 3 == 0:
-            settle(store, time_of(number))
-        if number % 40 == 0:
-            forget(store, number, say)
+            say(str(-forgotten_before(number)))
+            settle(chores, time_of(number))
     store.close()
 
 
-def settle(store: SqliteStore, now_ns: int) -> None:
-    """Whatever brings samples to their last place."""
-    store.fold(force=True)
-    store.join_short()
+def forgotten_before(number: int) -> int:
+    """What may be gone at the time of a batch: everything before this time, UTC, ns."""
+    return time_of(number) - RETENTION.samples_ns
 
 
-def forget(store: SqliteStore, number: int, say: Say) -> None:
-    """Retention by age."""
-    day = time_of(number) // DAY - KEPT_DAYS
-    say(f"-{day}")
-    while store.retain(Retention(samples_ns=DAY, events_ns=DAY), (day + 1) * DAY):
+def settle(chores: Chores, now_ns: int) -> None:
+    """All that is due at a time, UTC, ns."""
+    while chores.step(now_ns, now_ns):
         pass
 
 
