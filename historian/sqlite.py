@@ -187,10 +187,7 @@ class SqliteStore:
             if len(batch.samples):
                 journal.insert(db, self._row(db, batch))
             db.executemany("INSERT INTO text (tag, t, status, text) VALUES (?, ?, ?, ?)", batch.texts)
-            db.executemany(
-                "INSERT INTO event (t, kind, json) VALUES (?, ?, ?)",
-                [(event["t"], event["kind"], orjson.dumps(event).decode()) for event in batch.events],
-            )
+            _tell(db, *batch.events)
             db.executemany(
                 "INSERT OR REPLACE INTO position (writer, ring, epoch, sequence) VALUES (?, ?, ?, ?)",
                 [(*key, *position) for key, position in batch.positions.items()],
@@ -224,7 +221,8 @@ class SqliteStore:
         Args:
             wish: What is wanted.
             who: Whose doing it is.
-            witness: Called with the edit before it is committed; when it fails there is no edit.
+            witness: Called with the edit before it is committed, returns the event that speaks of it; when it fails
+                there is no edit.
 
         Raises:
             EditError: It does not fit what is there.
@@ -238,7 +236,7 @@ class SqliteStore:
 
             made = editing.make(db, originals, self._overlays.of(db, wish.tag), wish, who)
             if witness is not None:
-                witness(made)
+                _tell(db, witness(made))
         return made
 
     def undo(self, number: int, who: Who, witness: editing.Witness | None = None) -> Edit:
@@ -246,7 +244,7 @@ class SqliteStore:
         with self._transaction() as db:
             made = editing.undo(db, number, who)
             if witness is not None:
-                witness(made)
+                _tell(db, witness(made))
         return made
 
     def annotate(self, tag_id: int, t: int, text: str, who: Who) -> Annotation:
@@ -593,6 +591,13 @@ def _before(seen: Snapshot, overlay: Overlay, tag: int, start_ns: int) -> Column
         return seen.before(tag, start_ns)
     return edits.before(
         lambda *place: seen.read(tag, *place), lambda t: seen.before(tag, t), overlay, start_ns
+    )
+
+
+def _tell(db: sqlite3.Connection, *events: Mapping[str, Any]) -> None:
+    db.executemany(
+        "INSERT INTO event (t, kind, json) VALUES (?, ?, ?)",
+        [(event["t"], event["kind"], orjson.dumps(event).decode()) for event in events],
     )
 
 
