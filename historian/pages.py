@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from historian.store import Samples, Store
 from tags.quality import BAD_BOUND_NOT_FOUND
 
 WINDOW: Final = 100_000  # samples that are looked at in one go on the way back
+Raw = Callable[..., Samples]
 _FOREVER: Final = 2**63 - 1
 _FIRST_WINDOW_NS: Final = 3_600_000_000_000
 
@@ -38,6 +40,7 @@ def page(
     cursor: Cursor | None = None,
     *,
     bounds: bool = False,
+    originals: bool = False,
 ) -> Page:
     """Samples as OPC 10000-11 §6.5.3.2 (ReadRaw) returns them, some at a time.
 
@@ -51,22 +54,24 @@ def page(
         cursor: Of the page before.
         bounds: Add the sample at or before the begin and at or after the end; where there is none a sample with
             BadBoundNotFound.
+        originals: As they were stored; otherwise as people have corrected them since.
 
     Raises:
         ValueError: More samples have the very same time than can be turned around.
     """
+    raw: Raw = partial(store.raw, originals=True) if originals else store.raw
     back = end_ns < start_ns
     parts: list[Samples] = []
     if bounds and cursor is None:
-        head = _head(store, tag_id, start_ns, back=back)
+        head = _head(raw, tag_id, start_ns, back=back)
         parts += [head] if head is not None else []
     room = limit - len(parts)
     skip = cursor.seq if cursor else 0
     at = cursor.t if cursor else start_ns
     if back:
-        found = _newest(store, tag_id, end_ns + 1, at + 1, room + skip)
+        found = _newest(raw, tag_id, end_ns + 1, at + 1, room + skip)
     else:
-        found = store.raw(tag_id, at, max(end_ns, start_ns + 1), room + skip)
+        found = raw(tag_id, at, max(end_ns, start_ns + 1), room + skip)
     inside = _cut(found, slice(skip, None))
     parts.append(inside)
     after = Cursor.after(inside.t, cursor) or Cursor(start_ns, 0)
@@ -76,28 +81,28 @@ def page(
     if bounds and not single:
         if len(inside) >= room:
             return Page(_joined(parts), after)
-        parts.append(_tail(store, tag_id, end_ns, back=back))
+        parts.append(_tail(raw, tag_id, end_ns, back=back))
     return Page(_joined(parts), None)
 
 
-def _head(store: Store, tag: int, start: int, *, back: bool) -> Samples | None:
+def _head(raw: Raw, tag: int, start: int, *, back: bool) -> Samples | None:
     """The bound at the begin; None when a sample lies right there."""
-    if len(store.raw(tag, start, start + 1, 1)):
+    if len(raw(tag, start, start + 1, 1)):
         return None
-    return _after(store, tag, start) if back else _before(store, tag, start)
+    return _after(raw, tag, start) if back else _before(raw, tag, start)
 
 
-def _tail(store: Store, tag: int, end: int, *, back: bool) -> Samples:
-    return _before(store, tag, end + 1, shown=end) if back else _after(store, tag, end)
+def _tail(raw: Raw, tag: int, end: int, *, back: bool) -> Samples:
+    return _before(raw, tag, end + 1, shown=end) if back else _after(raw, tag, end)
 
 
-def _before(store: Store, tag: int, moment: int, shown: int | None = None) -> Samples:
-    found = store.raw(tag, moment, moment, 1, before=True)
+def _before(raw: Raw, tag: int, moment: int, shown: int | None = None) -> Samples:
+    found = raw(tag, moment, moment, 1, before=True)
     return found if len(found) else _missing(found, moment if shown is None else shown)
 
 
-def _after(store: Store, tag: int, moment: int) -> Samples:
-    found = store.raw(tag, moment, _FOREVER, 1)
+def _after(raw: Raw, tag: int, moment: int) -> Samples:
+    found = raw(tag, moment, _FOREVER, 1)
     return dataclasses.replace(found, more=False) if len(found) else _missing(found, moment)
 
 
@@ -111,18 +116,18 @@ def _missing(like: Samples, moment: int) -> Samples:
     )
 
 
-def _newest(store: Store, tag: int, low: int, high: int, limit: int) -> Samples:
+def _newest(raw: Raw, tag: int, low: int, high: int, limit: int) -> Samples:
     """The newest samples with low <= t < high, the newest first."""
     parts: list[Samples] = []
     have, width = 0, _FIRST_WINDOW_NS
-    empty = store.raw(tag, low, low, 1)
+    empty = raw(tag, low, low, 1)
     while high > low and have <= limit:
-        last = store.raw(tag, high, high, 1, before=True)
+        last = raw(tag, high, high, 1, before=True)
         if not len(last) or int(last.t[-1]) < low:
             break
         high = int(last.t[-1]) + 1
         begin = max(low, high - width)
-        found = store.raw(tag, begin, high, WINDOW)
+        found = raw(tag, begin, high, WINDOW)
         if found.more:
             if high - begin == 1:
                 raise ValueError(f"more than {WINDOW} samples have the same time")

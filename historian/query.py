@@ -58,9 +58,12 @@ class History:
         cursor: Cursor | None = None,
         *,
         bounds: bool = False,
+        originals: bool = False,
     ) -> Page:
         """See `historian.pages.page`."""
-        return page(self._store, tag.id, start_ns, end_ns, limit, cursor, bounds=bounds)
+        return page(
+            self._store, tag.id, start_ns, end_ns, limit, cursor, bounds=bounds, originals=originals
+        )
 
     def raw(
         self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True

@@ -74,11 +74,14 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
         limit: Annotated[int, Query(ge=1, le=SAMPLES_MAX)] = 10_000,
         cursor: Annotated[str | None, Query(max_length=60, description="`next` of the page before")] = None,
         bounds: Annotated[bool, Query(description="with the samples at or beyond both ends")] = False,
+        originals: Annotated[bool, Query(description="as stored, before anybody corrected them")] = False,
     ) -> Response:
         """Stored samples with start <= t < end, page by page; newest first when the end is before the start."""
         tag, first, last = tag_of(path), when(start), when(end)
         place = None if cursor is None else _understood(Cursor.parse, cursor)
-        return await ask(lambda c: questions.samples(c, tag, first, last, limit, place, bounds=bounds))
+        return await ask(
+            lambda c: questions.samples(c, tag, first, last, limit, place, bounds=bounds, originals=originals)
+        )
 
     @app.get("/api/at/{path:path}", response_model=history_models.Moments)
     async def at(

@@ -14,10 +14,10 @@ from tags.types import FLOATS, STRING, Value
 
 
 def samples(
-    client: Client, tag: Tag, start_ns: int, end_ns: int, limit: int, cursor: Cursor | None, *, bounds: bool
+    client: Client, tag: Tag, start_ns: int, end_ns: int, limit: int, cursor: Cursor | None, **more: bool
 ) -> bytes:
     """One page of stored samples, as `history_models.Samples`; arguments as `Client.history_page`."""
-    found, after = client.history_page(tag.path, start_ns, end_ns, limit, cursor, bounds=bounds)
+    found, after = client.history_page(tag.path, start_ns, end_ns, limit, cursor, **more)
     return _json(
         path=tag.path,
         type=tag.type,

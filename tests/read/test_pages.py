@@ -94,6 +94,17 @@ def test_texts_have_bounds_and_go_back_too(tmp_path: Path) -> None:
     store.close()
 
 
+def test_originals_are_asked_for_everywhere() -> None:
+    class Corrected(Listed):
+        def raw(self, *arguments: Any, originals: bool = False, **more: Any) -> Samples:
+            assert originals
+            return super().raw(*arguments, **more)
+
+    for start, end in ((1, 9), (9, 1)):
+        found = page(cast("Store", Corrected([0, 5, 12])), 7, start, end, 10, bounds=True, originals=True)
+        assert len(found.samples) == 3
+
+
 def test_more_of_one_time_than_can_be_turned_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "WINDOW", 3)
     with pytest.raises(ValueError, match="same time"):
