@@ -18,6 +18,8 @@ from tags.model import Tag
 from tags.types import FLOAT64, FLOATS, STRING, Value, floats, from_bits
 
 if TYPE_CHECKING:
+    from historian.edits import Edit
+    from historian.notes import Annotation
     from historian.parts import Choose, Parts
 
 BAD_DATA_LOST: Final = 0x809D_0000
@@ -199,6 +201,16 @@ class Store(Protocol):
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
     ) -> list[dict[str, Any]]:
         """Events with start <= t < end, of some kinds or all; the newest `limit`, in order of time."""
+        ...
+
+    def edits(self, tag_id: int, start_ns: int, end_ns: int) -> list[Edit]:
+        """Edits of a tag that have to do with start <= t < end, in the order in which they were made."""
+        ...
+
+    def annotations(
+        self, tag_id: int | None, start_ns: int, end_ns: int, limit: int = 1000
+    ) -> list[Annotation]:
+        """Annotations of a tag, or of all (None), with start <= t < end by time; the newest `limit`."""
         ...
 
     def position(self, writer: str, ring: str) -> Position | None:

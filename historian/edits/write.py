@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from historian.settled import Columns
 UPDATE: Final = "update"  # replace what is there, insert what is not
 _NONE: Final = overlays.NONE.added
 
-Witness = Callable[[Edit], None]
+Witness = Callable[[Edit], dict[str, Any]]
 
 
 class Wish(NamedTuple):

@@ -15,6 +15,8 @@ OPERATIONS: Final[dict[str, str]] = {
     "acknowledge": "operator",
     "force": "engineer",
     "unforce": "engineer",
+    "annotate": "operator",
+    "edit": "engineer",
 }
 
 

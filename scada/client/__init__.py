@@ -14,6 +14,10 @@ Lives here: reading images and event rings, the rule of staleness, sending reque
 
 from __future__ import annotations
 
+from historian.audit import Entry as AuditEntry
+from historian.audit import Verdict as AuditVerdict
+from historian.edits import Edit, EditError
+from historian.notes import Annotation
 from historian.pages import Page
 from historian.read import CALENDAR, DURATIONS, OPCUA_NAMES, SHIFTS, Bounded, Cursor, Intervals
 from historian.read import NAMES as AGGREGATES
@@ -21,6 +25,7 @@ from historian.store import Samples, StoreError
 from scada.client.archive import Archive
 from scada.client.changes import Changes
 from scada.client.client import Client
+from scada.client.corrections import Corrections
 from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.lane import BusyError, Lane
@@ -33,12 +38,18 @@ __all__ = [
     "OPCUA_NAMES",
     "SHIFTS",
     "AlarmState",
+    "Annotation",
     "Archive",
+    "AuditEntry",
+    "AuditVerdict",
     "Bounded",
     "BusyError",
     "Changes",
     "Client",
+    "Corrections",
     "Cursor",
+    "Edit",
+    "EditError",
     "EventFollower",
     "Force",
     "Intervals",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from historian.query import History
 from historian.reader import open_reader
-from historian.store import Samples, StoreError, TagEntry
+from historian.store import Samples, Store, StoreError, TagEntry
 from scada.client.past import Past
 from scada.datadir import DataDir
 from tags import model
@@ -41,14 +41,16 @@ class Archive(Past):
         described = site.by_path() if site else {}
         self.tags = {path: described.get(path) or _plain(entry) for path, entry in self._ids.items()}
 
-    def history(self, path: str, start_ns: int, end_ns: int, limit: int = 100_000) -> Samples:
+    def history(
+        self, path: str, start_ns: int, end_ns: int, limit: int = 100_000, *, originals: bool = False
+    ) -> Samples:
         """As `Client.history`.
 
         Raises:
             KeyError: History has no such tag.
             StoreError: It cannot be read.
         """
-        return self._store.raw(self._ids[path].id, start_ns, end_ns, limit)
+        return self._store.raw(self._ids[path].id, start_ns, end_ns, limit, originals=originals)
 
     def close(self) -> None:
         """Lets go of the files."""
@@ -56,6 +58,9 @@ class Archive(Past):
 
     def _past(self) -> History:
         return History(self._store, self.timezone)
+
+    def _kept(self) -> Store:
+        return self._store
 
     def _tag(self, path: str) -> Tag:
         try:

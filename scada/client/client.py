@@ -14,6 +14,7 @@ from historian.store import Samples, Store, StoreError
 from scada.client import requests
 from scada.client.alarms import Alarms
 from scada.client.changes import Changes
+from scada.client.corrections import Corrections
 from scada.client.errors import NotRunningError, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.forces import Forces
@@ -256,7 +257,14 @@ class Client(Past):
     # History
 
     def history(
-        self, path: str, start_ns: int, end_ns: int, limit: int = 100_000, *, before: bool = False
+        self,
+        path: str,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 100_000,
+        *,
+        before: bool = False,
+        originals: bool = False,
     ) -> Samples:
         """Samples of a tag with start <= t < end.
 
@@ -266,12 +274,24 @@ class Client(Past):
             end_ns: UTC, ns.
             limit: At most so many, the oldest.
             before: Put the last sample before `start_ns` first, for trends.
+            originals: As they were stored; otherwise as people have corrected them since.
 
         Raises:
             StoreError: There is no history yet, or it cannot be read.
         """
         return self._history().raw(
-            self.images.tags[self._at(path)].id, start_ns, end_ns, limit, before=before
+            self.images.tags[self._at(path)].id, start_ns, end_ns, limit, before=before, originals=originals
+        )
+
+    def corrections(self, user: str | None = None, role: str | None = None) -> Corrections:
+        """Corrects and annotates history, in the name of this client's user or of another one."""
+        return Corrections(
+            self.data.root,
+            self.tags,
+            user=self.user if user is None else user,
+            role=self.role if role is None else role,
+            source=self.source,
+            clock=self._clock,
         )
 
     def events(
@@ -321,6 +341,9 @@ class Client(Past):
 
     def _past(self) -> History:
         return History(self._history(), self.site.timezone)
+
+    def _kept(self) -> Store:
+        return self._history()
 
     def _tag(self, path: str) -> Tag:
         return self.images.tags[self._at(path)]

@@ -76,7 +76,13 @@ def test_what_was_stored_stays_and_what_is_shown_is_corrected(
 def test_who_when_why_and_what_was_there(store: SqliteStore) -> None:
     store.append(batch((LEVEL, 10, 1.0, 0), (LEVEL, 20, 2.0, 0x80310000)))
     seen: list[Edit] = []
-    store.edit(put("update", (20, 5.0), (30, 6.0)), ANNA, seen.append)
+
+    def witness(edit: Edit) -> dict[str, Any]:
+        seen.append(edit)
+        return {"kind": "edit", "t": 1000, "id": edit.id}
+
+    store.edit(put("update", (20, 5.0), (30, 6.0)), ANNA, witness)
+    assert store.events(0, END, ["edit"]) == [{"kind": "edit", "t": 1000, "id": 1}]
     (edit,) = store.edits(LEVEL, 0, END)
     assert (edit.id, edit.tag, edit.kind, edit.who, edit.undoes) == (1, LEVEL, "replace", ANNA, None)
     assert edit.old.t.tolist() == [20]
@@ -143,7 +149,7 @@ def test_what_does_not_fit_is_refused(store: SqliteStore, wish: Wish, message: s
 def test_without_a_witness_there_is_no_edit(store: SqliteStore) -> None:
     store.append(batch((LEVEL, 10, 1.0, 0)))
 
-    def blind(edit: Edit) -> None:
+    def blind(edit: Edit) -> dict[str, Any]:
         raise StoreError("the audit trail cannot be written")
 
     with pytest.raises(StoreError):
