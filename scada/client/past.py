@@ -8,9 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from historian.edits import Edit
+from historian.notes import Annotation
 from historian.pages import Page
 from historian.query import History
 from historian.read import SHIFTS, Bounded, Cursor, Intervals
+from historian.store import Store
 from tags.model import Tag
 
 
@@ -26,8 +29,35 @@ class Past(abc.ABC):
         """Who answers."""
 
     @abc.abstractmethod
+    def _kept(self) -> Store:
+        """Where history is kept, for reading."""
+
+    @abc.abstractmethod
     def _tag(self, path: str) -> Tag:
         """A tag by path."""
+
+    def history_edits(self, path: str, start_ns: int, end_ns: int) -> list[Edit]:
+        """Corrections that have to do with start <= t < end, in the order in which they were made.
+
+        Args:
+            path: Of the tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+        """
+        return self._kept().edits(self._tag(path).id, start_ns, end_ns)
+
+    def annotations(
+        self, path: str | None, start_ns: int, end_ns: int, limit: int = 1000
+    ) -> list[Annotation]:
+        """What people wrote beside the history of a tag, or of all tags (None), with start <= t < end, by time.
+
+        Args:
+            path: Of the tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+            limit: At most so many, the newest.
+        """
+        return self._kept().annotations(None if path is None else self._tag(path).id, start_ns, end_ns, limit)
 
     def history_page(
         self,
