@@ -45,10 +45,18 @@ from scada.alarms.state import (
     shown,
 )
 from tags import model
-from tags.quality import BAD_WAITING_FOR_INITIAL_DATA, UNCERTAIN, UNCERTAIN_EU_EXCEEDED, is_bad
+from tags.quality import (
+    BAD_INTERNAL_ERROR,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    GOOD,
+    UNCERTAIN,
+    UNCERTAIN_EU_EXCEEDED,
+    is_bad,
+)
 
 UNLESS: Final = len(TABLE[RAISE])  # in `retained` only, above all state bits
 HIGH, LOW, STATE, QUALITY = range(4)
+_RETRY_SCANS: Final = 100  # an alarm that raised gets another chance after so many scans
 _KINDS: Final = {"high": HIGH, "low": LOW, "state": STATE, "quality": QUALITY}
 
 
@@ -81,8 +89,8 @@ class Scan(Protocol):
     def signals(self) -> Signals:
         """The working set."""
 
-    def put(self, slot: int, value: Any) -> None:
-        """Sets a tag, Good."""
+    def put(self, slot: int, value: Any, status: int = GOOD) -> None:
+        """Sets a tag."""
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Records an event."""
@@ -120,7 +128,12 @@ class _Alarm:
 
 
 class Alarms:
-    """All alarms of a site."""
+    """All alarms of a site.
+
+    Attributes:
+        failed: The message of the exception that each alarm raised that stands because of one, by position. It keeps its
+            state, its tag is BadInternalError, and it is tried again when something changes and each 100 scans.
+    """
 
     def __init__(self, alarms: Sequence[model.Alarm], index: Index) -> None:
         """Binds them; `index` then knows all tags that they watch.
@@ -152,6 +165,8 @@ class Alarms:
         self._statuses: tuple[int, ...] = ()
         self._timing: dict[int, None] = {}
         self._first = True
+        self._steps = 0
+        self.failed: dict[int, str] = {}
 
     @classmethod
     def build(cls, alarms: Sequence[model.Alarm], index: Index) -> Self:
@@ -174,18 +189,37 @@ class Alarms:
         else:
             due = self._changed(ctx.signals)
             due.update(self._timing)
+            self._steps += 1
+            if self.failed:
+                due.update(i for i in self.failed if (self._steps + i) % _RETRY_SCANS == 0)
         if not due:
             return transitions
         comms = len(self._comms)
         for i in sorted(i for i in due if i < comms):
             alarm = self._all[i]
             before = alarm.down or alarm.active
-            self._look(ctx, i, alarm, transitions)
+            self._guarded(ctx, i, alarm, transitions)
             if (alarm.down or alarm.active) is not before:
                 due.update(self._behind.get(alarm.model.path, ()))
         for i in sorted(i for i in due if i >= comms):
-            self._look(ctx, i, self._all[i], transitions)
+            self._guarded(ctx, i, self._all[i], transitions)
         return transitions
+
+    def _guarded(self, ctx: Scan, i: int, alarm: _Alarm, transitions: list[Transition]) -> None:
+        """A defect in one alarm must not silence the others."""
+        try:
+            self._look(ctx, i, alarm, transitions)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the scan goes on
+            message = f"{type(error).__name__}: {error}"
+            if i not in self.failed:
+                ctx.emit("block", path=alarm.model.path, failed=True, message=message)
+            self.failed[i] = message
+            self._timing.pop(i, None)
+            ctx.put(alarm.out, shown(alarm.bits), BAD_INTERNAL_ERROR)
+        else:
+            if self.failed and self.failed.pop(i, None) is not None:
+                ctx.emit("block", path=alarm.model.path, failed=False, message="runs again")
+                ctx.put(alarm.out, shown(alarm.bits))
 
     def _picked(self, signals: Signals) -> tuple[tuple[Any, ...], tuple[int, ...]]:
         """Values and statuses of the watched tags."""

@@ -7,11 +7,15 @@ A forced command still yields to interlocks, limits and the Local/Remote selecto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from tags.model import DEVICE, Tag
 from tags.types import STRING, Value, coerce, to_bits
+
+STEP_NS: Final = (
+    1_000_000_000  # UTC that moved by more against control's own time was set: the ends are told anew
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Force:
         reason: In their words.
         since_ns: When, ns UTC.
         before: The value that it replaced, of a tag of control's own.
+        for_ns: How long it was asked for, ns.
+        ends_ns: When it ends in control's own time (`State.elapsed_ns`), which no clock step moves.
     """
 
     tag: Tag
@@ -35,6 +41,8 @@ class Force:
     reason: str
     since_ns: int
     before: Value | None = None
+    for_ns: int = 0
+    ends_ns: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As it is retained, and as the event tells it."""
@@ -46,6 +54,7 @@ class Force:
             "reason": self.reason,
             "since": self.since_ns,
             "before": self.before,
+            "for": self.for_ns,
         }
 
 
@@ -78,11 +87,22 @@ class Forces:
             self.changed |= force.tag.kind == DEVICE
         return force
 
-    def expire(self, utc_ns: int) -> list[Force]:
-        """Ends those whose time is over, in order of their making."""
+    def expire(self, elapsed_ns: int, utc_ns: int) -> list[Force]:
+        """Ends those whose time is over, in order of their making; those that go on are dated anew after a clock step.
+
+        Args:
+            elapsed_ns: Control's own time.
+            utc_ns: Now, ns UTC.
+        """
         if not self.table:
             return []
-        over = [force for force in self.table.values() if force.until_ns <= utc_ns]
+        over = []
+        for force in list(self.table.values()):
+            until_ns = utc_ns + force.ends_ns - elapsed_ns
+            if force.ends_ns <= elapsed_ns:
+                over.append(force)
+            elif abs(until_ns - force.until_ns) > STEP_NS:
+                self.put(replace(force, until_ns=until_ns))
         for force in over:
             self.drop(force.tag.path)
         return over
@@ -99,13 +119,23 @@ class Forces:
         """As JSON, in order of their making."""
         return [force.to_json() for force in self.table.values()]
 
-    def restore(self, rows: Any, tags: Mapping[str, Tag]) -> None:
-        """Takes back what `retained` gave; rows that fit no tag any more are left out."""
+    def restore(self, rows: Any, tags: Mapping[str, Tag], utc_ns: int) -> None:
+        """Takes back what `retained` gave; rows that fit no tag any more are left out.
+
+        While control was away only UTC says how long; whatever was done to that clock, a force never lasts longer than
+        it was asked for.
+
+        Args:
+            rows: From `retained`.
+            tags: Of the site, by path.
+            utc_ns: Now, ns UTC.
+        """
         for row in rows if isinstance(rows, list) else ():
             try:
                 tag = tags[row["path"]]
                 if tag.type == STRING:
                     continue
+                for_ns = int(row.get("for") or row["until"] - row["since"])
                 self.put(
                     Force(
                         tag=tag,
@@ -115,6 +145,8 @@ class Forces:
                         reason=str(row["reason"]),
                         since_ns=int(row["since"]),
                         before=row.get("before"),
+                        for_ns=for_ns,
+                        ends_ns=min(int(row["until"]) - utc_ns, for_ns),
                     )
                 )
             except (KeyError, TypeError, ValueError):

@@ -47,6 +47,8 @@ def force(program: Program, state: State, entry: Entry, ctx: Context) -> list[st
                 user=request.user,
                 reason=request.reason,
                 since_ns=ctx.tick.utc_ns,
+                for_ns=request.for_ns,
+                ends_ns=state.elapsed_ns + request.for_ns,
                 before=earlier.before if earlier else None if tag.kind in (DEVICE, COMMAND) else item.old,
             )
             state.forces.put(made)
@@ -96,7 +98,7 @@ def _release(program: Program, state: State, force: Force, ctx: Context) -> None
 
 def expire(program: Program, state: State, ctx: Context) -> None:
     """Ends the forces whose time is over."""
-    for over in state.forces.expire(ctx.tick.utc_ns):
+    for over in state.forces.expire(state.elapsed_ns, ctx.tick.utc_ns):
         _release(program, state, over, ctx)
         ctx.emit("force", **{**over.to_json(), "action": "expired", "by": ""})
         state.urgent = True

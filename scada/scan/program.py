@@ -14,6 +14,7 @@ from tags.types import BOOL, FLOATS, INTEGER_RANGE
 
 CONTROL: Final = "control"
 FORCES_TAG: Final = "system/control/forces"
+FAILED_TAG: Final = "system/control/defects"
 SHADOW_TAG: Final = "system/control/shadow"
 
 # How the command of an output moves.
@@ -76,6 +77,7 @@ class Program:
         output_of: Path of a writable tag to its row.
         points: Path of a block's point to the block's position and the point's name.
         forces: Slot of the count of forces, or -1.
+        failed: Slot of the count of what raised and stands, or -1.
         shadow: Slot of `system/control/shadow`, or -1.
     """
 
@@ -88,6 +90,7 @@ class Program:
     output_of: dict[str, int]
     points: dict[str, tuple[int, str]]
     forces: int
+    failed: int
     shadow: int
 
 
@@ -207,6 +210,7 @@ def build(site: Site) -> Program:
         output_of={plan.tag.path: plan.row for plan in plans},
         points=points,
         forces=_own(binder.index.get(FORCES_TAG, -1), own),
+        failed=_own(binder.index.get(FAILED_TAG, -1), own),
         shadow=_own(binder.index.get(SHADOW_TAG, -1), own),
     )
 

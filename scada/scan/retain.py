@@ -69,13 +69,14 @@ def _outcomes(state: State) -> list[dict[str, Any]]:
     return kept[::-1]
 
 
-def load(program: Program, state: State, kept: Mapping[str, Any], *, fresh: bool) -> None:
+def load(program: Program, state: State, kept: Mapping[str, Any], utc_ns: int, *, fresh: bool) -> None:
     """Takes back what `dump` gave; what fits no tag or block any more is left out.
 
     Args:
         program: What runs.
         state: Before its first scan.
         kept: As JSON brought it back.
+        utc_ns: Now, ns UTC.
         fresh: Recent enough to take up modes again.
     """
     if kept.get("version") != VERSION:
@@ -101,7 +102,7 @@ def load(program: Program, state: State, kept: Mapping[str, Any], *, fresh: bool
         last = commands.get(output.plan.tag.path)
         if output.plan.way == HOLD and isinstance(last, bool | int | float):
             output.last = last
-    state.forces.restore(kept.get("forces"), program.tags)
+    state.forces.restore(kept.get("forces"), program.tags, utc_ns)
     for event in kept.get("outcomes") or ():
         if isinstance(event, dict) and event.get("status") in FINAL:
             state.ledger.record(event)

@@ -33,7 +33,7 @@ def start(
             signals.time_ns[slot] = utc_ns
     if retained is not None:
         age = utc_ns - int(retained.get("utc_ns", 0))
-        retain.load(program, state, retained, fresh=-FRESH_NS < age < FRESH_NS)
+        retain.load(program, state, retained, utc_ns, fresh=-FRESH_NS < age < FRESH_NS)
     if manual:
         for block in state.blocks:
             block.to_manual()

@@ -59,6 +59,7 @@ class State:
         context: What blocks see.
         blocks: In execution order.
         failed: By block: the message of the exception that stopped it, or None.
+        failed_outputs: The same of outputs, by row.
         alarms: All alarms.
         outputs: By row.
         inbox: Requests that wait for their turn.
@@ -74,7 +75,7 @@ class State:
     """
 
     __slots__ = (
-        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "flags", "forces", "inbox", "ledger", "lost",
+        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "inbox", "ledger", "lost",
         "outputs", "renew", "scans", "signals", "urgent",
     )  # fmt: skip
 
@@ -85,6 +86,7 @@ class State:
         self.signals: base.Signals = binder.signals()
         self.context = Context(self.signals, binder.outputs())
         self.failed: list[str | None] = [None] * len(self.blocks)
+        self.failed_outputs: dict[int, str] = {}
         self.outputs = [Output(plan) for plan in program.outputs]
         self.inbox = Inbox(lambda request: is_stop(program, request))
         self.ledger = Ledger()

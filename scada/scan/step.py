@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any, Final
 
-from scada.blocks.base import INTERLOCKED, Context, Tick
+from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Tick
 from scada.requests import Request
 from scada.scan import forcing, orders, outcomes
-from scada.scan.outputs import Stage, cast, limited
+from scada.scan.outputs import Output, Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
 from tags.quality import BAD_INTERNAL_ERROR
@@ -56,11 +56,7 @@ def step(
     _take_requests(program, state, requests, ctx)
     forcing.apply(program, state, ctx)
     _run_blocks(program, state, ctx)
-    _drive_own(state, ctx)
-    stage = Stage(ctx, state.drive, state.flags, state.renew)
-    for output in state.outputs:
-        if output.plan.way != OWN:
-            stage.run(output)
+    _run_outputs(state, ctx)
     forcing.apply(program, state, ctx)
     _summarise(program, state, ctx)
     state.alarms.step(ctx)
@@ -138,33 +134,67 @@ def _block_failed(program: Program, state: State, position: int, message: str, c
             ctx.outputs.wanted[plan.row] = None
 
 
-def _drive_own(state: State, ctx: Context) -> None:
-    """Blocks that write memory tags and points of other blocks (a schedule, a duty group)."""
-    outs = ctx.outputs
-    for output in state.outputs:
-        plan = output.plan
-        if plan.way != OWN:
-            continue
-        row = plan.row
-        lock = output.lock = outs.override[row]
-        wanted = outs.wanted[row] if lock is None else lock[0]
-        if wanted is not None and not isinstance(wanted, str):
-            wanted = limited(plan, wanted)
-        if wanted is not None and plan.tag.path not in state.forces.table:
-            if plan.point is not None:
-                state.blocks[plan.point[0]].write(plan.point[1], wanted)
+def _run_outputs(state: State, ctx: Context) -> None:
+    """Control's own outputs first, then those of devices; one that raises does not stop the others."""
+    stage = Stage(ctx, state.drive, state.flags, state.renew)
+    failed = state.failed_outputs
+    for own in (True, False):
+        for output in state.outputs:
+            row = output.plan.row
+            if (output.plan.way == OWN) is not own:
+                continue
+            if failed and row in failed and (state.scans + row) % _RETRY_SCANS:
+                continue
+            try:
+                if own:
+                    _drive_own(state, output, ctx)
+                else:
+                    stage.run(output)
+            except Exception as error:  # noqa: BLE001 - a defect in one output must not stop the plant
+                _output_failed(state, output, f"{type(error).__name__}: {error}", ctx)
             else:
-                ctx.put(plan.slot, cast(plan, wanted))
-        outs.applied[row] = wanted if wanted is not None else state.signals.value[plan.slot]
-        outs.tracking[row] = output.why = INTERLOCKED if lock is not None else 0
-        feedback = outs.feedback[row]
-        if lock is None and feedback is not None:
-            outs.applied[row], outs.tracking[row] = feedback
+                if failed and failed.pop(row, None) is not None:
+                    ctx.emit("block", path=output.plan.tag.path, failed=False, message="runs again")
+
+
+def _output_failed(state: State, output: Output, message: str, ctx: Context) -> None:
+    """Its command turns Bad, so that field does what the output declares for the loss of control."""
+    plan = output.plan
+    if plan.row not in state.failed_outputs:
+        ctx.emit("block", path=plan.tag.path, failed=True, message=message)
+    state.failed_outputs[plan.row] = message
+    output.forget()
+    ctx.outputs.tracking[plan.row] = output.why = NOT_INITIALISED
+    slot = plan.slot if plan.way == OWN else plan.command
+    ctx.put(slot, state.signals.value[slot], BAD_INTERNAL_ERROR)
+
+
+def _drive_own(state: State, output: Output, ctx: Context) -> None:
+    """What blocks write to memory tags and points of other blocks (a schedule, a duty group)."""
+    plan, outs = output.plan, ctx.outputs
+    row = plan.row
+    lock = output.lock = outs.override[row]
+    wanted = outs.wanted[row] if lock is None else lock[0]
+    if wanted is not None and not isinstance(wanted, str):
+        wanted = limited(plan, wanted)
+    if wanted is not None and plan.tag.path not in state.forces.table:
+        if plan.point is not None:
+            state.blocks[plan.point[0]].write(plan.point[1], wanted)
+        else:
+            ctx.put(plan.slot, cast(plan, wanted))
+    outs.applied[row] = wanted if wanted is not None else state.signals.value[plan.slot]
+    outs.tracking[row] = output.why = INTERLOCKED if lock is not None else 0
+    feedback = outs.feedback[row]
+    if lock is None and feedback is not None:
+        outs.applied[row], outs.tracking[row] = feedback
 
 
 def _summarise(program: Program, state: State, ctx: Context) -> None:
     if program.forces >= 0:
         ctx.put(program.forces, len(state.forces))
+    if program.failed >= 0:
+        failed = len(state.failed_outputs) + len(state.alarms.failed)
+        ctx.put(program.failed, failed + sum(message is not None for message in state.failed))
     if program.shadow >= 0:
         # Shadow: outputs exist, and none of them is written.
         ctx.put(program.shadow, bool(state.drive) and not any(output.drive for output in state.outputs))

@@ -67,7 +67,7 @@ def add(build: Building, alarm: Alarm, scope: Scope | None, tag: Tag) -> None:
 
 
 def of_devices(build: Building, devices: list[Device]) -> None:
-    """One communication alarm per device, and the alarm while anything is forced."""
+    """One communication alarm per device, and those of control: a defect of the program, anything forced."""
     for device in devices:
         connected = build.tags[f"system/{device.name}/connected"]
         alarm = Alarm(
@@ -81,6 +81,18 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             response=device.comms_response,
         )
         add(build, alarm, None, connected)
+    failed = build.tags.get("system/control/defects")
+    if failed is not None:
+        defect = Alarm(
+            path="system/control/FAILED",
+            tag=failed.path,
+            kind=HIGH,
+            limit=0.5,
+            priority="high",
+            message="A part of the control program has failed and stands",
+            response="See the events for which and why. Run its unit by hand, and report the message",
+        )
+        add(build, defect, None, failed)
     forces = build.tags.get("system/control/forces")
     if forces is not None:
         forced = Alarm(

@@ -94,3 +94,33 @@ def test_forces_survive_a_restart_and_still_expire(plant: Plant) -> None:
     assert after.command(SPEED) == 60.0
     after.scan(scans=200)
     assert len(after.state.forces) == 0
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600, 86_400, -86_400])
+def test_a_clock_step_neither_ends_a_force_nor_prolongs_it(plant: Plant, step_s: int) -> None:
+    plant.ask("force", (LEVEL, 3.3), for_ns=10 * SECOND)
+    plant.scan(scans=20)
+    plant.utc_ns += step_s * SECOND
+    plant.scan(scans=2)
+    assert plant.last.forces or plant.state.forces.for_field()
+    until_ns = plant.state.forces.for_field()[LEVEL][1]
+    assert until_ns == plant.utc_ns + 78 * SECOND // 10, "shown in the new time"
+    plant.scan(scans=77)
+    assert plant.state.forces.for_field()
+    plant.scan()
+    assert plant.state.forces.for_field() == {}
+
+
+@pytest.mark.parametrize(
+    ("away_s", "left_s"), [(3, 5), (8, 0), (3600, 0), (-3600, 10)]
+)  # the clock was set back meanwhile: no longer than it was asked for
+def test_a_force_over_a_restart(plant: Plant, away_s: int, left_s: int) -> None:
+    plant.ask("force", (LEVEL, 3.3), for_ns=10 * SECOND)
+    plant.scan(scans=20)
+    kept = orjson.loads(orjson.dumps(retain.dump(PROGRAM, plant.state, plant.utc_ns)))
+    again = Plant(PROGRAM, kept, utc_ns=plant.utc_ns + away_s * SECOND)
+    lasted = 0
+    for _ in range(200):
+        again.scan()
+        lasted += bool(again.state.forces.for_field())
+    assert lasted == max(left_s * 10 - 1, 0)

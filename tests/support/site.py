@@ -61,7 +61,7 @@ def make_site(**overrides: Any) -> Site:
                   ("PLC1/latency_p99", "float64"), ("PLC1/errors", "int64"), ("PLC1/good_age", "float64")],
         "control": [("control/memory", "float64"), ("control/lateness_max", "float64"), ("control/execution_max", "float64"),
                     ("control/overruns", "int64"), ("control/scans", "int64"), ("control/realtime", "bool"),
-                    ("control/shadow", "bool"), ("control/forces", "int32")],
+                    ("control/shadow", "bool"), ("control/forces", "int32"), ("control/defects", "int32")],
         "historian": [("historian/memory", "float64"), ("historian/journal_lag", "float64"), ("historian/rows", "int64"),
                       ("historian/gaps", "int64"), ("historian/disk_free", "float64"), ("historian/ok", "bool")],
         "opcua": [("opcua/memory", "float64"), ("opcua/sessions", "int32")],
@@ -84,7 +84,10 @@ def make_site(**overrides: Any) -> Site:
             for row in field
         ],
     )
-    add("control", [*control, {"path": "system/control/FORCED", "type": "int32", "kind": "alarm"}])
+    states = [
+        {"path": f"system/control/{name}", "type": "int32", "kind": "alarm"} for name in ("FAILED", "FORCED")
+    ]
+    add("control", [*control, *states])
     for writer, names in system.items():
         add(writer, [{"path": f"system/{name}", "type": type_, "kind": "system"} for name, type_ in names])
     site = Site(
@@ -99,6 +102,8 @@ def make_site(**overrides: Any) -> Site:
         services=services,
         tags=tuple(sorted(tags, key=lambda tag: (tag.writer, tag.row))),
         alarms=(
+            Alarm(path="system/control/FAILED", tag="system/control/defects", kind="high", limit=0.5,
+                  priority="high", message="A part of the program has failed"),
             Alarm(path="system/control/FORCED", tag="system/control/forces", kind="high", limit=0.5,
                   priority="low", message="Values are forced"),
             Alarm(path="tank1/LT-101/HH", tag="tank1/LT-101", kind="high", limit=4.6, deadband=0.05,

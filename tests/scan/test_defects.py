@@ -1,0 +1,82 @@
+"""An output, an own tag or an alarm that raises stands alone: it is told, alarmed, retried, and the scan goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scada.alarms import engine
+from scada.scan.outputs import Output, Stage
+from tags.quality import BAD_INTERNAL_ERROR, GOOD
+from tests.scan.plant import LEVEL, SPEED, VALVE, Plant
+
+ALARM, COUNT = "system/control/FAILED", "system/control/defects"
+HH = "tank1/LT-101/HH"
+
+
+def told(events: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+    return [(event["path"], event["failed"]) for event in events if event["kind"] == "block"]
+
+
+@pytest.fixture
+def plant() -> Plant:
+    plant = Plant()
+    plant.scan(scans=4)
+    assert (plant.value(COUNT), plant.value(ALARM)) == (0, 0)
+    return plant
+
+
+def test_an_output_that_raises(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.ask("write", (SPEED, 55.0), scans=10)
+    whole = Stage.run
+
+    def broken(stage: Stage, output: Output) -> None:
+        if output.plan.tag.path == SPEED:
+            raise TypeError("planted")
+        whole(stage, output)
+
+    monkeypatch.setattr(Stage, "run", broken)
+    assert told(plant.scan(scans=150)) == [(SPEED, True)], "told once"
+    assert plant.quality(f"{SPEED}/command") == BAD_INTERNAL_ERROR, "field does what its on_loss says"
+    assert (plant.value(COUNT), plant.value(ALARM) & 1) == (1, 1)
+    assert plant.ask("write", (VALVE, 44.0), scans=5)[-1][0] == "confirmed", "the rest of the plant runs"
+    assert "being initialised" in plant.ask("write", (SPEED, 60.0))[0][1][0]
+    monkeypatch.undo()
+    plant.registers[SPEED] = 47.0
+    assert told(plant.scan(scans=110)) == [(SPEED, False)]
+    assert (plant.command(SPEED), plant.quality(f"{SPEED}/command")) == (47.0, GOOD), "from what is read back"
+    assert (plant.value(COUNT), plant.value(ALARM) & 1) == (0, 0)
+    assert plant.ask("write", (SPEED, 60.0), scans=40)[-1][0] == "confirmed"
+
+
+def test_an_alarm_that_raises_silences_no_other(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = engine._condition
+
+    def broken(alarm: Any, value: Any, status: int) -> bool | None:
+        if alarm.model.path == HH:
+            raise ZeroDivisionError("planted")
+        return whole(alarm, value, status)
+
+    monkeypatch.setattr(engine, "_condition", broken)
+    plant.registers[LEVEL] = 4.9
+    assert told(plant.scan(scans=150)) == [(HH, True)]
+    assert (plant.value(HH), plant.quality(HH)) == (0, BAD_INTERNAL_ERROR)
+    assert (plant.value(COUNT), plant.value(ALARM) & 1) == (1, 1)
+    plant.ask("force", ("tank1/draining", True), for_ns=60_000_000_000)
+    plant.scan(scans=2)
+    assert plant.value("system/control/FORCED") & 1, "others are raised"
+    monkeypatch.undo()
+    assert told(plant.scan(scans=101)) == [(HH, False)]
+    assert (plant.value(HH) & 1, plant.quality(HH)) == (1, GOOD), "what it missed is seen"
+    plant.scan()
+    assert plant.value(COUNT) == 0
+
+
+def test_a_block_that_raises_is_alarmed(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(type(plant.state.blocks[0]), "step", broken)
+    plant.scan(scans=2)
+    assert (plant.value(COUNT), plant.value(ALARM) & 1) == (1, 1)
