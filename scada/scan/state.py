@@ -62,6 +62,7 @@ class State:
         failed_outputs: The same of outputs, by row.
         alarms: All alarms.
         outputs: By row.
+        in_order: The same in the order of the output stage: control's own tags, then devices.
         inbox: Requests that wait for their turn.
         ledger: Requests that are open, and outcomes.
         lost: Requests that were open when an earlier control died, as events to announce in the first scan.
@@ -75,7 +76,7 @@ class State:
     """
 
     __slots__ = (
-        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "inbox", "ledger", "lost",
+        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
         "outputs", "renew", "scans", "signals", "urgent",
     )  # fmt: skip
 
@@ -88,6 +89,7 @@ class State:
         self.failed: list[str | None] = [None] * len(self.blocks)
         self.failed_outputs: dict[int, str] = {}
         self.outputs = [Output(plan) for plan in program.outputs]
+        self.in_order = sorted(self.outputs, key=lambda output: output.plan.way != OWN)
         self.inbox = Inbox(lambda request: is_stop(program, request))
         self.ledger = Ledger()
         self.lost: list[dict[str, Any]] = []

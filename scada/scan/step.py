@@ -138,23 +138,19 @@ def _run_outputs(state: State, ctx: Context) -> None:
     """Control's own outputs first, then those of devices; one that raises does not stop the others."""
     stage = Stage(ctx, state.drive, state.flags, state.renew)
     failed = state.failed_outputs
-    for own in (True, False):
-        for output in state.outputs:
-            row = output.plan.row
-            if (output.plan.way == OWN) is not own:
-                continue
-            if failed and row in failed and (state.scans + row) % _RETRY_SCANS:
-                continue
-            try:
-                if own:
-                    _drive_own(state, output, ctx)
-                else:
-                    stage.run(output)
-            except Exception as error:  # noqa: BLE001 - a defect in one output must not stop the plant
-                _output_failed(state, output, f"{type(error).__name__}: {error}", ctx)
+    for output in state.in_order:
+        if failed and output.plan.row in failed and (state.scans + output.plan.row) % _RETRY_SCANS:
+            continue
+        try:
+            if output.plan.way == OWN:
+                _drive_own(state, output, ctx)
             else:
-                if failed and failed.pop(row, None) is not None:
-                    ctx.emit("block", path=output.plan.tag.path, failed=False, message="runs again")
+                stage.run(output)
+        except Exception as error:  # noqa: BLE001 - a defect in one output must not stop the plant
+            _output_failed(state, output, f"{type(error).__name__}: {error}", ctx)
+        else:
+            if failed and failed.pop(output.plan.row, None) is not None:
+                ctx.emit("block", path=output.plan.tag.path, failed=False, message="runs again")
 
 
 def _output_failed(state: State, output: Output, message: str, ctx: Context) -> None:
