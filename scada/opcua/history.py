@@ -8,22 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.server.history import HistoryManager
 from asyncua.server.internal_server import InternalServer
 
-from scada.client import BusyError, Lane, NotRunning, StoreError
-from scada.opcua import encode
+from scada.client import BusyError, Client, Lane, NotRunning, StoreError
+from scada.opcua import encode, reads
 from scada.opcua.continuation import Place
-from scada.opcua.reads import Found, Read, RefusedError, readers
+from scada.opcua.modified import modified
+from scada.opcua.reads import (
+    ANSWER_MAX,
+    TIMES_MAX,
+    Found,
+    Read,
+    RefusedError,
+    at_time,
+    processed,
+    raw,
+)
 from scada.opcua.space import NAMESPACE
 from tags.model import Tag
 
 NODES_MAX: Final = 100  # in one HistoryRead
 _HISTORY_DATA: Final = ua.NodeId(ua.ObjectIds.HistoryData_Encoding_DefaultBinary)
+_MODIFIED_DATA: Final = ua.NodeId(ua.ObjectIds.HistoryModifiedData_Encoding_DefaultBinary)
 
 
 class Histories(HistoryManager):
@@ -96,6 +107,41 @@ class Histories(HistoryManager):
         return tag
 
 
+def readers(details: Any, nodes: int) -> list[Read]:
+    """What is to be done for each node.
+
+    Args:
+        details: What the client wants.
+        nodes: How many there are.
+
+    Raises:
+        ServiceError: It wants what there is not.
+    """
+    most = min(reads.VALUES_MAX, ANSWER_MAX // nodes)
+    # By name: asyncua decodes into another class of that name than the one it shows.
+    kind = type(details).__name__
+    if kind == "ReadRawModifiedDetails":
+        answer = modified if details.IsReadModified else raw
+        return [lambda client, tag, place: answer(client, tag, details, place, most)] * nodes
+    if kind == "ReadAtTimeDetails":
+        if len(details.ReqTimes) > min(TIMES_MAX, ANSWER_MAX // nodes):
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return [lambda client, tag, _: at_time(client, tag, details)] * nodes
+    if kind == "ReadProcessedDetails":
+        if len(details.AggregateType) != nodes:
+            raise ServiceError(ua.StatusCodes.BadAggregateListMismatch)
+        return [
+            lambda client, tag, place, wanted=wanted: processed(client, tag, details, wanted, place, most)  # type: ignore[misc]
+            for wanted in details.AggregateType
+        ]
+    return [_unsupported] * nodes
+
+
+def _unsupported(client: Client, tag: Tag, place: Place | None) -> Found:
+    del client, tag, place
+    raise RefusedError(ua.StatusCodes.BadHistoryOperationUnsupported)
+
+
 def _place(data: bytes | None, path: str) -> Place | None:
     if not data:
         return None
@@ -109,5 +155,6 @@ def _result(found: Found, path: str) -> ua.HistoryReadResult:
     result = ua.HistoryReadResult()
     result.StatusCode = ua.StatusCode(found.status)
     result.ContinuationPoint = None if found.after is None else found.after.pack(path)
-    result.HistoryData = ua.ExtensionObject(TypeId=_HISTORY_DATA, Body=found.body) if found.body else None
+    kind = _MODIFIED_DATA if found.modified else _HISTORY_DATA
+    result.HistoryData = ua.ExtensionObject(TypeId=kind, Body=found.body) if found.body else None
     return result

@@ -8,12 +8,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from asyncua import ua
-from asyncua.common.utils import ServiceError
 
 from scada.client import DURATIONS, OPCUA_NAMES, Client, Intervals
 from scada.opcua import encode
@@ -45,11 +44,13 @@ class Found(NamedTuple):
         status: Of the operation.
         body: DataValues.
         after: Where to go on; None at the end.
+        modified: It is HistoryModifiedData.
     """
 
     status: int
     body: bytes
     after: Place | None = None
+    modified: bool = False
 
 
 class RefusedError(Exception):
@@ -65,40 +66,6 @@ class RefusedError(Exception):
 
 
 Read = Callable[[Client, Tag, Place | None], Found]
-
-
-def readers(details: Any, nodes: int) -> list[Read]:
-    """What is to be done for each node.
-
-    Args:
-        details: What the client wants.
-        nodes: How many there are.
-
-    Raises:
-        ServiceError: It wants what there is not.
-    """
-    most = min(VALUES_MAX, ANSWER_MAX // nodes)
-    # By name: asyncua decodes into another class of that name than the one it shows.
-    kind = type(details).__name__
-    if kind == "ReadRawModifiedDetails" and not details.IsReadModified:
-        return [lambda client, tag, place: raw(client, tag, details, place, most)] * nodes
-    if kind == "ReadAtTimeDetails":
-        if len(details.ReqTimes) > min(TIMES_MAX, ANSWER_MAX // nodes):
-            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
-        return [lambda client, tag, _: at_time(client, tag, details)] * nodes
-    if kind == "ReadProcessedDetails":
-        if len(details.AggregateType) != nodes:
-            raise ServiceError(ua.StatusCodes.BadAggregateListMismatch)
-        return [
-            lambda client, tag, place, wanted=wanted: processed(client, tag, details, wanted, place, most)  # type: ignore[misc]
-            for wanted in details.AggregateType
-        ]
-    return [_unsupported] * nodes
-
-
-def _unsupported(client: Client, tag: Tag, place: Place | None) -> Found:
-    del client, tag, place
-    raise RefusedError(ua.StatusCodes.BadHistoryOperationUnsupported)
 
 
 def raw(

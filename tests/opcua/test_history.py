@@ -15,6 +15,9 @@ import pytest
 import pytest_asyncio
 from asyncua import Client, ua
 
+from historian.edits import Who
+from historian.edits.write import Wish
+from historian.settled import Columns
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
 from scada.opcua import reads
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECOND = 1_000_000_000
 START = 1_795_348_800 * SECOND  # 2026-11-22T12:00:00Z
 LEVEL, VALVE, RUNS, NOTE = "tank1/LT-101", "tank1/LV-101/POS", "tank1/P-101/RUN", "tank1/note"
+SPARE = "tank1/LV-101/OUT"
 BAD = 0x8031_0000
 WAVE = 25_000
 Row = tuple[float, Any, int]
@@ -65,6 +69,14 @@ def stored(plant: Plant) -> Iterator[None]:
             utc_ns=START + 60 * SECOND,
         )
     )
+    spare = plant.tags[SPARE].id
+    store.append(Batch(rows(spare, [(t, float(t), 0) for t in range(6)]), utc_ns=START + 60 * SECOND))
+    new = Columns(
+        *(np.array([value]) for value in (START + SECOND, np.float64(7.5).view(np.uint64), np.uint32(0)))
+    )
+    store.edit(Wish("replace", spare, new), Who("emil", "cli", START + 100 * SECOND, "calibrated"))
+    gone = Wish("delete", spare, start_ns=START + SECOND, end_ns=START + 3 * SECOND)
+    store.edit(gone, Who("ada", "cli", START + 200 * SECOND, "test run"))
     yield
     store.close()
 
@@ -219,9 +231,49 @@ async def test_each_node_has_a_status_of_its_own(client: Client) -> None:
     ):
         (refused,) = await ask(client, raw_of(0, 15), LEVEL, **more)
         assert refused.StatusCode.value == status
-    for details in (ua.ReadEventDetails(), ua.ReadRawModifiedDetails(IsReadModified=True)):
-        (refused,) = await ask(client, details, LEVEL)
-        assert refused.StatusCode.value == ua.StatusCodes.BadHistoryOperationUnsupported
+    (refused,) = await ask(client, ua.ReadEventDetails(), LEVEL)
+    assert refused.StatusCode.value == ua.StatusCodes.BadHistoryOperationUnsupported
+
+
+async def test_what_was_corrected_is_shown_corrected_and_asked_for_as_it_was(client: Client) -> None:
+    assert [row[:2] for row in await raw(client, SPARE, 0, 6)] == [(0, 0.0), (3, 3.0), (4, 4.0), (5, 5.0)]
+
+    async def modified(
+        start: float, end: float, number: int = 0
+    ) -> list[tuple[float, float, int, str, float]]:
+        details = raw_of(start, end, number)
+        details.IsReadModified = True
+        found: list[Any] = []
+        points = None
+        while True:
+            (result,) = await ask(client, details, SPARE, points=points)
+            infos = [
+                (
+                    int(info.UpdateType),
+                    info.UserName,
+                    info.ModificationTime.replace(tzinfo=dt.UTC) - moment(0),
+                )
+                for info in result.HistoryData.ModificationInfos
+            ]
+            found += [
+                (*row[:2], *info[:2], info[2].total_seconds())
+                for row, info in zip(listed(result), infos, strict=True)
+            ]
+            if result.ContinuationPoint is None:
+                return found
+            points = [result.ContinuationPoint]
+
+    replaced, deleted = 2, 4
+    wanted = [
+        (1, 7.5, deleted, "ada", 200), (1, 1.0, replaced, "emil", 100), (2, 2.0, deleted, "ada", 200),
+    ]  # fmt: skip
+    assert await modified(0, 6) == wanted
+    assert await modified(0, 6, 1) == wanted
+    assert await modified(6, 0) == [wanted[2], *wanted[:2]]
+    assert await modified(2, 6) == wanted[2:]
+    assert await modified(3, 6) == []
+    (text,) = await ask(client, ua.ReadRawModifiedDetails(IsReadModified=True), NOTE)
+    assert text.StatusCode.value == ua.StatusCodes.BadHistoryOperationUnsupported
 
 
 async def test_whole_calls_that_ask_too_much_are_refused(client: Client) -> None:
