@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -32,10 +31,8 @@ from historian.transfer.texts import Status, Times, bits_of, many_bits, quality_
 from tags import quality
 from tags.types import STRING
 
-PIECE: Final = 50_000  # lines
+READ: Final = 4 << 20  # bytes, some 60,000 lines
 _BUFFER: Final = 1 << 20
-
-Lines = list[list[str]]
 
 
 class CsvFile:
@@ -58,47 +55,109 @@ class CsvFile:
     def pieces(self, terms: Terms, problems: Problems, skip: int = 0) -> Iterator[Piece]:
         """See `Incoming`."""
         with Counting(self._path) as raw:
-            text = io.TextIOWrapper(io.BufferedReader(raw, _BUFFER), "utf-8-sig", newline="")
             try:
-                yield from self._pieces(text, raw, terms, problems, skip)
+                yield from self._pieces(io.BufferedReader(raw, _BUFFER), raw, terms, problems, skip)
             except UnicodeDecodeError:
                 raise StoreError(
                     f"{self._path}: is not UTF-8. Save it as UTF-8, or convert it with iconv"
                 ) from None
 
     def _pieces(
-        self, text: io.TextIOWrapper, raw: Counting, terms: Terms, problems: Problems, skip: int
+        self, file: io.BufferedReader, raw: Counting, terms: Terms, problems: Problems, skip: int
     ) -> Iterator[Piece]:
-        head = text.readline()
+        head = file.readline().decode("utf-8-sig")
         mark = max(",;\t", key=head.count)
         names = next(csv.reader([head], delimiter=mark), [])
         layout = layout_of(names, terms, problems)
         if layout is None:
             return
-        reader = csv.reader(text, delimiter=mark)
         line = 2
-        while True:
+        while chunk := file.read(READ):
+            chunk += file.readline()
             try:
-                rows = list(islice(reader, PIECE))
+                table = plain(chunk, mark, len(names)) or _quoted(
+                    chunk, file, mark, len(names), line, problems
+                )
             except csv.Error as error:
-                problems.add(1 + reader.line_num, f"cannot be read: {error}")
+                problems.add(line, f"cannot be read from here on: {error}")
                 return
             self._done = raw.done
-            if not rows:
-                return
-            first, line = line, 2 + reader.line_num
-            if skip >= len(rows):
-                skip -= len(rows)
+            line += table.lines
+            if skip >= table.rows:
+                skip -= table.rows
                 continue
-            first += _height(rows[:skip])
-            rows, skip = rows[skip:], 0
-            block = _Block(rows, len(names), first, layout, terms, problems, comma=mark == ";")
-            yield Piece(len(rows), *block.read())
+            block = _Block(table, layout, terms, problems, skip, line - table.lines, comma=mark == ";")
+            yield Piece(table.rows - skip, *block.read())
+            skip = 0
 
 
-def _height(rows: Lines) -> int:
-    """Lines of the file that rows take."""
-    return sum(1 + sum(cell.count("\n") for cell in row) for row in rows)
+class Table(NamedTuple):
+    """Some lines of a file, by columns.
+
+    Attributes:
+        columns: Texts of the rows that have as many columns as the head.
+        at: The line of each of these rows, counted from the first line of the table; None for one line a row.
+        rows: Rows that are not empty, also those that have another number of columns.
+        lines: That they take in the file.
+    """
+
+    columns: list[Sequence[str]]
+    at: list[int] | None
+    rows: int
+    lines: int
+
+
+def plain(chunk: bytes, mark: str, width: int) -> Table | None:
+    """Whole lines without quotes, each with the right number of columns; None when they are not like that."""
+    if b'"' in chunk:
+        return None
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n")
+    if b"\r" in chunk or b"\n\n" in chunk or chunk[:1] == b"\n":
+        return None
+    if chunk[-1:] != b"\n":
+        chunk += b"\n"
+    marks = np.frombuffer(chunk, np.uint8)
+    ends = np.flatnonzero((marks == ord(mark)) | (marks == ord("\n")))
+    count = chunk.count(b"\n")
+    if len(ends) != count * width or (marks[ends[width - 1 :: width]] != ord("\n")).any():
+        return None
+    cells = chunk.decode()[:-1].replace("\n", mark).split(mark)
+    return Table([cells[i::width] for i in range(width)], None, count, count)
+
+
+def _quoted(
+    chunk: bytes, file: io.BufferedReader, mark: str, width: int, line: int, problems: Problems
+) -> Table:
+    """Any lines; a text that goes on behind the chunk is read to its end.
+
+    Raises:
+        csv.Error: They are no CSV.
+    """
+
+    def lines() -> Iterator[str]:
+        yield from io.StringIO(chunk.decode(), newline="")
+        while more := file.readline():
+            yield more.decode()
+
+    here = sum(1 for _ in io.StringIO(chunk.decode(), newline=""))
+    reader = csv.reader(lines(), delimiter=mark, strict=True)
+    rows: list[list[str]] = []
+    at: list[int] = []
+    count = 0
+    while reader.line_num < here:
+        before = reader.line_num
+        row = next(reader, None)
+        if row is None:
+            break
+        count += bool(row)
+        if len(row) == width:
+            rows.append(row)
+            at.append(before)
+        elif row:
+            problems.add(line + before, f"{len(row)} columns instead of {width}")
+    columns: list[Sequence[str]] = list(zip(*rows, strict=True))
+    return Table(columns, at, count, reader.line_num)
 
 
 class _Block:
@@ -106,27 +165,22 @@ class _Block:
 
     def __init__(
         self,
-        rows: Lines,
-        width: int,
-        first: int,
+        table: Table,
         layout: Layout,
         terms: Terms,
         problems: Problems,
+        skip: int,
+        first: int,
         *,
         comma: bool,
     ) -> None:
         self._layout, self._terms, self._problems, self._comma = layout, terms, problems, comma
-        self._all, self._first = rows, first
-        keep = [i for i, row in enumerate(rows) if len(row) == width]
-        if len(keep) != len(rows):
-            for i in sorted(set(range(len(rows))) - set(keep)):
-                if rows[i]:
-                    problems.add(self._line(i), f"{len(rows[i])} columns instead of {width}")
-        self._rows = keep  # numbers of good rows within the block
-        self._columns = list(zip(*(rows[i] for i in keep), strict=True)) if keep else []
+        self._first, self._at, self._skip = first, table.at, skip
+        self._columns = [column[skip:] for column in table.columns] if skip else table.columns
+        self._count = len(self._columns[0]) if self._columns else 0
 
     def read(self) -> tuple[Rows, list[Text]]:
-        if not self._columns:
+        if not self._count:
             return joined([]), []
         t = self._times()
         found: list[Rows] = []
@@ -134,7 +188,7 @@ class _Block:
         columns = self._layout.columns
         if self._layout.wide:
             for at, tag in self._layout.wide.items():
-                self._add(tag, t, self._columns[at], None, range(len(self._rows)), found, texts, wide=True)
+                self._add(tag, t, self._columns[at], None, range(self._count), found, texts, wide=True)
             return joined(found), texts
         where = columns.get(QUALITY, columns.get(STATUS))
         qualities = None if where is None else self._columns[where]
@@ -142,14 +196,14 @@ class _Block:
         if self._terms.tag:
             only = self._terms.of(self._terms.tag)
             assert only is not None  # `layout_of` has looked
-            self._add(only, t, values, qualities, range(len(self._rows)), found, texts)
+            self._add(only, t, values, qualities, range(self._count), found, texts)
             return joined(found), texts
         for path, which in self._by_tag(self._columns[columns[TAG]]):
             entry = self._terms.of(path)
             if entry is None:
-                self._problems.unknown(self._line(self._rows[which[0]]), path, self._terms.tags)
+                self._problems.unknown(self._line(which[0]), path, self._terms.tags)
                 continue
-            some = len(which) != len(self._rows)
+            some = len(which) != self._count
             self._add(
                 entry,
                 t[np.array(which)] if some else t,
@@ -162,13 +216,15 @@ class _Block:
         return joined(found), texts
 
     def _by_tag(self, paths: Sequence[str]) -> list[tuple[str, Sequence[int]]]:
-        different = set(paths)
+        """Each path and its rows, in order."""
+        different = list(dict.fromkeys(paths))
         if len(different) == 1:
             return [(paths[0], range(len(paths)))]
-        places: dict[str, list[int]] = {}
-        for i, path in enumerate(paths):
-            places.setdefault(path, []).append(i)
-        return list(places.items())
+        numbers = {path: i for i, path in enumerate(different)}
+        codes = np.array(list(map(numbers.__getitem__, paths)), np.uint32)
+        order = np.argsort(codes, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+        return [(path, part.tolist()) for path, part in zip(different, parts, strict=True)]
 
     def _times(self) -> Times:
         """Times of the rows; -1 where there is none, with its problem."""
@@ -181,10 +237,10 @@ class _Block:
                 try:
                     t[i] = utc_of(text, self._terms.zone)
                 except ValueError as error:
-                    self._problems.add(self._line(self._rows[i]), str(error))
+                    self._problems.add(self._line(i), str(error))
                     t[i] = -1
         for i in np.flatnonzero(t > self._terms.latest_ns).tolist():
-            self._problems.add(self._line(self._rows[i]), f"{column[i]!r} lies in the future")
+            self._problems.add(self._line(i), f"{column[i]!r} lies in the future")
             t[i] = -1
         return t
 
@@ -210,7 +266,7 @@ class _Block:
                 try:
                     texts.append(Text(tag.id, int(t[i]), int(status[i]), text_of(values[i])))
                 except ValueError as error:
-                    self._problems.add(self._line(self._rows[which[i]]), f"{tag.path}: {error}")
+                    self._problems.add(self._line(which[i]), f"{tag.path}: {error}")
             return
         if self._comma:
             values = [value.replace(",", ".") for value in values]
@@ -224,7 +280,7 @@ class _Block:
                 try:
                     bits[i] = bits_of(tag.type, values[i])
                 except ValueError as error:
-                    self._problems.add(self._line(self._rows[which[i]]), f"{tag.path}: {error}")
+                    self._problems.add(self._line(which[i]), f"{tag.path}: {error}")
         rows = samples_of(tag, t, bits, status)
         found.append(rows if kept.all() else rows[kept])
 
@@ -236,10 +292,11 @@ class _Block:
             try:
                 codes[text] = quality_of(text) if text.strip() else quality.GOOD
             except ValueError as error:
-                self._problems.add(self._line(self._rows[which[texts.index(text)]]), str(error))
+                self._problems.add(self._line(which[texts.index(text)]), str(error))
                 codes[text] = quality.BAD
         return np.array([codes[text] for text in texts], np.uint32)
 
     def _line(self, row: int) -> int:
         """Line of the file of a row of the block."""
-        return self._first + _height(self._all[:row])
+        row += self._skip
+        return self._first + (row if self._at is None else self._at[row])

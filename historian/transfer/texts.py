@@ -20,6 +20,8 @@ from tags import quality
 from tags.types import BOOL, FLOAT32, FLOATS, INTEGER_RANGE, STRING_BYTES_MAX, UINT64
 
 UTC_WIDTH: Final = 30
+_WHOLE: Final = 20  # `2026-11-22T12:00:00Z`
+_SIGNS: Final = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", 19: "Z"}
 YEARS: Final = (1971, 2261)  # what fits into 64 bits of ns, in any zone
 _NS: Final = 1_000_000_000
 _EXACT: Final = 2.0**53  # beyond it a float64 skips whole numbers
@@ -132,18 +134,42 @@ def utcs_of(texts: Sequence[str], zone: ZoneInfo) -> Times:
     Raises:
         ValueError: One of them is no time; ask `utc_of` which.
     """
-    if all(
-        text[-1:] == "Z" and text[:2] == "20" and text[19:20] in ("Z", ".") and len(text) <= UTC_WIDTH
-        for text in texts
-    ):
-        try:
-            found = np.array([text[:-1] for text in texts], "datetime64[ns]")
-        except ValueError:
-            pass
-        else:
-            if not np.isnat(found).any():
-                return found.view(np.int64)
+    found = _fixed(texts)
+    if found is not None:
+        return found
     return np.array([utc_of(text, zone) for text in texts], np.int64)
+
+
+def _fixed(texts: Sequence[str]) -> Times | None:
+    """Times of one width in UTC, with or without fractions; None when one of them is anything else."""
+    widths = set(map(len, texts))
+    if len(widths) != 1 or not ((width := widths.pop()) == _WHOLE or _WHOLE + 1 < width <= UTC_WIDTH):
+        return None
+    joined = "".join(texts).encode(errors="replace")
+    if len(joined) != width * len(texts):
+        return None
+    marks = np.frombuffer(joined, np.uint8).reshape(-1, width)
+    signs = _SIGNS if width == _WHOLE else {**_SIGNS, 19: ".", width - 1: "Z"}
+    if any((marks[:, at] != ord(sign)).any() for at, sign in signs.items()):
+        return None
+    digits = [at for at in range(width) if at not in signs]
+    numbers = marks - np.uint8(48)
+    if (numbers[:, digits] > 9).any() or (marks[:, 0] != ord("2")).any() or (marks[:, 1] != ord("0")).any():
+        return None
+    dates, which = np.unique(np.ascontiguousarray(marks[:, :10]).view("S10").ravel(), return_inverse=True)
+    try:
+        days = dates.astype("U10").astype("datetime64[D]").astype(np.int64)
+    except ValueError:
+        return None
+    pairs = [numbers[:, at].astype(np.int64) * 10 + numbers[:, at + 1] for at in (11, 14, 17)]
+    if any((pair >= most).any() for pair, most in zip(pairs, (24, 60, 60), strict=True)):
+        return None
+    t: Times = (days[which] * 86_400 + pairs[0] * 3600 + pairs[1] * 60 + pairs[2]) * _NS
+    scale = _NS
+    for at in range(20, width - 1):
+        scale //= 10
+        t += numbers[:, at].astype(np.int64) * scale
+    return t
 
 
 def bits_of(type_: str, text: str) -> int:

@@ -76,19 +76,17 @@ def test_what_was_exported_comes_back_bit_by_bit(tmp_path: Path, name: str) -> N
 def test_an_import_that_was_cut_off_anywhere_goes_on_and_a_repeated_one_does_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(csv_in, "PIECE", 37)
+    monkeypatch.setattr(csv_in, "READ", 2000)
     monkeypatch.setattr(parquet_in, "PIECE", 37)
     data = make(tmp_path / "data")
     kind = name.split(".")[1]
     ask(data, tmp_path / name, kind)
     other = empty(tmp_path / "other")
-    added = cuts = 0
+    cuts = 0
     event = {"kind": "import", "t": 5}
 
     def counted(step: str, _share: float, samples: int) -> None:
-        nonlocal added
         if step == "importing" and samples:
-            added += 37
             raise CutError
 
     while True:
@@ -97,7 +95,7 @@ def test_an_import_that_was_cut_off_anywhere_goes_on_and_a_repeated_one_does_not
             break
         except CutError:
             cuts += 1
-    assert cuts == 17
+    assert cuts > 10
     assert plain(everything(other)) == plain(everything(data))
     assert take(other, tmp_path / name, kind, event=event).added == 0
     assert plain(everything(other)) == plain(everything(data))
@@ -195,7 +193,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path: Path) 
 
 
 def test_lines_are_right_in_later_pieces_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_in, "PIECE", 3)
+    monkeypatch.setattr(csv_in, "READ", 120)
     rows = [f'plant/string,{AT},"a\nb",Good\n'] * 7 + [f"plant/int16,{AT},x,Good\n"]
     assert [line for line, _ in refused(tmp_path, HEAD + "".join(rows))] == [16]
 

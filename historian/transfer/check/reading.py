@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from historian import schema
 from historian.transfer.check.found import Damage, Report
 
 _AT_ONCE: Final = 200
@@ -30,6 +31,7 @@ def opened(path: Path, name: str, report: Report) -> Iterator[sqlite3.Connection
                     )
                 )
             )
+            db.text_factory = schema.text
             db.execute("BEGIN")
             check = "integrity_check" if path.stat().st_size <= _DEEP else "quick_check"
             for (message,) in db.execute(f"PRAGMA {check}({_MESSAGES})").fetchall():
