@@ -80,6 +80,7 @@ def health(service: Service, workers: dict[str, Worker]) -> None:
             f"{name}_lag": worker.lag_s(),
             f"{name}_sent": worker.sent,
             f"{name}_quarantine": worker.refused,
+            f"{name}_filling": worker.jobs,
             f"{name}_lost": worker.lost,
         }
     service.health(**values)

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from historian.sinks.feed import Portion
 from historian.sinks.jobs import Job
+from historian.sinks.portion import Portion, pages, rows_of
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Samples, TagEntry, Text
 from tags.types import STRING
@@ -25,7 +25,6 @@ FIRST: Final = 900 * SECOND
 SHORTEST: Final = SECOND
 LONGEST: Final = 64 * FIRST  # 16 h
 _SERIES: Final = 16  # a portion should hold at least so many, to be sent in several requests at once
-_PAGE: Final = 500_000
 
 
 class Backfill:
@@ -63,12 +62,12 @@ class Backfill:
             if entry is None:
                 job = self._open_window(self._store, tags, job._replace(at=job.till))
                 continue
-            found = self._read(self._store, entry, job.at, job.till)
+            found = pages(self._store, entry.id, job.at, job.till)
             for part in found:
                 if entry.type == STRING:
                     texts += _texts(entry.id, part)
                 else:
-                    rows.append(_rows(entry.id, part))
+                    rows.append(rows_of(entry.id, part))
             got = sum(len(part) for part in found)
             count, self._found, self._longest = count + got, self._found + got, max(self._longest, got)
             job = job._replace(tag=entry.id)
@@ -110,20 +109,6 @@ class Backfill:
             if len(found):
                 first = int(found.t[0])
         return first
-
-    def _read(self, store: SqliteStore, entry: TagEntry, start: int, end: int) -> list[Samples]:
-        found = [store.raw(entry.id, start, end, _PAGE)]
-        while found[-1].more:  # what stands at the last time may stand there twice: that is sent once more
-            again = max(int(found[-1].t[-1]), start + 1)
-            start = again
-            found.append(store.raw(entry.id, again, end, _PAGE))
-        return found
-
-
-def _rows(tag: int, found: Samples) -> npt.NDArray[np.void]:
-    rows = np.empty(len(found), SAMPLE)
-    rows["tag"], rows["status"], rows["t"], rows["bits"] = tag, found.status, found.t, found.bits
-    return rows
 
 
 def _texts(tag: int, found: Samples) -> list[Text]:

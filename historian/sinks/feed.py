@@ -5,48 +5,20 @@ Rows go from the journal to the spool and nowhere else, so the journal is looked
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from historian import codec
-from historian.sinks import happened
+from historian.sinks import corrections, happened
+from historian.sinks.corrections import Corrections
 from historian.sinks.happened import Event
-from historian.sinks.jobs import Job
+from historian.sinks.portion import Portion
 from historian.sinks.spool import spooled
 from historian.sinks.state import Cursor
 from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Committed, StoreDamagedError, Text
-
-
-@dataclass(slots=True)
-class Portion:
-    """What is delivered before a cursor or a job moves.
-
-    Attributes:
-        cursor: Where it moves to then; None for a job's.
-        job: How far it is then; None for what is live.
-        samples: Dtype `SAMPLE`, in the order in which they came.
-        texts: Of string tags.
-        events: Of the plant.
-        oldest_ns: Newest source time of the oldest commit in it, UTC, ns; 0 for none.
-        lost: Commits in front of it that are neither in the journal nor in the spool, or are damaged.
-        more: There is probably more behind it.
-    """
-
-    cursor: Cursor | None = None
-    job: Job | None = None
-    samples: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLE))
-    texts: list[Text] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    oldest_ns: int = 0
-    lost: int = 0
-    more: bool = False
-
-    def __len__(self) -> int:
-        return len(self.samples) + len(self.texts) + len(self.events)
 
 
 class Feed:
@@ -92,6 +64,16 @@ class Feed:
         if not rows and not tail.texts and not events:
             return None
         return _portion(cursor, rows, tail.texts, events, samples, known=cursor.seq > 0)
+
+    def corrections(self, cursor: Cursor, wanted: Callable[[int], bool]) -> Corrections | None:
+        """What the next edits behind a cursor come to; None when there are none.
+
+        Raises:
+            StoreError: The history cannot be read now.
+        """
+        if self._store is None:
+            return None
+        return corrections.after(self._store, cursor.edit, wanted)
 
     def _happened(self, cursor: Cursor, limit: int) -> tuple[Cursor, list[Event]]:
         if not self._events:

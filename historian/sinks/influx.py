@@ -7,12 +7,8 @@ or a message; they are read again after the server has refused them, so that a t
 
 from __future__ import annotations
 
-import os
-import re
-import stat
 import threading
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 import urllib3
@@ -20,42 +16,15 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
-from tags.model import Secret, Sink
+from historian.sinks.answers import RefusedError, Reply, reply_of, said, short
+from historian.sinks.influxql import double_quoted, key_of, quoted, rfc3339
+from historian.sinks.secret import read
+from tags.model import Sink
 
 NS: Final = "ns"
-_TEXT_MAX: Final = 300
-_DROPPED: Final = re.compile(r"\bdropped=(\d{1,9})\b")  # InfluxDB 1 and 2: partial write: … dropped=5
 _UNKNOWN: Final = (401, 403)
 _ABSENT: Final = 404
 _FORM: Final = "application/x-www-form-urlencoded"
-
-
-class Reply(NamedTuple):
-    """What a server answered.
-
-    Attributes:
-        status: Of HTTP; 0 for no answer.
-        text: What it said, short; "" when it took the rows.
-        retry_after_s: It asked to wait so long, s; 0 when it did not.
-        dropped: How many rows it says that it did not take.
-    """
-
-    status: int
-    text: str = ""
-    retry_after_s: float = 0.0
-    dropped: int = 0
-
-
-class RefusedError(Exception):
-    """A question that the server did not answer; the message says why.
-
-    Attributes:
-        status: Of HTTP; 0 for no answer, 200 when the answer itself was an error.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Influx:
@@ -80,12 +49,10 @@ class Influx:
         except ApiException as error:
             if error.status in _UNKNOWN:
                 self.close()
-            text = _said(error)
-            dropped = _DROPPED.search(text)
-            return Reply(int(error.status or 0), text, _asked(error), int(dropped[1]) if dropped else 0)
+            return reply_of(error)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self.close()
-            return Reply(0, _short(f"{type(error).__name__}: {error}"))
+            return Reply(0, short(f"{type(error).__name__}: {error}"))
         return Reply(204)
 
     def query(self, text: str, *, changes: bool = False) -> list[dict[str, Any]]:
@@ -103,7 +70,7 @@ class Influx:
         results = found.get("results") or [{}]
         said = found.get("error") or results[0].get("error")
         if said:
-            raise RefusedError(200, _short(str(said)))
+            raise RefusedError(200, short(str(said)))
         return list(results[0].get("series") or [])
 
     def ask(self, path: str, fields: dict[str, str], *, changes: bool = False) -> bytes:
@@ -121,10 +88,43 @@ class Influx:
             else:
                 done = api.rest_client.GET(url, headers=headers, query_params=list(fields.items()))
         except ApiException as error:
-            raise RefusedError(int(error.status or 0), _said(error)) from None
+            raise RefusedError(int(error.status or 0), said(error)) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise RefusedError(0, _short(f"{type(error).__name__}: {error}")) from None
+            raise RefusedError(0, short(f"{type(error).__name__}: {error}")) from None
         return done.data.encode() if isinstance(done.data, str) else bytes(done.data or b"")
+
+    def delete(self, path: str, start_ns: int, end_ns: int) -> None:
+        """Deletes the samples of one tag from a time to another, both included.
+
+        Args:
+            path: Of the tag.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+
+        Raises:
+            RefusedError: No answer, or it deletes nothing.
+        """
+        key, name = key_of(self._sink), self._sink.measurement
+        if self._sink.type != "influxdb":
+            raise RefusedError(_ABSENT, "it deletes no single samples")
+        if self._sink.api == "v2":
+            try:
+                self._connect()[0].delete_api().delete(
+                    rfc3339(start_ns),
+                    rfc3339(end_ns),
+                    f'_measurement={double_quoted(name)} AND "{key}"={double_quoted(path)}',
+                    self._sink.bucket,
+                    self._sink.org or "-",
+                )
+            except ApiException as error:
+                if error.status != _ABSENT:
+                    raise RefusedError(int(error.status or 0), said(error)) from None
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise RefusedError(0, short(f"{type(error).__name__}: {error}")) from None
+            else:
+                return
+        where = f'"{key}" = {quoted(path)} AND time >= {start_ns} AND time <= {end_ns}'
+        self.query(f'DELETE FROM "{name}" WHERE {where}', changes=True)  # noqa: S608 - quoted
 
     def create(self) -> str:
         """Makes the bucket or database and its retention; returns what went wrong, or ""."""
@@ -141,9 +141,9 @@ class Influx:
                     return ""
             self._create_database()
         except ApiException as error:
-            return _said(error)
+            return said(error)
         except (urllib3.exceptions.HTTPError, OSError, ValueError, RefusedError) as error:
-            return _short(
+            return short(
                 f"{error}" if isinstance(error, RefusedError) else f"{type(error).__name__}: {error}"
             )
         return ""
@@ -204,29 +204,6 @@ class Influx:
         self.query(f"CREATE RETENTION POLICY {policy}", changes=True)
 
 
-def read(secret: Secret) -> str:
-    """A secret, from where it is kept.
-
-    Raises:
-        ValueError: It is not there, or others can read it; the message names the place, never the secret.
-    """
-    if secret.env:
-        found = os.environ.get(secret.env, "")
-        if not found:
-            raise ValueError(f"the environment variable {secret.env} is not set")
-        return found
-    path = Path(secret.file)
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o007:
-            raise ValueError(f"{path} can be read by everybody: chmod o= it")
-        first = path.read_text().partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    if not first:
-        raise ValueError(f"{path} is empty")
-    return first
-
-
 def _use_old_path(client: Any, database: str, policy: str) -> None:
     """Sends writes to `/write?db=…`, as InfluxDB before 1.8 has it."""
     api: Any = client.api_client
@@ -239,26 +216,3 @@ def _use_old_path(client: Any, database: str, policy: str) -> None:
         return call(path, method, *rest, **options)
 
     api.call_api = call_api
-
-
-def _said(error: ApiException) -> str:
-    body = error.body or ""
-    try:
-        found = orjson.loads(body)
-        body = str(found.get("message") or found.get("error") or body)
-    except (orjson.JSONDecodeError, AttributeError):
-        pass
-    return _short(f"HTTP {error.status}: {body or error.reason}" if error.status else str(error.reason))
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_TEXT_MAX]
-
-
-def _asked(error: ApiException) -> float:
-    """`Retry-After` in seconds; a date is not looked at."""
-    headers: Any = error.headers or {}
-    try:
-        return max(0.0, float(headers.get("Retry-After", 0)))
-    except ValueError:
-        return 0.0

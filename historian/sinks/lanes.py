@@ -11,8 +11,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from historian.sinks.answers import Reply
 from historian.sinks.delivery import Action, Delivery, Pace
-from historian.sinks.influx import Reply
 from historian.sinks.lines import Lines
 
 Post = Callable[[bytes], Reply]
@@ -122,10 +122,10 @@ class Lanes:
         return answers
 
     def _take(self, lane: int, span: tuple[int, int], reply: Reply, *, first: bool) -> Answer:
-        """Of several that say `later` at once only the first makes the wait longer."""
+        """Of several that say `later` at once only the first makes the wait longer, and what comes after it not shorter."""
         action = self._lanes[lane].answer(reply.status, reply.dropped)
         wait = 0.0
-        if first or action is not Action.KEEP:
+        if first or action in (Action.SPLIT, Action.PUT_ASIDE):
             wait = self._pace.learn(reply.status, span[1] - span[0], reply.retry_after_s)
         return Answer(*span, reply, action, wait)
 

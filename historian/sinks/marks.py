@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from historian.sinks.influx import RefusedError
+from historian.sinks.answers import RefusedError
+from historian.sinks.influxql import double_quoted, quoted
 from historian.sinks.lines import named
 from tags.model import Sink
 
@@ -67,26 +68,16 @@ def newest(target: Asked, sink: Sink, site: str, wanted_ns: int) -> int | None:
 
 
 def _influx(target: Asked, sink: Sink, site: str) -> int:
-    where = f'"sink" = {_text(sink.name)} AND "site" = {_text(site)}'
+    where = f'"sink" = {quoted(sink.name)} AND "site" = {quoted(site)}'
     found = target.query(f'SELECT last("at") FROM "{PREFIX}{sink.measurement}" WHERE {where}')  # noqa: S608 - quoted
     return int(found[0]["values"][0][1]) if found else 0
 
 
 def _victoria(target: Asked, sink: Sink, site: str, wanted_ns: int) -> int:
-    name = (
-        f"{{__name__={_json(f'{PREFIX}{sink.measurement}_at')},sink={_json(sink.name)},site={_json(site)}}}"
-    )
+    name = f"{{__name__={double_quoted(f'{PREFIX}{sink.measurement}_at')},sink={double_quoted(sink.name)},site={double_quoted(site)}}}"
     for start in (wanted_ns // _MS, 0):
         body = target.ask("/api/v1/export", {"match[]": name, "start": f"{start / 1000:.3f}"})
         times = [t for row in body.splitlines() for t in orjson.loads(row)["timestamps"]]
         if times:
             return max(times) * _MS if start == 0 else wanted_ns
     return 0
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _json(text: str) -> str:
-    return orjson.dumps(text).decode()

@@ -10,13 +10,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from historian.sinks import happened, marks
+import numpy as np
+
+from historian.sinks import corrections, happened, marks
+from historian.sinks.answers import RefusedError, Reply
 from historian.sinks.backfill import Backfill
-from historian.sinks.delivery import Action, Pace
-from historian.sinks.feed import Feed, Portion
-from historian.sinks.influx import RefusedError, Reply
+from historian.sinks.corrections import Corrections
+from historian.sinks.delivery import Action, Pace, decide
+from historian.sinks.feed import Feed
 from historian.sinks.lanes import Answer, Lanes
 from historian.sinks.lines import Encoder, Lines
+from historian.sinks.portion import Portion
 from historian.sinks.state import Cursor, Job, Refused, State
 from historian.store import StoreError
 from scada.clock import Clock
@@ -26,6 +30,8 @@ IDLE_S: Final = 0.5
 PORTION: Final = 32  # requests between two moves of the cursor
 REFUSED_AT_ONCE: Final = 1000
 BEFORE_NS: Final = 600 * 1_000_000_000  # what comes late is sent again with what was lost after it
+
+_NO_DELETE: Final = (403, 404, 405, 501)  # it has no such thing, or the token may not
 
 Report = Callable[[str, str], object]  # state, message
 
@@ -39,6 +45,10 @@ class Target(marks.Asked, Protocol):
 
     def create(self) -> str:
         """Makes what they go into; returns what went wrong, or ""."""
+        ...
+
+    def delete(self, path: str, start_ns: int, end_ns: int) -> None:
+        """Deletes samples of one tag."""
         ...
 
     def close(self) -> None:
@@ -76,6 +86,7 @@ class Worker:
     ) -> None:
         self._sink, self._site, self._clock, self._target, self._report = sink, site, clock, target, report
         self._encoder = Encoder(sink, site.tags, site.name)
+        self._paths = {tag.id: tag.path for tag in site.tags}
         self._state = State.writer(folder)
         self._cursor = self._state.cursors().get(sink.name, Cursor())
         most = PORTION * sink.batch
@@ -133,12 +144,17 @@ class Worker:
     # What is next
 
     def _load(self) -> float:
-        ready = None if self._turn_of_job else self._next_live()
-        job = None
+        of_job = ready = self._next_job() if self._turn_of_job else None
         if ready is None:
-            job = self._next_job()
-            ready = job or (self._next_live() if self._turn_of_job else None)
-        self._turn_of_job = not self._turn_of_job and ready is not None
+            ready = self._next_live()
+        if ready is None:
+            # Only where all is delivered that was committed before: an edit must not be undone by what it changed.
+            changes = self._feed.corrections(self._cursor, self._encoder.sends)
+            if changes is not None:
+                return self._correct(changes)
+        if ready is None and not self._turn_of_job:
+            of_job = ready = self._next_job()
+        self._turn_of_job = ready is not None and of_job is None
         if ready is None:
             self._oldest_ns = 0
             return IDLE_S
@@ -147,7 +163,7 @@ class Worker:
         if portion.lost:
             self._gave_up(portion)
         self._portion = portion
-        if job is None:
+        if of_job is None:
             self._oldest_ns = portion.oldest_ns
         return 0.0
 
@@ -186,22 +202,46 @@ class Worker:
         parts.append(happened.lines(self._sink, self._site.name, portion.events))
         return _Ready(portion, [part for part in parts if len(part)])
 
+    def _correct(self, changes: Corrections) -> float:
+        """Deletes what edits took away, then sends what they put there; or says how long to wait, s."""
+        ahead = self._ahead.pop(True, None)
+        if ahead is not None:
+            ahead.result()  # it was read before the edit: it is read again
+        rows = [changes.samples]
+        for gone in changes.gone:
+            try:
+                self._target.delete(self._paths[gone.tag], int(gone.times[0]), int(gone.times[-1]))
+            except RefusedError as error:
+                if decide(error.status, 1) is Action.KEEP and error.status not in _NO_DELETE:
+                    self._keep(Reply(error.status, str(error)))
+                    return self._pace.learn(error.status, 1)
+                rows.append(corrections.marks(gone))
+        if len(rows) > 1:
+            said = (
+                f"{sum(map(len, rows[1:]))} samples that were deleted stay in {self._sink.name}, marked Bad"
+            )
+            self._report("edit", said)
+        self._portion = Portion(self._cursor._replace(edit=changes.number))
+        lines = self._encoder.samples(np.concatenate(rows), always=True)
+        self._parts = [lines] if len(lines) else []
+        return 0.0
+
     # Sending
 
     def _step(self) -> float:
-        wait = 0.0
-        for answer in self._lanes.step():
-            wait = max(wait, answer.wait_s)
-            if answer.action is Action.KEEP:
-                self._keep(answer.reply)
-                continue
+        answers = self._lanes.step()
+        kept = [answer for answer in answers if answer.action is Action.KEEP]
+        if kept:
+            self._keep(kept[0].reply)
+        elif answers:
             self._is("")
             self._made = ""
+        for answer in answers:
             if answer.action is Action.ADVANCE:
                 self.sent += answer.end - answer.start
             elif answer.action is Action.PUT_ASIDE:
                 self._refuse(answer)
-        return wait
+        return max((answer.wait_s for answer in answers), default=0.0)
 
     def _refuse(self, answer: Answer) -> None:
         if self._portion is not None and self._portion.job is not None and "retention" in answer.reply.text:
@@ -231,8 +271,13 @@ class Worker:
         portion, self._portion = self._portion, None
         if portion is None:
             return
-        self._put_aside(portion.cursor, portion.job)
-        self._cursor = portion.cursor or self._cursor
+        cursor = portion.cursor
+        if (
+            cursor is not None and cursor.store == self._cursor.store
+        ):  # its lines were made before an edit was sent
+            cursor = cursor._replace(edit=max(cursor.edit, self._cursor.edit))
+        self._put_aside(cursor, portion.job)
+        self._cursor = cursor or self._cursor
         if portion.job is not None and portion.job.at >= portion.job.end:
             self._report(
                 "filled",

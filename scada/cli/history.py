@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scada.cli import intervals
+from scada.cli import history_sinks, intervals
 from scada.cli.options import AsJson, Data, known, parse_time, past
 from scada.cli.render import USAGE, err, failed, quality_text, show_json, show_table, utc_text, value_text
 from scada.client import SHIFTS, StoreError
@@ -53,6 +53,9 @@ def history(
     uncertain: Annotated[
         bool, typer.Option("--uncertain", help="Calculate with Uncertain values too.")
     ] = False,
+    sink: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What this database holds, not our own history.")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +67,8 @@ def history(
         begin, stop = parse_time(start, now, zone), parse_time(end, now, zone)
         if stop <= begin:
             raise failed(f"--end {end} is not after --start {start}.", USAGE)
+        if aggregate is not None and sink is not None:
+            raise failed("--aggregate is of our own history. Leave out --sink, or --aggregate.", USAGE)
         if aggregate is not None:
             found = intervals.ask(
                 source,
@@ -80,7 +85,10 @@ def history(
             )
             intervals.show(found, target, zone, Format.JSON if as_json else format_)
             return
-        samples = source.history(target.path, begin, stop, limit)
+        if sink is None:
+            samples = source.history(target.path, begin, stop, limit)
+        else:
+            samples = history_sinks.read(source, sink, target, begin, stop, limit)
     except StoreError as error:
         raise failed(str(error))
     rows = list(zip(samples.t.tolist(), samples.values, samples.status.tolist(), strict=True))

@@ -18,6 +18,7 @@ from scada.cli import (
     history_check,
     history_export,
     history_import,
+    history_sinks,
     quarantine,
 )
 
@@ -45,6 +46,7 @@ for module in (
     history_check,
     history_export,
     history_import,
+    history_sinks,
     quarantine,
 ):
     module.add_to(verbs)

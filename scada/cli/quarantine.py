@@ -1,4 +1,4 @@
-"""`history quarantine list|retry|drop`: rows that a sink refused."""
+"""`history quarantine list|repair|retry|drop`: rows that a sink refused."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 from historian.sinks import state
 from scada.cli.options import AsJson, Data, past
-from scada.cli.render import USAGE, failed, out, show_json, show_table, utc_text
+from scada.cli.render import USAGE, err, failed, out, show_json, show_table, utc_text
 from scada.client import StoreError
 
 Sink = Annotated[str, typer.Argument(metavar="SINK")]
 Row = Annotated[list[int] | None, typer.Option("--row", metavar="NUMBER", help="Only this row; repeatable.")]
 
 
-app = typer.Typer(no_args_is_help=True, help="Samples that a sink refuses: list, send again, forget.")
+app = typer.Typer(no_args_is_help=True, help="Samples that a sink refuses: list, repair, send again, forget.")
 
 
 @app.command("list")
@@ -55,6 +55,40 @@ def retry(sink: Sink, row: Row = None, data: Data = None) -> None:
     with _desk(data) as desk:
         count = 0 if desk is None else desk.retry(sink, row)
     _done(sink, row, count, "will be sent again")
+
+
+@app.command()
+def repair(
+    sink: Sink,
+    find: Annotated[str, typer.Option("--find", metavar="REGEX", help="What is wrong in the lines.")],
+    replace: Annotated[
+        str, typer.Option("--replace", metavar="TEXT", help=r"What stands there instead; \1 is a group.")
+    ],
+    row: Row = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Do it; without it the new lines are only shown.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Corrects lines, all of a sink or some, and sends them again. History is not changed."""
+    from historian.sinks.repair import repaired  # noqa: PLC0415 - heavy
+
+    with _desk(data) as desk:
+        rows = [] if desk is None else desk.quarantine(sink, limit=100_000, ids=row)
+        try:
+            lines, broken = repaired(rows, find, replace)
+        except ValueError as error:
+            raise failed(str(error), USAGE) from None
+        if broken:
+            number, line, why = broken[0]
+            raise failed(f"row {number} would become no line of the line protocol ({why}): {line}")
+        if apply and desk is not None and lines:
+            _done(sink, row, desk.repair(sink, lines), "repaired; they will be sent again")
+            return
+    if not lines:
+        raise failed(f"No row of {sink} has what fits {find!r}. See: scada history quarantine list")
+    show_table(("row", "line"), ((str(number), line) for number, line in lines.items()))
+    err.print(f"{len(lines)} {'row' if len(lines) == 1 else 'rows'}. To do it, add --apply.")
 
 
 @app.command()

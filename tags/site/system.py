@@ -78,6 +78,7 @@ SINK: Final = (
     Health("lag", FLOAT64, "Age of the oldest sample not yet delivered", "s", 5.0, 1),
     Health("sent", INT64, "Samples delivered since start", None, 10000.0),
     Health("quarantine", INT64, "Samples that it refuses"),
+    Health("filling", INT32, "Stretches of history that it is still to get"),
     Health("lost", INT64, "Commits of history that it never got: they waited too long"),
 )
 

@@ -7,6 +7,8 @@ import socket
 import ssl
 import struct
 import threading
+import urllib.error
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -61,7 +63,7 @@ class FaultServer:
                     return
                 if self.path.startswith("/query"):
                     owner.queries.append(body)
-                    self.answer(200, b'{"results":[{}]}')
+                    self.answer(owner.query_status, b'{"results":[{}]}')
                     return
                 answer = owner.decide(body.splitlines())
                 if answer == "reset":
@@ -136,3 +138,33 @@ class FaultServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+
+class Proxy(FaultServer):
+    """Stands before a real InfluxDB, and now and then answers in its place.
+
+    Args:
+        url: Of the database.
+        troubles: Answers, one in five requests; `slow` and `reset` are given after the database took the request.
+    """
+
+    def __init__(self, url: str, troubles: list[int | str]) -> None:
+        super().__init__()
+        self._behind = url
+        self.troubles = troubles
+        self._seen = 0
+        self._lock = threading.Lock()
+
+    def decide(self, lines: list[str]) -> int | str:
+        with self._lock:
+            self._seen += 1
+            trouble = self.troubles.pop(0) if self.troubles and self._seen % 5 == 0 else None
+        if trouble is not None and not isinstance(trouble, str):
+            return trouble
+        body = "\n".join(lines).encode()
+        request = urllib.request.Request(f"{self._behind}/write?db=plant&precision=ns", body)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return trouble or int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from historian.sinks.counting import counted
+from historian.sinks.reading import RefusedError, SinkReader
 from historian.sinks.state import Cursor, State
+from historian.store import SAMPLE, Batch
 from scada.clock import SystemClock
 from tests.sinks.databases import Database
-from tests.sinks.rig import START, Rig, make_sink
+from tests.sinks.faults import Proxy
+from tests.sinks.rig import LEVEL, START, Rig, make_sink
 from tests.support.wait import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -117,16 +123,89 @@ def test_what_is_older_than_its_retention_is_put_aside_at_once(tmp_path: Path, i
     rig.close()
 
 
-def test_a_database_that_is_wiped_is_made_again_and_delivery_goes_on(
+def test_wiped_in_mid_replay_the_counts_are_equal_at_the_end(tmp_path: Path, influx: Database) -> None:
+    rig = Rig(tmp_path / "history", make_sink(influx.url, history_ns=0, batch=500, parallel=3))
+    for number in range(COMMITS):
+        rig.commit_many(ROWS)
+        if number % 20 == 19:
+            rig.fold()
+    rig.clock.advance(COMMITS * ROWS * rig.step_ns)
+    for _ in range(60):
+        rig.worker.turn()
+    assert rig.worker.sent > 10_000
+    influx.influxql('DROP DATABASE "plant"')
+    for _ in range(60):
+        rig.worker.turn()
+    influx.stop()
+    rig.run(5000)
+    influx.start()
+    deliver(rig)
+    assert [state for state, _ in rig.said if state in ("wiped", "create")] == ["create", "create", "wiped"]
+    reader = SinkReader(rig.sink)
+    counts = reader.counts(START, rig.clock.utc_ns() + 1)
+    wanted = counted(rig.folder, rig.sink, rig.site.tags, START, rig.clock.utc_ns() + 1)
+    assert counts == {path: number for path, number in wanted.items() if number}
+    assert sum(counts.values()) == COMMITS * ROWS
+    assert rig.worker.refused == rig.worker.lost == 0
+    reader.close()
+    rig.close()
+
+
+def test_rejecting_and_slow_in_mid_replay_the_counts_are_equal_at_the_end(
     tmp_path: Path, influx: Database
 ) -> None:
+    influx.influxql('CREATE DATABASE "plant"')
+    with Proxy(influx.url, [503, "slow", 429, "reset", 413, 401] * 3) as proxy:
+        rig = Rig(tmp_path / "history", make_sink(proxy.url, batch=500, parallel=3, timeout_ns=300_000_000))
+        for _ in range(COMMITS // 3):
+            rig.commit_many(ROWS)
+        rig.clock.advance(2 * COMMITS * ROWS * rig.step_ns)
+        deliver(rig)
+        assert not proxy.troubles
+        assert count(influx) == COMMITS // 3 * ROWS
+        assert rig.worker.refused == rig.worker.lost == 0
+        rig.close()
+
+
+def test_what_a_sink_holds_is_read_back_as_it_was_stored(tmp_path: Path, influx: Database) -> None:
+    rig = Rig(tmp_path / "history", make_sink(influx.url, quality="exceptions"))
+    ids = rig.ids
+    rows = np.zeros(25_000, SAMPLE)
+    rows["t"] = START + np.arange(len(rows)) * 1_000_000_007
+    rows["tag"], rows["bits"] = ids[LEVEL], np.random.default_rng(1).normal(size=len(rows)).view(np.uint64)
+    rows["status"][::7] = 0x4000_0000
+    rows["status"][::11], rows["bits"][::11] = 0x8000_0000, 0
+    rows["tag"][24_000:], rows["bits"][24_000:] = ids["tank1/P-101/RUN"], np.arange(1000) % 2
+    rows["status"][24_000:] = 0
+    rig.store.append(Batch(rows))
+    rig.note("ready")
+    deliver(rig)
+    tags, reader = rig.site.by_path(), SinkReader(rig.sink)
+    for path, wanted in ((LEVEL, rows[:24_000]), ("tank1/P-101/RUN", rows[24_000:])):
+        found = reader.raw(tags[path], 0, 2**62)
+        assert not found.more
+        for name, column in (("t", found.t), ("bits", found.bits), ("status", found.status)):
+            assert (column == wanted[name]).all(), name
+    assert reader.raw(tags[LEVEL], 0, 2**62, 15_000).more
+    assert reader.raw(tags["tank1/note"], 0, 2**62).values == ["ready"]
+    means = reader.aggregate(
+        tags["tank1/P-101/RUN"], "count", int(rows["t"][24_000]), int(rows["t"][-1]), 100 * 10**9
+    )
+    assert sum(value or 0 for _, value in means) == 999
+    with pytest.raises(RefusedError, match="database not found"):
+        SinkReader(dataclasses.replace(rig.sink, bucket="absent")).raw(tags[LEVEL], 0, 1)
+    reader.close()
+    rig.close()
+
+
+def test_events_arrive_in_influxdb_whatever_they_hold(tmp_path: Path, influx: Database) -> None:
     rig = Rig(tmp_path / "history", make_sink(influx.url))
-    rig.commit(1000)
+    said = 'a "quoted"\ntext, with = and \\ and ñ'
+    rig.store.append(Batch(events=[{"kind": "alarm", "t": START, "path": LEVEL, "message": said}] * 3))
     deliver(rig)
-    influx.influxql('DROP DATABASE "plant"')
-    rig.commit(500)
-    deliver(rig)
-    assert count(influx) == 500
+    rows = influx.influxql('SELECT "n", "message", "path" FROM "events_small"')
+    assert [row[1:] for row in rows] == [[n, said, LEVEL] for n in (1, 2, 3)]
+    assert rig.worker.refused == 0
     rig.close()
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from historian.sinks.answers import Reply
 from historian.sinks.delivery import Action, Pace
-from historian.sinks.influx import Reply
 from historian.sinks.lanes import Lanes
 from historian.sinks.lines import Lines
 
