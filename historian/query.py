@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from historian.chunks import Summaries
 from historian.pages import Page, page
 from historian.read import (
     SHIFTS,
@@ -23,9 +24,12 @@ from historian.read import (
     civil,
     fixed,
     named,
+    rules_of,
     signal_of,
 )
-from historian.read.signal import Statuses, Values, usable
+from historian.read.signal import Mask, Statuses, Times, Values, usable
+from historian.read.whole import Need, Whole, with_whole
+from historian.rollups import MINUTE_NS
 from historian.store import Samples, Store
 from tags.model import Tag
 from tags.types import STRING, UINT16, UINT32
@@ -61,9 +65,7 @@ class History:
         originals: bool = False,
     ) -> Page:
         """See `historian.pages.page`."""
-        return page(
-            self._store, tag.id, start_ns, end_ns, limit, cursor, bounds=bounds, originals=originals
-        )
+        return page(self._store, tag.id, start_ns, end_ns, limit, cursor, bounds=bounds, originals=originals)
 
     def raw(
         self, tag: Tag, start_ns: int, end_ns: int, limit: int = 10_000, *, bounds: bool = True
@@ -143,35 +145,59 @@ class History:
             grid = civil(start_ns, end_ns, every, self._zone, shifts)
         else:
             grid = fixed(start_ns, end_ns, every, origin_ns)
+        again = (_ROLL_OVER.get(tag.type) if roll_over is None else roll_over) or None
         far = item.bridge or item.name in _LOOKS_BACK
+        need = Need(item, grid.edges, tag.type, rules_of(tag), uncertain, state, again)
+        signal, whole = self._reduced(tag, start_ns, end_ns, need, far=far, uncertain=uncertain)
         return aggregate(
-            self._signal(tag, start_ns, end_ns, far=far, uncertain=uncertain),
+            signal,
             grid,
             name,
             self._store.last_commit_ns(),
             uncertain=uncertain,
             state=state,
-            roll_over=(_ROLL_OVER.get(tag.type) if roll_over is None else roll_over) or None,
+            roll_over=again,
             unit=tag.unit,
+            whole=whole,
         )
+
+    def _reduced(
+        self, tag: Tag, start_ns: int, end_ns: int, need: Need, *, far: bool, uncertain: bool
+    ) -> tuple[Signal, Whole | None]:
+        """The samples of a range and around it, but for chunks that stand for theirs."""
+        _check_number(tag)
+        whole, samples = self._store.parts(tag.id, start_ns, end_ns, _Choice(tag, need))
+        inside = Samples(*samples, type=tag.type)
+        signal = signal_of(tag, _joined(*self._beyond(tag, start_ns, end_ns, inside, _FAR if far else 1)))
+        if far:
+            signal = self._further(tag, signal, uncertain=uncertain)
+        return with_whole(signal, whole)
 
     def _signal(
         self, tag: Tag, start_ns: int, end_ns: int, *, far: bool = False, uncertain: bool = False
     ) -> Signal:
-        if tag.type == STRING:
-            raise ValueError(f"{tag.path}: a text has no numbers to calculate with; read its samples")
+        _check_number(tag)
         samples = self._around(tag, start_ns, end_ns, SAMPLES_MAX, after=_FAR if far else 1)
         if samples.more:
-            raise ValueError(f"{tag.path}: more than {SAMPLES_MAX} samples; ask for a shorter time")
+            raise _too_many(tag)
         signal = signal_of(tag, samples)
-        for _ in range(_FAR if far else 0):
+        return self._further(tag, signal, uncertain=uncertain) if far else signal
+
+    def _further(self, tag: Tag, signal: Signal, *, uncertain: bool) -> Signal:
+        """Also samples before, back to one that can be calculated with."""
+        for _ in range(_FAR):
             if not len(signal) or usable(signal.v[:1], signal.status[:1], uncertain=uncertain)[0]:
                 break
             older = self._store.raw(tag.id, int(signal.t[0]), int(signal.t[0]), 1, before=True)
             if not len(older) or older.t[0] >= signal.t[0]:
                 break
-            samples = _joined(dataclasses.replace(older, more=False), samples)
-            signal = signal_of(tag, samples)
+            more = signal_of(tag, older)
+            signal = dataclasses.replace(
+                signal,
+                t=np.concatenate((more.t, signal.t)),
+                v=np.concatenate((more.v, signal.v)),
+                status=np.concatenate((more.status, signal.status)),
+            )
         return signal
 
     def _around(self, tag: Tag, start_ns: int, end_ns: int, limit: int, after: int = 1) -> Samples:
@@ -182,12 +208,44 @@ class History:
         beyond = self._store.raw(tag.id, end_ns, _FOREVER, after)
         return _joined(inside, dataclasses.replace(beyond, more=False))
 
+    def _beyond(
+        self, tag: Tag, start_ns: int, end_ns: int, inside: Samples, after: int
+    ) -> tuple[Samples, Samples, Samples]:
+        before = self._store.raw(tag.id, start_ns, start_ns, 1, before=True)
+        return before, inside, self._store.raw(tag.id, end_ns, _FOREVER, after)
 
-def _joined(one: Samples, two: Samples) -> Samples:
+
+class _Choice:
+    """Says what must be read, and when that is too much."""
+
+    def __init__(self, tag: Tag, need: Need) -> None:
+        self._tag, self._need = tag, need
+        self._left = SAMPLES_MAX
+        self.minutes = not (need.edges % MINUTE_NS).any()
+
+    def __call__(self, found: Summaries, sound: Mask, others: Times) -> Mask:
+        return self._need.read(found, sound, others)
+
+    def settle(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise _too_many(self._tag)
+
+
+def _check_number(tag: Tag) -> None:
+    if tag.type == STRING:
+        raise ValueError(f"{tag.path}: a text has no numbers to calculate with; read its samples")
+
+
+def _too_many(tag: Tag) -> ValueError:
+    return ValueError(f"{tag.path}: more than {SAMPLES_MAX} samples; ask for a shorter time")
+
+
+def _joined(*parts: Samples) -> Samples:
     return dataclasses.replace(
-        one,
-        t=np.concatenate((one.t, two.t)),
-        bits=np.concatenate((one.bits, two.bits)),
-        status=np.concatenate((one.status, two.status)),
-        more=one.more or two.more,
+        parts[0],
+        t=np.concatenate([part.t for part in parts]),
+        bits=np.concatenate([part.bits for part in parts]),
+        status=np.concatenate([part.status for part in parts]),
+        more=any(part.more for part in parts),
     )

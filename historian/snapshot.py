@@ -62,6 +62,10 @@ class Snapshot:
             return [day for day in range(low, high + 1) if day in self._listed]
         return sorted(day for day in self._listed if low <= day <= high)
 
+    def key_of(self, day: int) -> str | None:
+        """Of the file of a day; None when there is none."""
+        return self._listed.get(day)
+
     def day(self, day: int) -> DayFile | None:
         """The file of a day, in a transaction until this is closed.
 

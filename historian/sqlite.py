@@ -29,6 +29,7 @@ from historian.journal import JournalRow
 from historian.notes import Annotation
 from historian.parts import Choose, Parts, parts
 from historian.recent import Recent
+from historian.rolled import Rollups
 from historian.seal import Seal
 from historian.settled import Columns
 from historian.snapshot import Snapshot
@@ -97,6 +98,7 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._recent = Recent()
         self._days = Days(path.parent)
+        self._rollups = Rollups(path.parent)
         self._work: Work | None = None
         self._overlays = edits.Overlays()
         self._entries: dict[int, TagEntry] = {}
@@ -170,7 +172,7 @@ class SqliteStore:
             db.executemany(
                 "INSERT INTO tag (id, path, type, scan) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "path = excluded.path, type = excluded.type, scan = excluded.scan",
-                [(tag.id, tag.path, tag.type, tag.scan_ns) for tag in tags],
+                [(tag.id, tag.path, tag.type, _scan(tag)) for tag in tags],
             )
         self._entries.clear()
         self._types.clear()
@@ -391,7 +393,8 @@ class SqliteStore:
         """See `Store`."""
         with self._snapshot() as seen:
             overlay = self._overlays.of(seen.main, tag_id)
-            return parts(seen, tag_id, start_ns, end_ns, choose, overlay if len(overlay) else None)
+            changes = overlay if len(overlay) else None
+            return parts(seen, tag_id, start_ns, end_ns, choose, changes, self._rollups)
 
     def events(
         self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
@@ -480,6 +483,7 @@ class SqliteStore:
                 self._work.close()
                 self._work = None
             self._days.close()
+            self._rollups.close()
             self._connection.close()
 
     # Inside
@@ -599,6 +603,11 @@ def _tell(db: sqlite3.Connection, *events: Mapping[str, Any]) -> None:
         "INSERT INTO event (t, kind, json) VALUES (?, ?, ?)",
         [(event["t"], event["kind"], orjson.dumps(event).decode()) for event in events],
     )
+
+
+def _scan(tag: Tag) -> int:
+    """For summaries; -1 when samples are always joined by straight lines, see `chunks.ramp_of`."""
+    return tag.scan_ns if tag.history.policy == "change" else -1
 
 
 def _identity(path: Path) -> tuple[int, int]:

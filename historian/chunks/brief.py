@@ -72,8 +72,15 @@ def form_of(type_: str) -> int:
 
 
 def ramp_of(scan_ns: int) -> int:
-    """In what time, ns, a value that rested moves to its next sample; see `historian.read.signal_of`."""
-    return max(scan_ns, LEAST_SCAN)
+    """In what time, ns, a value that rested moves to its next sample; see `historian.read.rules_of`.
+
+    Args:
+        scan_ns: Period at which the tag's device is asked; below 0: it does not rest, samples are joined by straight lines.
+
+    Returns:
+        0 for no rest.
+    """
+    return max(scan_ns, LEAST_SCAN) if scan_ns >= 0 else 0
 
 
 def nothing_yet(status: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

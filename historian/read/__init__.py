@@ -12,7 +12,7 @@ from historian.read.functions import DURATIONS, NAMES, OPCUA_NAMES, Aggregate
 from historian.read.intervals import CALENDAR, SHIFTS, Grid, civil, fixed
 from historian.read.raw import Bounded, Cursor, bounded
 from historian.read.result import Intervals
-from historian.read.signal import Signal, signal_of
+from historian.read.signal import Signal, rules_of, signal_of
 
 __all__ = [
     "CALENDAR",
@@ -33,5 +33,6 @@ __all__ = [
     "civil",
     "fixed",
     "named",
+    "rules_of",
     "signal_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -62,15 +62,20 @@ def is_stepped(tag: Tag) -> bool:
 
 def signal_of(tag: Tag, samples: Samples) -> Signal:
     """The samples of a tag that is no text, with the rules that its settings imply."""
-    scan = max(tag.scan_ns, _LEAST_SCAN_NS)
     t, v, status = samples.t, numbers(samples.type, samples.bits), samples.status
     if (np.diff(t) < 0).any():
         order = np.argsort(t, kind="stable")
         t, v, status = t[order], v[order], status[order]
+    return replace(rules_of(tag), t=t, v=v, status=status)
+
+
+def rules_of(tag: Tag) -> Signal:
+    """What a tag's settings say of how it moves, without samples."""
+    scan = max(tag.scan_ns, _LEAST_SCAN_NS)
     return Signal(
-        t,
-        v,
-        status,
+        np.empty(0, np.int64),
+        np.empty(0),
+        np.empty(0, np.uint32),
         stepped=is_stepped(tag),
         longest_ns=tag.history.max_gap_ns * 3 // 2,
         rest_ns=3 * scan if tag.history.policy == "change" else 0,

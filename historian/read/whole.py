@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from historian.chunks import SUMMARY, Summaries, form_of
+from historian.chunks import NEVER, SUMMARY, Summaries, form_of
 from historian.chunks.brief import RESTS, SIGNED, numbers
 from historian.read.functions import Aggregate
 from historian.read.signal import Mask, Signal, Times, Values
 
 _AREAS: Final = frozenset({"time-average", "time-average-bridged", "integral", "total", "total-bridged"})
+_STRAIGHT: Final = NEVER // RESTS  # no pause is so long that the value rests
 _BOUNDS: Final = frozenset({"start-bound", "end-bound", "delta-bounds", "interpolative"})
 
 
@@ -98,8 +99,9 @@ class Need:
         if item.bridge:
             must |= found["good"] != found["n"]
         if item.name in _AREAS and not self.signal.stepped:
-            other = found["ramp"] != self.signal.ramp_ns
-            must |= other & (found["gap"] > RESTS * np.minimum(found["ramp"], self.signal.ramp_ns))
+            ramp = self.signal.ramp_ns if self.signal.rest_ns else 0
+            shorter = np.minimum(np.where(found["ramp"] > 0, found["ramp"], _STRAIGHT), ramp or _STRAIGHT)
+            must |= (found["ramp"] != ramp) & (found["gap"] > RESTS * shorter)
         if item.name in _BOUNDS:
             must |= found["t0"] == self.edges[np.maximum(at - 1, 0)]
         if item.name == "counter" and self.roll_over is not None:
