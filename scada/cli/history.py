@@ -53,6 +53,9 @@ def history(
     uncertain: Annotated[
         bool, typer.Option("--uncertain", help="Calculate with Uncertain values too.")
     ] = False,
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Samples as they were stored, without later corrections.")
+    ] = False,
     sink: Annotated[
         str | None, typer.Option(metavar="NAME", help="What this database holds, not our own history.")
     ] = None,
@@ -69,6 +72,8 @@ def history(
             raise failed(f"--end {end} is not after --start {start}.", USAGE)
         if aggregate is not None and sink is not None:
             raise failed("--aggregate is of our own history. Leave out --sink, or --aggregate.", USAGE)
+        if aggregate is not None and originals:
+            raise failed("--originals shows samples; leave --aggregate out.", USAGE)
         if aggregate is not None:
             found = intervals.ask(
                 source,
@@ -86,7 +91,7 @@ def history(
             intervals.show(found, target, zone, Format.JSON if as_json else format_)
             return
         if sink is None:
-            samples = source.history(target.path, begin, stop, limit)
+            samples = source.history(target.path, begin, stop, limit, originals=originals)
         else:
             samples = history_sinks.read(source, sink, target, begin, stop, limit)
     except StoreError as error:

@@ -14,10 +14,13 @@ import typer.core
 
 from scada.cli import (
     history,
+    history_audit,
     history_backup,
     history_check,
+    history_edits,
     history_export,
     history_import,
+    history_notes,
     history_sinks,
     quarantine,
 )
@@ -42,10 +45,13 @@ verbs = typer.Typer(
 )
 verbs.command(SHOW)(history.history)
 for module in (
+    history_audit,
     history_backup,
     history_check,
+    history_edits,
     history_export,
     history_import,
+    history_notes,
     history_sinks,
     quarantine,
 ):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from historian.audit import Entry, Verdict, entries, verify
 from historian.edits import Edit
 from historian.notes import Annotation
 from historian.pages import Page
 from historian.query import History
 from historian.read import SHIFTS, Bounded, Cursor, Intervals
 from historian.store import Store
+from scada.datadir import DataDir
 from tags.model import Tag
+
+_HEADS_MAX: Final = 100_000
 
 
 class Past(abc.ABC):
@@ -23,6 +28,8 @@ class Past(abc.ABC):
     All of them raise `KeyError` for an unknown tag, `ValueError` for a question that cannot be answered, and
     `StoreError` when there is no history or it cannot be read.
     """
+
+    data: DataDir
 
     @abc.abstractmethod
     def _past(self) -> History:
@@ -58,6 +65,22 @@ class Past(abc.ABC):
             limit: At most so many, the newest.
         """
         return self._kept().annotations(None if path is None else self._tag(path).id, start_ns, end_ns, limit)
+
+    def audit(
+        self, start_ns: int, end_ns: int, kinds: Iterable[str] | None = None, limit: int = 1000
+    ) -> list[Entry]:
+        """Entries of the audit trail with start <= t < end (UTC, ns), of some kinds or all; the newest, in order."""
+        return entries(self.data.history, start_ns, end_ns, kinds, limit)
+
+    def verify_audit(self, noted: Mapping[int, bytes] | None = None) -> Verdict:
+        """Follows the audit trail's chain of hashes, and compares it with those that the history was told.
+
+        Args:
+            noted: Further hashes by number, that were seen elsewhere.
+        """
+        told = self._kept().events(0, 2**62, ["audit"], _HEADS_MAX)
+        heads = {int(event["seq"]): bytes.fromhex(event["hash"]) for event in told}
+        return verify(self.data.history, heads | dict(noted or {}))
 
     def history_page(
         self,
