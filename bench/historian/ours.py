@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.historian.day import MONTH_DAYS, MONTH_TAG, Day, Rows
 from bench.historian.store import HOUR_TAGS, Bench
+from historian.fold.work import Work
+from historian.fold.worker import Worker
 from historian.query import History
 from historian.sqlite import SqliteStore
-from historian.store import Batch, Store, StoreError
+from historian.store import Batch, Store
+from scada.clock import SystemClock
 
-_PAUSE_S = 0.02
+
+class _Clock(SystemClock):
+    """As late as the samples: what is done at the end of an hour is done when they reach it."""
+
+    now_ns = 0
+
+    def utc_ns(self) -> int:
+        return self.now_ns
 
 
 class Ours(Bench):
@@ -24,36 +33,41 @@ class Ours(Bench):
         super().__init__(day, folder / "history")
         self.store = SqliteStore.writer(self.folder)
         self.store.declare(day.tags)
-        self._end = threading.Event()
-        self._problem: StoreError | None = None
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
+        self._clock = _Clock()
+        self._worker = Worker(lambda _: self._work(), self._clock)
+        self._worker.start()
         self._reader: Store | None = None
         self._past: History | None = None
 
-    def _work(self) -> None:
-        """As the historian's own thread."""
-        try:
-            while not self._end.wait(_PAUSE_S):
-                self.store.fold()
-                self.store.join_short()
-        except StoreError as error:
-            self._problem = error
+    def _work(self) -> Work:
+        return Work(self.folder, self.store.path)
 
     def append(self, rows: Rows) -> None:
         """See `Bench`."""
-        self.store.append(Batch(rows, utc_ns=int(rows["t"][-1])))
+        self._clock.now_ns = max(self._clock.now_ns, int(rows["t"][-1]))
+        self.store.append(Batch(rows, utc_ns=self._clock.now_ns))
+        if self._worker.problem:
+            raise self._worker.problem
 
     def settle(self) -> None:
         """See `Bench`."""
-        if self._thread.is_alive():
-            self._end.set()
-            self._thread.join()
-        if self._problem:
-            raise self._problem
-        self.store.fold(force=True)
-        while self.store.join_short():
-            pass
+        self._worker.stop()
+        work = self._work()
+        while work.waiting()[0]:
+            work.fold()
+        for number in work.open_days():
+            work.settle(number)
+        work.close()
+        self._worker = Worker(lambda _: self._work(), self._clock)
+        self._worker.start()
+
+    def seal(self) -> None:
+        """Closes all days, with their digests and summaries."""
+        self._worker.stop()
+        work = self._work()
+        for number in work.open_days():
+            work.seal(number, self._clock.now_ns)
+        work.close()
 
     def size(self) -> int:
         """See `Bench`."""
@@ -111,8 +125,7 @@ class Ours(Bench):
 
     def close(self) -> None:
         """See `Bench`."""
-        self._end.set()
-        self._thread.join()
+        self._worker.stop()
         if self._reader is not None:
             self._reader.close()
         self.store.close()

@@ -85,6 +85,10 @@ class Server(Bench):
                 found += path.stat().st_size if path.is_file() else 0
         return found
 
+    def processor_s(self) -> float:
+        """See `Bench`."""
+        return super().processor_s() + self._database.processor_s()
+
     def buckets(self, tag: int, count: int) -> int:
         """See `Bench`."""
         return self._parts(tag, self.day.start, self.day.seconds * 10**9, count)

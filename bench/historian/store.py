@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -71,6 +72,10 @@ class Bench(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Ends it."""
+
+    def processor_s(self) -> float:
+        """Processor time that it and this process have used, s."""
+        return time.process_time()
 
     @property
     def hour_ns(self) -> int:
