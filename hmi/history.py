@@ -38,11 +38,13 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
     """
     zone = client.site.timezone
 
-    def when(text: str) -> int:
-        return _understood(moment, text, clock.utc_ns(), zone)
+    def when(*texts: str) -> list[int]:
+        """Times of one question: all of them from the same now."""
+        now = clock.utc_ns()
+        return [_understood(moment, text, now, zone) for text in texts]
 
     def between(start: str, end: str) -> tuple[int, int]:
-        first, last = when(start), when(end)
+        first, last = when(start, end)
         if last <= first:
             raise HTTPException(422, "end must be after start")
         return first, last
@@ -77,7 +79,7 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
         originals: Annotated[bool, Query(description="as stored, before anybody corrected them")] = False,
     ) -> Response:
         """Stored samples with start <= t < end, page by page; newest first when the end is before the start."""
-        tag, first, last = tag_of(path), when(start), when(end)
+        tag, (first, last) = tag_of(path), when(start, end)
         place = None if cursor is None else _understood(Cursor.parse, cursor)
         return await ask(
             lambda c: questions.samples(c, tag, first, last, limit, place, bounds=bounds, originals=originals)
@@ -93,7 +95,7 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
         bridge: Annotated[bool, Query(description="interpolate over gaps")] = False,
     ) -> Response:
         """What a tag was at given times: stored, interpolated or held, by its kind; null in a gap."""
-        tag, times = tag_of(path), [when(text) for text in t]
+        tag, times = tag_of(path), when(*t)
         return await ask(lambda c: questions.moments(c, tag, times, uncertain=uncertain, bridge=bridge))
 
     @app.get("/api/intervals/{path:path}", response_model=history_models.Intervals)
@@ -123,7 +125,7 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
             "uncertain": uncertain,
             "state": state,
             "roll_over": roll_over,
-            "origin_ns": None if origin is None else when(origin),
+            "origin_ns": None if origin is None else when(origin)[0],
         }
         return await ask(lambda c: questions.intervals(c, tag, aggregate, first, last, span, **more))
 

@@ -205,6 +205,13 @@ def test_one_value_for_each_interval(api: httpx.Client) -> None:
     assert (since(cut["start_ns"]), cut["v"]) == ([5, 10, 20], [0, 1, 0])
 
 
+def test_now_is_the_same_throughout_a_question(api: httpx.Client) -> None:
+    params = {"aggregate": "count", "start": "-1h", "end": "now", "every": "10min"}
+    found = api.get("/api/intervals/tank1/LT-101", params=params).json()
+    assert len(found["v"]) == 6
+    assert found["end_ns"][-1] - found["start_ns"][0] == 3600 * SECOND
+
+
 def test_several_tags_on_one_grid(api: httpx.Client) -> None:
     tags = ["tank1/LT-101", "tank1/LV-101/OUT"]
     found = ask(api, "grid", tag=tags, start=0, end=30, every="10s")
