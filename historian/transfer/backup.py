@@ -84,8 +84,9 @@ def backup(
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(_moment(folder))
         main = held[FILE]
-        made = Manifest(now_ns, _meta(main, "store"), _count(main, "tag"))
-        sources = _sources(folder, main)
+        with _errors(folder / FILE):
+            made = Manifest(now_ns, _meta(main, "store"), _count(main, "tag"))
+            sources = _sources(folder, main)
         make_folder(target / HISTORY)
         made.write(target, manifests.PROGRESS)
         total = sum(source.path.stat().st_size for source in sources if source.path.exists()) or 1
@@ -106,9 +107,10 @@ def backup(
                 except FileNotFoundError:
                     made.gone.append(source.name)
                 except StoreDamagedError:
-                    made.files[name] = _copy_bytes(source.path, target / name)
+                    made.files |= _copy_bytes(source.path, target / name, name)
                     made.damaged.append(source.name)
-                copied += step
+                else:
+                    copied += made.files[name].size
             made.write(target, manifests.PROGRESS)
             done += step
             progress("copying", min(1.0, done / total), done)
@@ -191,12 +193,15 @@ def _copy(
     return _finished(target, key, seal)
 
 
-def _copy_bytes(source: Path, target: Path) -> Copied:
+def _copy_bytes(source: Path, target: Path, name: str) -> dict[str, Copied]:
     """Copies what SQLite cannot read, for whoever wants to repair it."""
+    found = {}
     for ending in ("", "-wal"):
+        copy = target.with_name(target.name + ending)
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(source.with_name(source.name + ending), target.with_name(target.name + ending))
-    return _finished(target)
+            shutil.copyfile(source.with_name(source.name + ending), copy)
+            found[name + ending] = _finished(copy)
+    return found
 
 
 def _finished(target: Path, key: str = "", seal: str = "") -> Copied:
@@ -228,7 +233,7 @@ def _number_on(folder: Path, made: Manifest) -> None:
     path = folder / FILE
     last = 0
     for name in made.files:
-        if name.startswith(f"{HISTORY}/{DAYS}/"):
+        if name.startswith(f"{HISTORY}/{DAYS}/") and name.removeprefix(f"{HISTORY}/") not in made.damaged:
             with contextlib.closing(_connect(folder.parent / name)) as db:
                 owner, _, seq = _meta(db, "rolled").partition(" ")
                 last = max(last, int(seq)) if owner == made.store and seq else last

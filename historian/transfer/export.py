@@ -35,6 +35,7 @@ class Question(NamedTuple):
         kind: Of the file.
         words: What a person asked for; the same words go on with what was left, also when `now` has become later.
         measurement: Of the line protocol.
+        originals: Samples as they were stored, without edits.
     """
 
     tags: Sequence[TagEntry]
@@ -43,6 +44,7 @@ class Question(NamedTuple):
     kind: str
     words: Mapping[str, Any]
     measurement: str = formats.MEASUREMENT
+    originals: bool = False
 
 
 class Exported(NamedTuple):
@@ -129,7 +131,15 @@ def export(
             return document
 
         save()
-        for block in blocks(store, question.tags, question.start_ns, question.end_ns, place, BLOCK):
+        for block in blocks(
+            store,
+            question.tags,
+            question.start_ns,
+            question.end_ns,
+            place,
+            BLOCK,
+            originals=question.originals,
+        ):
             file.write(block.tag, block.samples)
             samples[block.tag.path] = samples.get(block.tag.path, 0) + len(block.samples)
             place, since = block.next, since + len(block.samples)

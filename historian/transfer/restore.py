@@ -60,7 +60,7 @@ def verify(
     wrong += [
         f"{path}: does not belong to the backup"
         for path in sorted((source / HISTORY).rglob("*"))
-        if path.is_file() and path not in known and not path.name.endswith("-wal")
+        if path.is_file() and path not in known
     ]
     return made, wrong
 

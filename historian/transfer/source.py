@@ -13,7 +13,9 @@ from historian.store import Samples, TagEntry
 class Readable(Protocol):
     """What an export needs of a store."""
 
-    def raw(self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000) -> Samples:
+    def raw(
+        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, originals: bool = False
+    ) -> Samples:
         """See `historian.store.Store`."""
         ...
 
@@ -47,7 +49,14 @@ class Block(NamedTuple):
 
 
 def blocks(
-    store: Readable, tags: Sequence[TagEntry], start_ns: int, end_ns: int, place: Place, size: int
+    store: Readable,
+    tags: Sequence[TagEntry],
+    start_ns: int,
+    end_ns: int,
+    place: Place,
+    size: int,
+    *,
+    originals: bool = False,
 ) -> Iterator[Block]:
     """Samples with start <= t < end.
 
@@ -58,11 +67,12 @@ def blocks(
         end_ns: UTC, ns.
         place: Where to begin.
         size: At most so many samples in a block.
+        originals: As they were stored, without edits.
     """
     number, t, skip = place
     while number < len(tags):
         tag = tags[number]
-        found = store.raw(tag.id, start_ns if t is None else t, end_ns, size + skip)
+        found = store.raw(tag.id, start_ns if t is None else t, end_ns, size + skip, originals=originals)
         samples = _behind(found, skip)
         if found.more and len(samples):
             cursor = Cursor.after(samples.t, None if t is None else Cursor(t, skip))

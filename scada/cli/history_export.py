@@ -39,6 +39,9 @@ def export(
         Kind | None, typer.Option("--format", help="By the name of the file by default.")
     ] = None,
     measurement: Annotated[str, typer.Option(metavar="NAME", help="Of the line protocol.")] = "closedloop",
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Samples as they were stored, without edits.")
+    ] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Forget what an interrupted export has left.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Put it in the place of a file that is there.")
@@ -69,6 +72,7 @@ def export(
                 progress,
                 words={"start": start, "end": end},
                 measurement=measurement,
+                originals=originals,
                 anew=anew,
                 replace=replace,
             )
@@ -90,10 +94,15 @@ def export(
         return
     again = f" {done.resumed:,} of them were there from before." if done.resumed else ""
     out.print(
-        f"{file}: {done.counted:,} samples of {len(done.samples)} tags, {done.size / 1e6:,.1f} MB; "
+        f"{file}: {count_of(done.counted, 'sample')} of {count_of(len(done.samples), 'tag')}, {done.size / 1e6:,.1f} MB; "
         f"counted again in the file.{again}",
         markup=False,
     )
+
+
+def count_of(count: int, noun: str) -> str:
+    """`1 tag`, `2 tags`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def add_to(verbs: typer.Typer) -> None:

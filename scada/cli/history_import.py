@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from scada.cli.bars import steps
-from scada.cli.history_export import Kind
+from scada.cli.history_export import Kind, count_of
 from scada.cli.options import AsJson, Data, past
 from scada.cli.render import FAILED, USAGE, err, failed, out, plain, show_json, utc_text
 from scada.client import StoreError
@@ -77,7 +77,7 @@ def import_(
             }
         )
         return
-    what = f"{file}: {done.samples:,} samples of {len(done.tags)} tags"
+    what = f"{file}: {count_of(done.samples, 'sample')} of {count_of(len(done.tags), 'tag')}"
     if dry_run:
         out.print(f"{what}. No problems; nothing was imported.", markup=False)
     elif done.added == done.samples:

@@ -64,6 +64,7 @@ def export(
     *,
     words: dict[str, str] | None = None,
     measurement: str = formats.MEASUREMENT,
+    originals: bool = False,
     anew: bool = False,
     replace: bool = False,
 ) -> Exported:
@@ -79,6 +80,7 @@ def export(
         progress: Told the share that is done and the samples.
         words: What a person typed; the same words go on with what an interrupted call has left.
         measurement: Of the line protocol.
+        originals: Samples as they were stored, without edits.
         anew: Forget what an interrupted call has left.
         replace: Put it in the place of a file that is there.
 
@@ -88,9 +90,14 @@ def export(
     """
     with _reading(data) as store:
         tags = matching(list(store.ids().values()), patterns)
-        asked: dict[str, object] = {"tags": list(patterns), "format": kind, "measurement": measurement}
+        asked: dict[str, object] = {
+            "tags": list(patterns),
+            "format": kind,
+            "measurement": measurement,
+            "originals": originals,
+        }
         asked |= words if words is not None else {"start": start_ns, "end": end_ns}
-        question = Question(tags, start_ns, end_ns, kind, asked, measurement)
+        question = Question(tags, start_ns, end_ns, kind, asked, measurement, originals)
         return _export(store, question, target, progress, anew=anew, replace=replace)
 
 

@@ -238,6 +238,23 @@ def test_sealed_days_of_an_earlier_backup_are_linked_and_late_samples_are_not_mi
     assert everything(again)["plant/float64"].bits.tolist() == [0, 1000, *range(1, 61)]
 
 
+def test_a_damaged_day_is_copied_as_it_is_and_said(tmp_path: Path) -> None:
+    data = empty(tmp_path / "data")
+    store = SqliteStore.writer(data.history)
+    for i in range(40):
+        store.append(batch(i, DAY // 20))
+    store.fold(force=True)
+    store.close()
+    path = min((data.history / "days").glob("*.sqlite"))
+    path.write_bytes(b"\0" * 5000)
+    done = backup(data, tmp_path / "backup", 7)
+    assert done.manifest.damaged == [f"days/{path.name}"]
+    assert verify(tmp_path / "backup")[1] == []
+    again = restored(tmp_path, tmp_path / "backup")
+    assert (again.history / "days" / path.name).read_bytes() == b"\0" * 5000
+    assert 39 in everything(again)["plant/float64"].bits
+
+
 def test_a_copy_needs_no_other_file_beside_it(tmp_path: Path) -> None:
     data = make(tmp_path / "data")
     with contextlib.closing(sqlite3.connect(data.history / FILE)) as open_:  # the log is not written back

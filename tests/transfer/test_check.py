@@ -21,7 +21,7 @@ from historian.transfer.backup import backup
 from historian.transfer.check import UNCOVERED, Damage, check
 from scada.datadir import DataDir
 from tags.types import to_bits
-from tests.transfer.plant import SECOND, T0, everything, make, plain
+from tests.transfer.plant import SECOND, T0, empty, everything, make, plain, tag
 from tests.transfer.test_cli import asked, say
 
 DAY = T0 // (86_400 * SECOND)
@@ -33,6 +33,7 @@ def settled(root: Path, n: int = 60) -> DataDir:
     data = make(root, n)
     store = SqliteStore.writer(data.history)
     store.fold(force=True)
+    store.work().settle(DAY)  # with summaries
     for i in range(3):
         row = (9, 0, T0 + (n + i) * SECOND, to_bits("float64", 0.5 + i))
         store.append(
@@ -60,6 +61,11 @@ def flip(data: DataDir, name: str, table: str, key: str, column: str, at: float 
         flipped[int(len(blob) * at)] ^= 0x10
         db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (bytes(flipped), number))
     return int(number)
+
+
+def first_chunk(data: DataDir) -> int:
+    with contextlib.closing(sqlite3.connect(data.history / DAY_FILE)) as db:
+        return int(db.execute("SELECT min(id) FROM chunk").fetchone()[0])
 
 
 def test_a_history_that_is_sound_has_no_damage(tmp_path: Path) -> None:
@@ -96,17 +102,27 @@ def test_a_flipped_bit_is_found_and_named(
 @pytest.mark.parametrize(
     ("name", "statement", "block", "message"),
     [
-        (DAY_FILE, "UPDATE chunk SET tag = 2 WHERE id = 1", "chunk 1", "it is a chunk of tag 1"),
-        (DAY_FILE, "UPDATE chunk SET n = n + 1 WHERE id = 1", "chunk 1", "its row gives other times"),
-        (DAY_FILE, "UPDATE chunk SET t0 = t0 - 1 WHERE id = 1", "chunk 1", "its row gives other times"),
-        (DAY_FILE, "DELETE FROM times", "chunk 1", "its time stamps (1) are missing"),
-        (DAY_FILE, "UPDATE times SET t1 = t1 + 1", "times 1", "its row gives another time"),
+        (DAY_FILE, "UPDATE chunk SET tag = 2 WHERE id = {first}", "chunk {first}", "it is a chunk of tag 1"),
+        (
+            DAY_FILE,
+            "UPDATE chunk SET n = n + 1 WHERE id = {first}",
+            "chunk {first}",
+            "its row gives other times",
+        ),
+        (
+            DAY_FILE,
+            "UPDATE chunk SET t0 = t0 - 1 WHERE id = {first}",
+            "chunk {first}",
+            "its row gives other times",
+        ),
+        (DAY_FILE, "DELETE FROM times", "chunk {first}", "its time stamps ("),
+        (DAY_FILE, "UPDATE times SET t1 = t1 + 1", "times {times}", "its row gives another time"),
         (FILE, "UPDATE journal SET t1 = t1 + 1", "journal 3", "its checksum is another"),
         (FILE, "UPDATE journal SET n = n + 1", "journal 3", "its checksum is another"),
         (FILE, "UPDATE journal SET positions = '[]' || ' '", "journal 3", "its checksum is another"),
         (FILE, "DELETE FROM journal WHERE seq = 4", "journal 4", "missing"),
         (FILE, "UPDATE text SET tag = 1 WHERE id = 1", "text 1", "plant/bool is no tag of texts"),
-        (FILE, "UPDATE event SET json = '{'", "event 1", "it is no JSON"),
+        (FILE, "UPDATE event SET json = '{{'", "event 1", "it is no JSON"),
         (FILE, "UPDATE event SET t = t + 1", "event 1", "its row gives another time or kind"),
         (
             FILE,
@@ -127,16 +143,20 @@ def test_rows_that_do_not_fit_are_found_and_named(
     tmp_path: Path, name: str, statement: str, block: str, message: str
 ) -> None:
     data = settled(tmp_path / "data")
-    change(data, name, statement)
+    with contextlib.closing(sqlite3.connect(data.history / DAY_FILE)) as db:
+        numbers = {"first": first_chunk(data), "times": db.execute("SELECT min(id) FROM times").fetchone()[0]}
+    change(data, name, statement.format(**numbers))
+    block = block.format(**numbers)
     assert any(one.block == block and one.message.startswith(message) for one in found(data)), found(data)
 
 
 def test_chunks_that_were_exchanged_are_found(tmp_path: Path) -> None:
     data = settled(tmp_path / "data")
-    swap = "UPDATE chunk SET samples = (SELECT samples FROM chunk AS c WHERE c.id = 2) WHERE id = 1"
-    change(data, DAY_FILE, swap)
+    first = first_chunk(data)
+    swap = f"(SELECT samples FROM chunk AS c WHERE c.id = {first + 1})"
+    change(data, DAY_FILE, f"UPDATE chunk SET samples = {swap} WHERE id = {first}")
     (one,) = found(data)
-    assert (one.block, one.message) == ("chunk 1", "it is a chunk of tag 2")
+    assert (one.block, one.message) == (f"chunk {first}", "it is a chunk of tag 2")
 
 
 def sealed(root: Path) -> DataDir:
@@ -249,25 +269,36 @@ def test_bytes_ruined_anywhere_in_a_day_change_nothing_or_are_found(tmp_path: Pa
 
 def test_what_can_still_be_read_of_a_table_is_looked_at(tmp_path: Path) -> None:
     """A page in the midst of a table is gone: the chunks before and behind it are still looked at."""
-    data = settled(tmp_path / "data", 4000)
-    path = data.history / DAY_FILE
+    tags = [tag(i + 1, f"plant/T-{i}", "float64") for i in range(30)]
+    data = empty(tmp_path / "data", tags)
+    store = SqliteStore.writer(data.history)
+    rows = np.zeros(30 * 500, SAMPLE)
+    rows["tag"], rows["t"] = np.repeat(np.arange(1, 31), 500), np.tile(T0 + np.arange(500) * SECOND, 30)
+    rows["bits"] = np.random.default_rng(1).random(len(rows)).view(np.uint64)
+    store.append(Batch(rows, utc_ns=T0))
+    store.fold(force=True)
+    store.close()
     flip(data, DAY_FILE, "chunk", "id", "samples")
+    path = data.history / DAY_FILE
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         size = db.execute("PRAGMA page_size").fetchone()[0]
         root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chunk'").fetchone()[0]
     content = bytearray(path.read_bytes())
     page = memoryview(content)[(root - 1) * size : root * size]
-    kind, cells = page[0], int.from_bytes(page[3:5], "big")
-    assert kind == 5  # the root has leaves below it
-    first = int.from_bytes(page[12:14], "big")  # the first cell: number of a leaf
-    leaf = int.from_bytes(page[first : first + 4], "big")
-    assert cells >= 1
+    assert page[0] == 5  # the root has leaves below it
+    third = int.from_bytes(page[16:18], "big")  # the third cell: number of a leaf
+    leaf = int.from_bytes(page[third : third + 4], "big")
     content[(leaf - 1) * size] = 0xEE
     path.write_bytes(bytes(content))
-    damage = found(data)
-    assert any(one.message == "SQLite cannot read it" for one in damage)
-    assert check(data.history).blocks > 2
+    report = check(data.history)
+    lost = [one for one in report.damage if one.message == "SQLite cannot read it"]
+    assert len(lost) == 1
+    numbers = [int(word) for word in lost[0].block.split() if word.isdecimal()]
+    gone = numbers[-1] - numbers[0] + 1
+    assert 2 < numbers[0] <= numbers[-1] < 10
+    assert [one.block for one in report.damage if one.message == "its checksum is another"] == ["chunk 1"]
+    assert report.samples == (30 - gone) * 500
 
 
 def test_a_backup_is_checked_like_a_plant_and_the_command_says_what_it_found(tmp_path: Path) -> None:
@@ -281,7 +312,7 @@ def test_a_backup_is_checked_like_a_plant_and_the_command_says_what_it_found(tmp
     assert code == 1
     line = next(line for line in text.splitlines() if line.startswith(DAY_FILE))
     assert line.split("\t")[1:] == [
-        "chunk 1",
+        f"chunk {first_chunk(data)}",
         "plant/bool",
         "2026-09-21T14:13:20.123Z",
         "2026-09-21T14:14:18.123Z",

@@ -103,11 +103,13 @@ class Failing:
     def __init__(self, store: SqliteStore, left: int) -> None:
         self.store, self.left = store, left
 
-    def raw(self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000) -> Samples:
+    def raw(
+        self, tag_id: int, start_ns: int, end_ns: int, limit: int = 100_000, *, originals: bool = False
+    ) -> Samples:
         self.left -= 1
         if self.left < 0:
             raise CutError
-        return self.store.raw(tag_id, start_ns, end_ns, limit)
+        return self.store.raw(tag_id, start_ns, end_ns, limit, originals=originals)
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.csv.zst", "x.lines", "x.parquet"])

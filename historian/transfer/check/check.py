@@ -81,7 +81,7 @@ class _Whole:
                     self._day(db, name)
                 elif name == SPOOL:
                     self._spool(db, name)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 self._report.add(Damage(name, "structure", str(error)))
 
     def _main(self, db: sqlite3.Connection, name: str) -> None:

@@ -38,7 +38,7 @@ def opened(path: Path, name: str, report: Report) -> Iterator[sqlite3.Connection
                 if message != "ok":
                     said = str(message).removeprefix("*** in database main ***").strip().replace("\n", "; ")
                     report.add(Damage(name, "structure", said))
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name in SQLite's message
             report.add(Damage(name, "structure", str(error)))
             if not _readable(db):
                 db = None
@@ -50,7 +50,7 @@ def _readable(db: sqlite3.Connection | None) -> bool:
         return False
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return False
     return True
 
