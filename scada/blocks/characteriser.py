@@ -3,9 +3,10 @@
     OUT = y1 + (x - x1) (y2 - y1) / (x2 - x1)            x1 <= x <= x2, two neighbouring points
 
 `outside: hold` (default) keeps the value of the end point beyond it, and OUT is UncertainEngineeringUnitsExceeded there,
-which controllers may act on; `outside: extend` goes on along the line of the last two points.
+which controllers may act on; `outside: extend` goes on along the line of the last two points. Bad or stale input: OUT
+keeps its value with the quality of the input.
 
-Source: IEC 61804 / FOUNDATION Fieldbus FF-892, function block SC (signal characterizer).
+Source: FOUNDATION Fieldbus FF-892, function block signal characterizer.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -6,7 +6,8 @@ The quality travels with the value: what was bad when it went in is bad when it 
 A scan that was missed counts as one more with the value before it. Until T has passed for the first time OUT is the
 first usable sample, and after a restart the line is filled with the first sample anew: what was under way is not known.
 
-Source: Seborg, Edgar, Mellichamp, Doyle, Process Dynamics and Control (4th ed., 2016), §6.2.
+Source: D. E. Seborg, T. F. Edgar, D. A. Mellichamp, F. J. Doyle, Process Dynamics and Control (4th ed., 2016), §6.2;
+FOUNDATION Fieldbus FF-892, function block dead time.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

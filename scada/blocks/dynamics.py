@@ -12,8 +12,12 @@ it gives the same bits on every machine; dt = time of the whole scan periods tha
 The step response of the filter is 1 - (T / (T + dt))^n, which is below 1 - exp(-t / T) by less than 0.19 dt / T. Both
 begin in the steady state of their first usable sample. The state survives a restart within ten minutes.
 
-Source: D. E. Seborg, T. F. Edgar, D. A. Mellichamp, F. J. Doyle, Process Dynamics and Control (4th ed., 2016), §5.2, §6.1,
-§17.3; K. J. Åström, B. Wittenmark, Computer-Controlled Systems (3rd ed., 1997), §8.2 (backward difference).
+Bad or stale input: OUT keeps its value with the quality of the input; then it goes on from there without a jump, and
+what the input did meanwhile is no slope to lead with.
+
+Source: D. E. Seborg, T. F. Edgar, D. A. Mellichamp, F. J. Doyle, Process Dynamics and Control (4th ed., 2016), §5.2, §6.1;
+K. J. Åström, B. Wittenmark, Computer-Controlled Systems (3rd ed., 1997), chapter 8 (backward difference); FOUNDATION
+Fieldbus FF-892, function block lead lag.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -10,8 +10,9 @@ disarmed or not yet read, all of them track it. SELECTED says who it is (1 …).
 
 An input that is Bad or stale is left out; with none left the output stays where it is.
 
-Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), §13.6 (selectors with tracking); Seborg, Edgar, Mellichamp,
-Doyle, Process Dynamics and Control (4th ed., 2016), §16.2; FOUNDATION Fieldbus FF-892, function block CS.
+Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), selectors with tracking; D. E. Seborg, T. F. Edgar,
+D. A. Mellichamp, F. J. Doyle, Process Dynamics and Control (4th ed., 2016), chapter 16 (selective control and override);
+FOUNDATION Fieldbus FF-891, function block control selector.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -3,10 +3,9 @@
     y += clamp(x - y, -down dt, up dt)                   engineering units of the input, rates per second
 
 It begins at the first usable sample. After a pause of the machine it moves on from where it was. The value survives a
-restart within ten minutes.
+restart within ten minutes. Bad or stale input: OUT stands, with the quality of the input, and moves on from there.
 
-Source: IEC 61131-3 has none; the block is the rate limiter of Seborg, Edgar, Mellichamp, Doyle, Process Dynamics and
-Control (4th ed., 2016), §16 (override and selective controls).
+Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), jump and rate limiters.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

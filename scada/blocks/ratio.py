@@ -3,9 +3,11 @@
     OUT = RATIO x + bias                                 OUT in the unit of the block; RATIO moves at `ramp` per second
 
 OUT is meant as the set point of a controller (`setpoint: {tag: …}`). RATIO can be written; it survives a restart.
+Bad or stale input: OUT keeps its value with the quality of the input; a controller behind it does what its own
+`on_bad_pv` says.
 
-Source: FOUNDATION Fieldbus FF-891, function block RA (ratio); Seborg, Edgar, Mellichamp, Doyle, Process Dynamics and
-Control (4th ed., 2016), §15.2.
+Source: FOUNDATION Fieldbus FF-891, function block ratio; D. E. Seborg, T. F. Edgar, D. A. Mellichamp, F. J. Doyle,
+Process Dynamics and Control (4th ed., 2016), §15.2.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

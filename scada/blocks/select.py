@@ -9,7 +9,7 @@ Inputs that are Bad or stale are left out. With fewer usable ones than `least` (
 worst quality of the inputs. Else OUT has the quality of what it was made from. USED says how many were usable, SELECTED
 which one was taken (1 …; 0 for a mean). Of equal values the first is taken. OUT is a new sample when any input is.
 
-Source: FOUNDATION Fieldbus FF-891, function block IS (input selector) with MIN_GOOD; ISA-5.9-2023, signal selection.
+Source: FOUNDATION Fieldbus FF-892, function block input selector, with its MIN_GOOD.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -9,8 +9,8 @@ While an output that x would move is in Local, held by an interlock, forced, dis
 told the x that belongs to what the outputs do, and tracks it; when an output is limited, the x of the limit. So it starts,
 takes over and leaves a limit without a bump. Bad or stale x: the outputs stay.
 
-Source: Seborg, Edgar, Mellichamp, Doyle, Process Dynamics and Control (4th ed., 2016), §15.1 (split-range control);
-FOUNDATION Fieldbus FF-892, function block SPLT (output splitter).
+Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), split-range control; FOUNDATION Fieldbus FF-892,
+function block splitter.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -15,7 +15,7 @@ result is UncertainSubstituteValue meanwhile, or UncertainLastUsableValue for `h
 point and result survive a restart.
 
 Source: IEC 60730-2-9 (temperature sensing controls: operating differential); K. J. Åström, T. Hägglund, Advanced PID
-Control (ISA 2006), §2.2 (on-off control with hysteresis and dead zone).
+Control (ISA 2006), on-off control with hysteresis and dead zone.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

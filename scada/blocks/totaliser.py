@@ -12,7 +12,7 @@ Reset: by writing RESET, or when `reset` becomes true. LAST then is the total th
 Bad or stale input: `on_bad: stop` (default) counts nothing and TOTAL is UncertainLastUsableValue meanwhile; `on_bad: last`
 counts on with the last usable rate, and TOTAL is UncertainSubstituteValue.
 
-Source: FOUNDATION Fieldbus FF-892, function block IT (integrator); W. Kahan, Further remarks on reducing truncation
+Source: FOUNDATION Fieldbus FF-892, function block integrator; W. Kahan, Further remarks on reducing truncation
 errors, Communications of the ACM 8 (1965).
 """
 

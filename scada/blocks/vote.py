@@ -9,7 +9,7 @@ stops nothing; when fewer than `need` are left, Q keeps its value and is Uncerta
 
 DISAGREE: the inputs have not agreed for `disagree_time`, or one has not been usable for that long; it has an alarm.
 
-Source: IEC 61511-1:2016, §3.2.87 (MooN architectures); ISA-TR84.00.02-2022 (degraded voting). This is no safety system.
+Source: IEC 61511-1:2016 (MooN architectures); ISA-TR84.00.02 (degraded voting). This is no safety system.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from tags.site import function_models, models
+from tags.site.block_keys import KEYS
 
 URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,6 +31,10 @@ def schema() -> dict[str, Any]:
     definitions["Motor"]["properties"].pop("group", None)
     for definition in definitions.values():
         definition.pop("title", None)
+    for name, model in function_models.BLOCKS.items():
+        for key, text in KEYS[name].items():
+            properties = definitions[model.__name__]["properties"]
+            _describe(properties, key, text)
     head = definitions.pop("Head")
     blocks = [{"$ref": f"#/$defs/{model.__name__}"} for model in function_models.BLOCKS.values()]
     addition = {
@@ -63,6 +68,13 @@ def schema() -> dict[str, Any]:
         "properties": head["properties"],
         "$defs": definitions,
     }
+
+
+def _describe(properties: dict[str, Any], key: str, text: str) -> None:
+    """Puts the meaning of a key before what its kind of value says of itself."""
+    found = properties[key]
+    own = found.get("description")
+    found["description"] = text if own is None else f"{text}. {own}"
 
 
 def _named(value: dict[str, Any], description: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from scada.blocks import registry
 from scada.blocks.base import NOT_OURS, Binder, Context, FunctionBlock, Tick
 from tags import model
+from tags.model import MEMORY
 from tags.quality import GOOD
 
 MS = 1_000_000
@@ -140,6 +141,8 @@ class Rig:
                     outputs.tracking[row] = gate
                     if outputs.wanted[row] is not None and not gate:
                         outputs.applied[row] = outputs.wanted[row]
+                        if self.binder.tags[path].kind == MEMORY:
+                            self.signals.value[outputs.slot[row]] = outputs.wanted[row]
             self.events += self.ctx.events
             self.ctx.events.clear()
             self.signals.fresh[:] = [False] * len(self.signals.fresh)
