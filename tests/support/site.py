@@ -71,9 +71,9 @@ def make_site(**overrides: Any) -> Site:
     tags: list[Tag] = []
 
     def add(writer: str, rows: list[dict[str, Any]]) -> None:
-        start = sum(tag.writer == writer for tag in tags)
+        start, known = sum(tag.writer == writer for tag in tags), len(tags)
         tags.extend(
-            Tag(**{"id": len(tags) + number + 1, "writer": writer, "row": start + number, **row})
+            Tag(**{"id": known + number + 1, "writer": writer, "row": start + number, **row})
             for number, row in enumerate(rows)
         )
 
