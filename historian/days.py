@@ -226,6 +226,7 @@ class Days:
         else:
             uri = f"{path.absolute().as_uri()}?mode=ro"
             db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=2.0)
+        db.text_factory = schema.text
         try:
             if self._writes:
                 schema.prepare_day(db)
@@ -234,6 +235,9 @@ class Days:
         except sqlite3.Error:
             db.close()
             raise
+        except UnicodeDecodeError as error:  # a damaged name in SQLite's message
+            db.close()
+            raise sqlite3.DatabaseError(f"damaged: {error}") from error
         return db
 
 

@@ -101,18 +101,17 @@ def prepare(db: sqlite3.Connection) -> None:
     version = number(db, "user_version")
     if version == 0:
         db.executescript(
-            f"BEGIN; {_TABLES} {_DAYS} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN; {_TABLES} {_DAYS} {edits.TABLES} {notes.TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
     elif version < VERSION and number(db, "application_id") == _APPLICATION:
         _upgrade(db, version)
     check(db)
-    db.executescript(f"BEGIN; {edits.TABLES} {notes.TABLES} COMMIT;")
 
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:
     if version == 1:
         db.executescript(f"BEGIN; {_FROM_1} PRAGMA user_version = 2; COMMIT;")
-    db.executescript(f"BEGIN; {_FROM_2} {_DAYS}")
+    db.executescript(f"BEGIN; {_FROM_2} {_DAYS} {edits.TABLES} {notes.TABLES}")
     try:
         first = dict(db.execute(_OLD_FIRST).fetchall())
         last = settled.Settled().last(db)
@@ -146,6 +145,11 @@ def prepare_day(db: sqlite3.Connection) -> None:
             f"PRAGMA user_version = {DAY_VERSION}; COMMIT;"
         )
     check_day(db)
+
+
+def text(raw: bytes) -> str:
+    """Texts of a connection (its `text_factory`): a byte that has flipped must not cost the whole answer it stands in."""
+    return raw.decode(errors="replace")
 
 
 def tune(db: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
@@ -37,18 +37,21 @@ CREATE TABLE IF NOT EXISTS times (
 );
 CREATE INDEX IF NOT EXISTS chunk_tag ON chunk (tag, t1, t0, n);
 CREATE INDEX IF NOT EXISTS chunk_times ON chunk (times);
+CREATE INDEX IF NOT EXISTS chunk_hasty ON chunk (tag, t1) WHERE summary IS NULL;
 """
 
 _PLACES: Final = "SELECT id, t0, t1, n FROM chunk WHERE tag = ? AND t1 >= ? AND t0 < ? ORDER BY t0, id"
 _HEADS: Final = (
     "SELECT id, t0, t1, n, summary FROM chunk WHERE tag = ? AND t1 >= ? AND t0 < ? ORDER BY t0, id"
 )
+_HASTY: Final = "SELECT id FROM chunk WHERE tag = ? AND summary IS NULL"
 _CHUNK: Final = "SELECT tag, t0, times, samples FROM chunk WHERE id = ?"
 _NEWEST: Final = "SELECT id FROM chunk WHERE tag = ? AND t1 < ? ORDER BY t1 DESC, id DESC LIMIT 1"
 _LAST: Final = (
     "SELECT tag.id, chunk.id, chunk.t1, summary FROM tag JOIN chunk ON chunk.id = "
     "(SELECT c.id FROM chunk AS c WHERE c.tag = tag.id ORDER BY c.t1 DESC, c.id DESC LIMIT 1)"
 )
+_INSERT: Final = "INSERT INTO chunk (tag, t0, t1, n, times, summary, samples) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _UNUSED: Final = (
     "DELETE FROM times WHERE id = ? AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.times = times.id)"
 )
@@ -94,12 +97,13 @@ class Columns(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a chunk stands: its number, its times in ns UTC, its samples."""
+    """Where a chunk stands: its number, its times in ns UTC, its samples, and whether it was packed in haste."""
 
     id: int
     t0: int
     t1: int
     n: int
+    hasty: bool = False
 
 
 class Heads(NamedTuple):
@@ -137,12 +141,11 @@ class Settled:
     def __init__(self) -> None:
         self._stamps: OrderedDict[tuple[int, int], npt.NDArray[np.int64]] = OrderedDict()
 
-    def add(self, db: sqlite3.Connection, samples: Rows) -> None:
-        """Writes samples of many tags, in the order in which they came, as new chunks."""
+    def add(self, db: sqlite3.Connection, parts: Iterable[tuple[int, Columns]]) -> None:
+        """Writes samples of several tags, each by time, then as they came, as new chunks; in haste."""
         known = kinds(db)
-        for tag, part in _by_tag(samples):
-            kind = known.get(tag, UNKNOWN)
-            insert(db, tag, kind.type, part, kind.scan_ns)
+        for tag, part in parts:
+            insert(db, tag, known.get(tag, UNKNOWN), part, hasty=True)
 
     def read(
         self, db: sqlite3.Connection, tag: int, start_ns: int, end_ns: int, limit: int
@@ -263,38 +266,38 @@ def places(
     db: sqlite3.Connection, tag: int, start_ns: int = -(2**63), end_ns: int = 2**63 - 1
 ) -> list[Place]:
     """The chunks of a tag that have to do with start <= t < end, by time and number."""
-    return [Place(*row) for row in db.execute(_PLACES, (tag, start_ns, end_ns))]
+    hasty = {row[0] for row in db.execute(_HASTY, (tag,))}
+    return [
+        Place(number, t0, t1, n, number in hasty)
+        for number, t0, t1, n in db.execute(_PLACES, (tag, start_ns, end_ns))
+    ]
 
 
-def insert(db: sqlite3.Connection, tag: int, type_: str, samples: Columns, scan_ns: int = 0) -> None:
+def insert(db: sqlite3.Connection, tag: int, kind: Kind, samples: Columns, *, hasty: bool = False) -> None:
     """Writes samples of one tag, in order of time, as new chunks with their summaries.
 
     Args:
         db: In a transaction.
         tag: Id of the tag.
-        type_: Of the tag.
+        kind: Of the tag.
         samples: At least one.
-        scan_ns: Period at which its device is asked, ns; 0 if it is not polled. Summaries are made for it.
+        hasty: Rather soon than short, and without summaries: they are compacted when their hour is over.
     """
     edges = cuts(samples.t)
-    starts = np.array([start for start, _ in edges])
-    brief = chunks.summarised(*samples, starts, tag, chunks.form_of(type_), chunks.ramp_of(scan_ns))
-    for (start, end), record in zip(edges, brief, strict=True):
+    briefs: list[bytes | None] = [None] * len(edges)
+    if not hasty:
+        starts = np.array([start for start, _ in edges])
+        form, ramp = chunks.form_of(kind.type), chunks.ramp_of(kind.scan_ns)
+        briefs = [
+            chunks.pack_summary(brief) for brief in chunks.summarised(*samples, starts, tag, form, ramp)
+        ]
+    pack = chunks.pack_hastily if hasty else chunks.pack
+    for (start, end), brief in zip(edges, briefs, strict=True):
         part = samples.cut(slice(start, end))
         number, checksum = _shared_times(db, part.t)
-        blob = chunks.pack(tag, type_, part.t, part.bits, part.status, checksum)
-        db.execute(
-            "INSERT INTO chunk (tag, t0, t1, n, times, summary, samples) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                tag,
-                int(part.t[0]),
-                int(part.t[-1]),
-                len(part.t),
-                number,
-                chunks.pack_summary(record),
-                blob,
-            ),
-        )
+        blob = pack(tag, kind.type, part.t, part.bits, part.status, checksum)
+        place = (tag, int(part.t[0]), int(part.t[-1]), len(part.t))
+        db.execute(_INSERT, (*place, number, brief, blob))
 
 
 def remove(db: sqlite3.Connection, ids: list[int]) -> None:
@@ -360,15 +363,6 @@ def _sorted_by_tag(samples: Rows) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp
         tags = tags.astype(np.uint16)  # sorted by radix
     order = np.argsort(tags, kind="stable")
     return tags[order], order
-
-
-def _by_tag(samples: Rows) -> Iterator[tuple[int, Columns]]:
-    """The samples of each tag by time; those of one time as they came."""
-    tags, order = _sorted_by_tag(samples)
-    columns = Columns(*(np.ascontiguousarray(samples[name])[order] for name in Columns._fields))
-    starts = [0, *(np.flatnonzero(tags[1:] != tags[:-1]) + 1).tolist()] if len(tags) else []
-    for start, end in zip(starts, [*starts[1:], len(tags)], strict=True):
-        yield int(tags[start]), Columns.joined([columns.cut(slice(start, end))])
 
 
 def _ordered(parts: Mapping[int, Columns]) -> list[Columns]:

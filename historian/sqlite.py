@@ -119,6 +119,7 @@ class SqliteStore:
             make_folder(folder)
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+            connection.text_factory = schema.text
         try:
             with _errors(path):
                 schema.prepare(connection)
@@ -143,6 +144,7 @@ class SqliteStore:
             raise StoreError(f"{path}: there is no history yet. The historian makes it when the plant runs")
         with _errors(path):
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            connection.text_factory = schema.text
             try:
                 schema.check(connection)
                 schema.tune(connection)
@@ -403,10 +405,10 @@ class SqliteStore:
         where, values = "t >= ? AND t < ?", [start_ns, end_ns]
         if kinds is not None:
             where += f" AND kind IN ({', '.join('?' * len(kinds))})"
-        query = f"SELECT json FROM event WHERE {where} ORDER BY t DESC, id DESC LIMIT ?"  # noqa: S608 - only placeholders
+        query = f"SELECT t, kind, json FROM event WHERE {where} ORDER BY t DESC, id DESC LIMIT ?"  # noqa: S608 - only placeholders
         with self._reading() as db:
             rows = db.execute(query, (*values, *(kinds or ()), limit)).fetchall()
-        return [orjson.loads(row[0]) for row in reversed(rows)]
+        return [_event(*row) for row in reversed(rows)]
 
     def last(self, *, originals: bool = False) -> Rows:
         """See `Store`."""
@@ -610,6 +612,14 @@ def _scan(tag: Tag) -> int:
     return tag.scan_ns if tag.history.policy == "change" else -1
 
 
+def _event(t: int, kind: str, json: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(json)
+    except orjson.JSONDecodeError:
+        found = None
+    return found if isinstance(found, dict) else {"t": t, "kind": kind, "damaged": json}
+
+
 def _identity(path: Path) -> tuple[int, int]:
     info = path.stat()
     return info.st_dev, info.st_ino
@@ -619,6 +629,7 @@ def _connect_reader(path: Path) -> tuple[sqlite3.Connection, tuple[int, int]]:
     identity = _identity(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=2.0)
+    connection.text_factory = schema.text
     try:
         schema.check(connection)
     except sqlite3.Error:
@@ -646,7 +657,7 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise StoreDamagedError(f"{path}: {error}") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error

@@ -18,7 +18,7 @@ from historian.chunks.brief import (
     summarised,
     unpack_summary,
 )
-from historian.chunks.chunk import LAYOUT, Summary, pack, summary, unpack
+from historian.chunks.chunk import LAYOUT, Summary, is_hasty, pack, pack_hastily, summary, unpack
 from historian.chunks.sections import COUNT_MAX
 from historian.chunks.times import checksum_of, pack_times, unpack_times
 
@@ -31,8 +31,10 @@ __all__ = [
     "Summary",
     "checksum_of",
     "form_of",
+    "is_hasty",
     "is_summary",
     "pack",
+    "pack_hastily",
     "pack_summary",
     "pack_times",
     "ramp_of",

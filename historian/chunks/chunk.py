@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from historian.chunks.quality import Status, pack_quality, unpack_quality
-from historian.chunks.sections import COUNT_MAX, Cursor, Whole
+from historian.chunks.sections import COUNT_MAX, Cursor, Whole, pack_whole, unpack_whole
 from historian.chunks.times import Times
 from historian.chunks.values import pack_values, unpack_values
 from historian.store import StoreDamagedError
 from tags.types import FLOATS, UINT64
 
 LAYOUT: Final = 3
+HASTY: Final = 6
 _FLOAT, _SIGNED, _UNSIGNED = 0, 1, 2
 _FRONT: Final = struct.Struct("<BI")  # layout, CRC-32 of all that follows
 _HEAD: Final = struct.Struct("<BIIIIqqddddqQQI")
+_SHORT_HEAD: Final = struct.Struct("<BIIIqq")  # form, tag, times, samples, start, end
 
 
 class Summary(NamedTuple):
@@ -77,10 +79,24 @@ def pack(tag: int, type_: str, t: Times, bits: Whole, status: Status, times: int
     if not 0 < len(t) <= COUNT_MAX or len(bits) != len(t) or len(status) != len(t):
         raise ValueError(f"{len(t)} times, {len(bits)} values, {len(status)} statuses in one chunk")
     bits = np.ascontiguousarray(bits)
-    form = _FLOAT if type_ in FLOATS else _UNSIGNED if type_ == UINT64 else _SIGNED
+    form = _form(type_)
     found = _summary(form, tag, times, t, bits, status)
     body = _HEAD.pack(*found) + pack_quality(status) + pack_values(bits, floats=form == _FLOAT)
     return _FRONT.pack(LAYOUT, zlib.crc32(body)) + body
+
+
+def pack_hastily(tag: int, type_: str, t: Times, bits: Whole, status: Status, times: int) -> bytes:
+    """As `pack`, in a third of the time and twice the bytes, without saying what they come to: for an hour at most."""
+    if not 0 < len(t) <= COUNT_MAX or len(bits) != len(t) or len(status) != len(t):
+        raise ValueError(f"{len(t)} times, {len(bits)} values, {len(status)} statuses in one chunk")
+    head = _SHORT_HEAD.pack(_form(type_), tag, times, len(t), int(t[0]), int(t[-1]))
+    body = head + pack_quality(status) + pack_whole(np.ascontiguousarray(bits), hasty=True)
+    return _FRONT.pack(HASTY, zlib.crc32(body)) + body
+
+
+def is_hasty(chunk: bytes) -> bool:
+    """`pack_hastily` made it."""
+    return chunk[:1] == bytes([HASTY])
 
 
 def unpack(chunk: bytes) -> tuple[Summary, Whole, Status]:
@@ -89,12 +105,14 @@ def unpack(chunk: bytes) -> tuple[Summary, Whole, Status]:
     Whoever calls compares `tag` and `times` of the summary with where it found the chunk.
 
     Args:
-        chunk: What `pack` returned.
+        chunk: What `pack` or `pack_hastily` returned; of the latter nothing is known of the good values.
 
     Raises:
         StoreDamagedError: Not what was written.
     """
     cursor = Cursor(chunk)
+    if is_hasty(chunk):
+        return _unpack_hasty(chunk, cursor)
     head = _checked(chunk, cursor)
     status = unpack_quality(cursor, head.samples)
     bits = unpack_values(cursor, head.samples)
@@ -111,16 +129,40 @@ def summary(chunk: bytes) -> Summary:
     return _checked(chunk, Cursor(chunk))
 
 
+def _unpack_hasty(chunk: bytes, cursor: Cursor) -> tuple[Summary, Whole, Status]:
+    _check_front(chunk, cursor, HASTY)
+    form, tag, times, count, start, end = cursor.fields(_SHORT_HEAD)
+    _check_count(count)
+    status = unpack_quality(cursor, count)
+    bits = unpack_whole(cursor, count)
+    cursor.finish()
+    known = (int(bits[0]), int(bits[-1]), int(status[-1]))
+    head = Summary(form, tag, times, count, 0, start, end, np.nan, np.nan, 0.0, 0.0, 0, *known)
+    return head, bits, status
+
+
 def _checked(chunk: bytes, cursor: Cursor) -> Summary:
+    _check_front(chunk, cursor, LAYOUT)
+    head = Summary(*cursor.fields(_HEAD))
+    _check_count(head.samples)
+    return head
+
+
+def _check_front(chunk: bytes, cursor: Cursor, wanted: int) -> None:
     layout, checksum = cursor.fields(_FRONT)
-    if layout != LAYOUT:
-        raise StoreDamagedError(f"a chunk has layout {layout}, wanted {LAYOUT}: made by a newer version?")
+    if layout != wanted:
+        raise StoreDamagedError(f"a chunk has layout {layout}, wanted {wanted}: made by a newer version?")
     if zlib.crc32(memoryview(chunk)[_FRONT.size :]) != checksum:
         raise StoreDamagedError("a chunk is damaged: its checksum is another")
-    head = Summary(*cursor.fields(_HEAD))
-    if not 0 < head.samples <= COUNT_MAX:
-        raise StoreDamagedError(f"a chunk says it has {head.samples} samples")
-    return head
+
+
+def _check_count(count: int) -> None:
+    if not 0 < count <= COUNT_MAX:
+        raise StoreDamagedError(f"a chunk says it has {count} samples")
+
+
+def _form(type_: str) -> int:
+    return _FLOAT if type_ in FLOATS else _UNSIGNED if type_ == UINT64 else _SIGNED
 
 
 def _summary(form: int, tag: int, times: int, t: Times, bits: Whole, status: Status) -> Summary:

@@ -31,6 +31,7 @@ class _Codecs(threading.local):
 
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=False)
+        self.hasty = zstandard.ZstdCompressor(level=-3, write_checksum=False)
         self.decompressor = zstandard.ZstdDecompressor()
 
 
@@ -76,17 +77,18 @@ class Cursor:
             raise StoreDamagedError("a block of samples has bytes after its end")
 
 
-def pack_whole(numbers: Whole) -> bytes:
+def pack_whole(numbers: Whole, *, hasty: bool = False) -> bytes:
     """Unsigned numbers as a section.
 
     Args:
         numbers: Shape (n,), uint64, contiguous.
+        hasty: Rather soon than short.
     """
     largest = int(numbers.max()) if len(numbers) else 0
     width = (largest.bit_length() + 7) // 8
     planes = numbers.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes()
     if len(planes) >= _WORTH:
-        short = _CODECS.compressor.compress(planes)
+        short = (_CODECS.hasty if hasty else _CODECS.compressor).compress(planes)
         if len(short) < len(planes):
             return _SECTION.pack(width, _ZSTD, len(short)) + short
     return _SECTION.pack(width, _PLAIN, len(planes)) + planes

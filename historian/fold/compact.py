@@ -1,7 +1,7 @@
 """Joins the chunks of a day: a fold a minute makes many short ones, and late samples make some that overlap.
 
-A chunk of minutes takes 5.5 bytes a sample, one of an hour 1.8. What lies in one hour becomes one chunk, or as few as it
-needs; hours with few samples share one (`settled.cuts`).
+A fold packs in haste. When an hour is over, what lies in it becomes one chunk, or as few as it needs, packed well and with
+a summary; hours with few samples share one (`settled.cuts`). Before that, many short chunks are joined, again in haste.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from historian.store import StoreDamagedError
 SHORT: Final = 4096  # samples; longer ones are joined only with what overlaps them
 JOINED: Final = 8  # so many chunks beside each other are joined before their hour is over
 
-_MANY: Final = (
-    "SELECT tag FROM chunk WHERE t1 >= ? AND n < 4096 GROUP BY tag HAVING count(*) > 1 ORDER BY tag"
-)
+_MANY: Final = "SELECT tag FROM chunk WHERE n < 4096 GROUP BY tag HAVING count(*) > 1"
+_HASTY: Final = "SELECT DISTINCT tag FROM chunk WHERE summary IS NULL"
 
 
-def candidates(db: sqlite3.Connection, since_ns: int = -(2**63)) -> list[int]:
-    """Tags with more than one short chunk since a time, ns UTC."""
-    return [row[0] for row in db.execute(_MANY, (since_ns,))]
+def candidates(db: sqlite3.Connection) -> list[int]:
+    """Tags with more than one short chunk, or with chunks that were packed in haste; in order."""
+    return [row[0] for row in db.execute(f"{_MANY} UNION {_HASTY} ORDER BY tag")]
 
 
 def compact(db: sqlite3.Connection, chunks: Settled, tags: Sequence[int], over_ns: int = -(2**63)) -> int:
@@ -43,11 +42,20 @@ def compact(db: sqlite3.Connection, chunks: Settled, tags: Sequence[int], over_n
     gone = 0
     for tag in tags:
         for run in runs(settled.places(db, tag), over_ns):
-            gone += _join(db, chunks, tag, kinds.get(tag, settled.UNKNOWN), run)
+            hasty = _end(run) >= over_ns
+            gone += _join(db, chunks, tag, kinds.get(tag, settled.UNKNOWN), run, hasty=hasty)
     return gone
 
 
-def _join(db: sqlite3.Connection, chunks: Settled, tag: int, kind: settled.Kind, run: list[Place]) -> int:
+def _join(
+    db: sqlite3.Connection,
+    chunks: Settled,
+    tag: int,
+    kind: settled.Kind,
+    run: list[Place],
+    *,
+    hasty: bool,
+) -> int:
     parts: dict[int, Columns] = {}
     for place in sorted(run, key=lambda place: place.id):
         try:
@@ -57,7 +65,7 @@ def _join(db: sqlite3.Connection, chunks: Settled, tag: int, kind: settled.Kind,
     if len(parts) < len(run) and not _worth([place for place in run if place.id in parts], over=True):
         return 0
     settled.remove(db, list(parts))
-    settled.insert(db, tag, kind.type, Columns.joined(parts.values()), kind.scan_ns)
+    settled.insert(db, tag, kind, Columns.joined(parts.values()), hasty=hasty)
     return len(parts)
 
 
@@ -72,7 +80,7 @@ def runs(places: Sequence[Place], over_ns: int) -> Iterator[list[Place]]:
     """
     run: list[Place] = []
     for group in _overlapping(places):
-        if run and not _belong(run, group):
+        if run and not _belong(run, group, over_ns):
             if _worth(run, over=_end(run) < over_ns):
                 yield run
             run = []
@@ -95,15 +103,20 @@ def _overlapping(places: Sequence[Place]) -> Iterator[list[Place]]:
         yield group
 
 
-def _belong(run: list[Place], group: list[Place]) -> bool:
+def _belong(run: list[Place], group: list[Place], over_ns: int) -> bool:
     """Whether two neighbours would share a chunk."""
+    if (_end(run) < over_ns) != (_end(group) < over_ns):
+        return False
     if _count(run) + _count(group) < SPARSE:
         return True
-    return _end(run) // HOUR == group[0].t0 // HOUR and not (_long(run) or _long(group))
+    if _end(run) // HOUR != group[0].t0 // HOUR:
+        return False
+    return not (_stays(run, over_ns) or _stays(group, over_ns))
 
 
-def _long(group: list[Place]) -> bool:
-    return len(group) == 1 and group[0].n >= SHORT
+def _stays(group: list[Place], over_ns: int) -> bool:
+    """It is a chunk that is long enough, and packed well or not yet to be."""
+    return len(group) == 1 and group[0].n >= SHORT and not (group[0].hasty and group[0].t1 < over_ns)
 
 
 def _worth(run: list[Place], *, over: bool) -> bool:
@@ -112,9 +125,9 @@ def _worth(run: list[Place], *, over: bool) -> bool:
         return False
     count = _count(run)
     fewer = len(run) > -(-count // CHUNK_MAX)
-    if len(run) >= JOINED or (len(run) > 1 and count >= SHORT):
-        return fewer or _overlap(run)
-    return over and (fewer or _overlap(run) or any(_reaches_over(place) for place in run))
+    if not over:
+        return (len(run) >= JOINED or (len(run) > 1 and count >= SHORT)) and (fewer or _overlap(run))
+    return fewer or _overlap(run) or any(place.hasty or _reaches_over(place) for place in run)
 
 
 def _overlap(run: list[Place]) -> bool:

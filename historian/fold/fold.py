@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from historian import codec, journal, settled
-from historian.days import DAY_NS, DayFile
+from historian import codec, journal
+from historian.days import DayFile
+from historian.fold.order import Ordered, ordered
 from historian.journal import JournalRow
 from historian.store import SAMPLE, Committed, StoreDamagedError
 from tags.types import FLOAT64
@@ -92,14 +93,15 @@ def fold(
     if leaving is not None:
         leaving(key, [Committed(row.seq, row.n, row.t1, row.samples) for row in rows])
     parts, damaged = _unpack(rows)
-    samples = np.concatenate([np.empty(0, SAMPLE), *parts])
-    seq = np.repeat([row.seq for row in rows], [len(part) for part in parts])
+    seq = np.repeat(np.array([row.seq for row in rows]), [len(part) for part in parts])
+    samples = ordered(np.concatenate([np.empty(0, SAMPLE), *parts]), seq)
+    del parts
     tags = main.execute("SELECT id, path, type, scan FROM tag").fetchall()
     days = []
-    for day, which in _by_day(samples["t"]):
+    for day in samples.days():
         with damage_of(day):
             file = open_day(day)
-            add(file, key, samples[which], seq[which], last, tags)
+            add(file, key, samples, day, rows[0].seq, last, tags)
         days.append((day, file.key))
     with writing(main):
         main.executemany("INSERT INTO damaged (samples) VALUES (?)", [(row.samples,) for row in damaged])
@@ -110,18 +112,25 @@ def fold(
 
 
 def add(
-    file: DayFile, key: str, samples: Rows, seq: npt.NDArray[np.int64], last: int, tags: Sequence[Any]
+    file: DayFile, key: str, samples: Ordered, day: int, first: int, last: int, tags: Sequence[Any]
 ) -> None:
-    """Adds to a day what it does not have yet, and moves its mark, all or nothing."""
+    """Adds to a day what it does not have yet, and moves its mark, all or nothing.
+
+    Args:
+        file: Of the day.
+        key: Of the store.
+        samples: Of all days.
+        day: Number of the day.
+        first: Number of the first commit that they are of.
+        last: Number of the last.
+        tags: Rows of the table `tag`.
+    """
     with writing(file.db):
         rolled = file.rolled(key)
         if rolled >= last:
             return
-        if rolled >= int(seq[0]):
-            samples = samples[seq > rolled]
-        if len(samples):
-            know(file, set(np.unique(samples["tag"]).tolist()), tags)
-            file.chunks.add(file.db, samples)
+        know(file, set(samples.tag[samples.day == day].tolist()), tags)
+        file.chunks.add(file.db, samples.of_day(day, rolled if rolled >= first else 0))
         file.roll(key, last)
 
 
@@ -131,15 +140,12 @@ def know(file: DayFile, present: set[int], tags: Sequence[Any]) -> None:
     file.db.executemany(TAG, [known.get(tag, (tag, "", FLOAT64, 0)) for tag in sorted(present)])
 
 
-def note(main: sqlite3.Connection, samples: Rows) -> None:
+def note(main: sqlite3.Connection, samples: Ordered) -> None:
     """Keeps in mind the first time and the newest sample of each tag."""
-    if not len(samples):
-        return
-    newest = settled.newest(samples)
-    first = np.full(len(newest), 2**63 - 1)
-    np.minimum.at(first, np.searchsorted(newest["tag"], samples["tag"]), samples["t"])
+    found = samples.extremes()
+    first, newest = found[::2], found[1::2]
     bits = np.ascontiguousarray(newest["bits"]).view(np.int64)
-    columns = (newest["tag"], first, newest["t"], newest["status"], bits)
+    columns = (newest["tag"], first["t"], newest["t"], newest["status"], bits)
     main.executemany(NEWEST, list(zip(*(column.tolist() for column in columns), strict=True)))
 
 
@@ -196,13 +202,3 @@ def _unpack(rows: Sequence[JournalRow]) -> tuple[list[Rows], list[JournalRow]]:
             damaged.append(row)
         parts.append(part)
     return parts, damaged
-
-
-def _by_day(t: npt.NDArray[np.int64]) -> list[tuple[int, slice | npt.NDArray[np.intp]]]:
-    """Each day and where its samples are, in the order in which they came."""
-    if not len(t):
-        return []
-    days = t // DAY_NS
-    if days.min() == days.max():
-        return [(int(days[0]), slice(None))]
-    return [(day, np.flatnonzero(days == day)) for day in np.unique(days).tolist()]

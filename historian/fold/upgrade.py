@@ -85,6 +85,5 @@ def _bring(main: sqlite3.Connection, file: DayFile, key: str, pieces: list[_Piec
         known = kinds(file.db)
         for piece in pieces:
             if piece.number > moved:
-                kind = known.get(piece.tag, UNKNOWN)
-                settled.insert(file.db, piece.tag, kind.type, piece.columns, kind.scan_ns)
+                settled.insert(file.db, piece.tag, known.get(piece.tag, UNKNOWN), piece.columns)
         file.move(key, last)

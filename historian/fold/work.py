@@ -57,6 +57,7 @@ class Work:
         self._broken: set[int] = set()
         self._folder, self._path, self._say = folder, main, say
         self._main = sqlite3.connect(main, isolation_level=None, check_same_thread=False, timeout=10.0)
+        self._main.text_factory = schema.text
         try:
             schema.tune(self._main)
             self._main.execute("PRAGMA cache_size = -4000")
@@ -289,7 +290,9 @@ def _settle(file: DayFile, over_ns: int, stop: Callable[[], bool]) -> bool:
 def _seal(file: DayFile, day: int, now_ns: int) -> Seal:
     db = file.db
     if schema.number(db, "freelist_count"):
-        db.execute("PRAGMA incremental_vacuum").fetchall()
+        db.executescript(
+            "PRAGMA incremental_vacuum"
+        )  # `execute` would take one step of it, which is one page
     with writing(db):
         found = digest(db)
         chunks, samples = db.execute("SELECT count(*), coalesce(sum(n), 0) FROM chunk").fetchone()

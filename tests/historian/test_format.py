@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import struct
 import zlib
@@ -109,8 +110,32 @@ def read_chunk(blob: bytes, tag: int, times: bytes) -> tuple[int, list[int], lis
     return kind, t, bits, status
 
 
+def read_hasty_chunk(blob: bytes, tag: int, times: bytes) -> tuple[list[int], list[int], list[int]]:
+    data = Bytes(blob)
+    layout, checksum, _, of, block, n, start, end = data.take("BIBIIIqq")
+    assert (layout, checksum, of) == (6, zlib.crc32(blob[5:]), tag)
+    assert block == struct.unpack_from("<I", times, 1)[0]
+    t = read_times(times)
+    assert (t[0], t[-1], data.take("I")) == (start, end, 3)
+    codes, lengths = data.section(3), data.section(3)
+    status = [code for code, length in zip(codes, lengths, strict=True) for _ in range(length)]
+    bits = data.section(n)
+    assert data.at == len(blob)
+    return t, bits, status
+
+
 RNG = np.random.default_rng(5)
 WALK = np.cumsum(RNG.normal(0, 1, 500))
+
+
+def stored(folder: Path) -> tuple[bytes, bytes]:
+    """The one chunk, and its times."""
+    with contextlib.closing(sqlite3.connect(folder / "days" / "2001-09-09.sqlite")) as db:
+        (row,) = db.execute(
+            "SELECT samples, block FROM chunk JOIN times ON times.id = chunk.times"
+        ).fetchall()
+    samples, block = row
+    return bytes(samples), bytes(block)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +159,12 @@ def test_another_reader_reads_it(tmp_path: Path, kind: int, tag: int, bits: np.n
     store.declare(TAGS.values())
     store.append(Batch(samples))
     store.fold(force=True)
-    db = sqlite3.connect(tmp_path / "days" / "2001-09-09.sqlite")
-    ((blob, block),) = db.execute(
-        "SELECT samples, block FROM chunk JOIN times ON times.id = chunk.times"
-    ).fetchall()
-    db.close()
+    hasty = stored(tmp_path)
+    store.seal(int(samples["t"][0] // 86_400_000_000_000), 0)
+    well = stored(tmp_path)
     store.close()
-    found = read_chunk(blob, tag, block)
+    assert read_hasty_chunk(hasty[0], tag, hasty[1]) == read_chunk(well[0], tag, well[1])[1:]
+    found = read_chunk(well[0], tag, well[1])
     assert found[0] == kind
     assert found[1] == samples["t"].tolist()
     assert found[2] == bits.tolist()

@@ -227,6 +227,7 @@ def test_a_chunk_in_the_row_of_another_is_a_gap(store: SqliteStore) -> None:
 def test_chunks_have_their_summaries(store: SqliteStore) -> None:
     store.append(batch((LEVEL, 0, 2.0, 0), (LEVEL, 2 * SECOND, 4.0, 0), (RUN, 1, 1.0, 0)))
     store.fold(force=True)
+    store.work().settle(0)
     (blob,) = day(store).execute("SELECT samples FROM chunk WHERE tag = ?", (LEVEL,)).fetchone()
     found = chunks.summary(blob)
     assert (found.low, found.high, found.total, found.integral) == (2.0, 4.0, 6.0, 4.0)
