@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +16,8 @@ from historian.query import History
 from historian.sqlite import SqliteStore
 from historian.store import Batch, Store
 from scada.clock import SystemClock
+
+AHEAD_MAX = 4_000_000  # samples in the journal
 
 
 class _Clock(SystemClock):
@@ -36,6 +41,7 @@ class Ours(Bench):
         self._clock = _Clock()
         self._worker = Worker(lambda _: self._work(), self._clock)
         self._worker.start()
+        self._ahead = 0
         self._reader: Store | None = None
         self._past: History | None = None
 
@@ -46,8 +52,18 @@ class Ours(Bench):
         """See `Bench`."""
         self._clock.now_ns = max(self._clock.now_ns, int(rows["t"][-1]))
         self.store.append(Batch(rows, utc_ns=self._clock.now_ns))
-        if self._worker.problem:
-            raise self._worker.problem
+        self._ahead += len(rows)
+        if self._ahead > AHEAD_MAX // 4:
+            self._ahead = 0
+            self._keep_pace()
+
+    def _keep_pace(self) -> None:
+        """Waits while folding is far behind: what is taken in has to be put away at the same rate."""
+        with contextlib.closing(sqlite3.connect(self.store.path)) as db:
+            while (db.execute("SELECT sum(n) FROM journal").fetchone()[0] or 0) > AHEAD_MAX:
+                if self._worker.problem:
+                    raise self._worker.problem
+                time.sleep(0.005)
 
     def settle(self) -> None:
         """See `Bench`."""
