@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from historian.sinks.answers import RefusedError
+from historian.sinks.answers import RefusedError, Reply
 from historian.sinks.influxql import double_quoted, quoted
 from historian.sinks.lines import named
 from tags.model import Sink
@@ -32,6 +32,14 @@ class Asked(Protocol):
 
     def ask(self, path: str, fields: dict[str, str], *, changes: bool = False) -> bytes:
         """The body of an answer."""
+        ...
+
+
+class Marked(Asked, Protocol):
+    """One that takes marks too."""
+
+    def post(self, body: bytes) -> Reply:
+        """Sends lines."""
         ...
 
 

@@ -20,6 +20,7 @@ from historian.sinks.delivery import Action, Pace, decide
 from historian.sinks.feed import Feed
 from historian.sinks.lanes import Answer, Lanes
 from historian.sinks.lines import Encoder, Lines
+from historian.sinks.losses import Losses
 from historian.sinks.portion import Portion
 from historian.sinks.state import Cursor, Job, Refused, State
 from historian.store import StoreError
@@ -27,21 +28,17 @@ from scada.clock import Clock
 from tags.model import Sink, Site
 
 IDLE_S: Final = 0.5
-PORTION: Final = 32  # requests between two moves of the cursor
+PORTION: Final = 32  # requests between two moves of the cursor, if they are not large
+PORTION_MAX: Final = 160_000  # samples
 REFUSED_AT_ONCE: Final = 1000
-BEFORE_NS: Final = 600 * 1_000_000_000  # what comes late is sent again with what was lost after it
 
 _NO_DELETE: Final = (403, 404, 405, 501)  # it has no such thing, or the token may not
 
 Report = Callable[[str, str], object]  # state, message
 
 
-class Target(marks.Asked, Protocol):
+class Target(marks.Marked, Protocol):
     """A database that takes lines."""
-
-    def post(self, body: bytes) -> Reply:
-        """Sends lines."""
-        ...
 
     def create(self) -> str:
         """Makes what they go into; returns what went wrong, or ""."""
@@ -89,8 +86,7 @@ class Worker:
         self._paths = {tag.id: tag.path for tag in site.tags}
         self._state = State.writer(folder)
         self._cursor = self._state.cursors().get(sink.name, Cursor())
-        most = PORTION * sink.batch
-        self._most = most
+        self._most = most = max(min(PORTION * sink.batch, PORTION_MAX), sink.parallel * sink.batch)
         self._feed = Feed(folder, events=sink.events)
         self._backfill = Backfill(folder, self._encoder.sends, most)
         self._pace = Pace(sink.batch)
@@ -101,16 +97,16 @@ class Worker:
         self._parts: list[Lines] = []
         self._aside: list[tuple[str, str, int]] = []
         self._oldest_ns = 0
-        self._marked_ns = self._state.mark(sink.name)
-        self._unsure = True
         self._turn_of_job = False
+        self._losses = Losses(sink, site.name, self._state, clock, target, report)
         self.sent = self.lost = self.expired = 0
         self.refused = self._state.count(sink.name)
         self.jobs = len(self._state.jobs(sink.name))
         self.problem = ""
         self._made = ""
-        if not self._cursor.store and sink.history_ns >= 0 and not self.jobs:
-            self._fill("a new sink", self._back())
+        if not self._cursor.store and not self.jobs:
+            self._losses.new()
+            self.jobs = len(self._state.jobs(sink.name))
 
     def lag_s(self) -> float:
         """Age of the oldest sample that waits, s; 0 when none does."""
@@ -161,7 +157,8 @@ class Worker:
         self._look()
         portion, self._parts = ready
         if portion.lost:
-            self._gave_up(portion)
+            self.lost += portion.lost
+            self._losses.gave_up(portion, self._cursor.t)
         self._portion = portion
         if of_job is None:
             self._oldest_ns = portion.oldest_ns
@@ -255,13 +252,13 @@ class Worker:
 
     def _keep(self, reply: Reply) -> None:
         self._is(reply.text)
-        self._unsure = True
+        self._losses.doubt()
         if reply.status == 404 and self._sink.create:
             made = self._target.create() or "made"
             if made != self._made:
                 self._report("create", f"{self._sink.bucket}: {made}")
                 if made == "made" and self._cursor.t:
-                    self._wiped(0)
+                    self._losses.wiped(0, self._newest())
             self._made = made
         if self._aside:
             self._put_aside(None, None)
@@ -284,8 +281,17 @@ class Worker:
                 f"{portion.job.sent} samples of history were sent to {self._sink.name}: {portion.job.reason}",
             )
         self._look()
-        if not self._unsure:
-            self._mark()
+        if not self.problem:
+            self._losses.mark()
+
+    def _look(self) -> None:
+        if not self.problem:
+            self._losses.look(self._newest())
+
+    def _newest(self) -> int:
+        """Newest source time that the database may have been sent, UTC, ns."""
+        on_its_way = self._portion.cursor if self._portion is not None else None
+        return max(self._cursor.t, on_its_way.t if on_its_way is not None else 0)
 
     def _put_aside(self, cursor: Cursor | None, job: Job | None) -> None:
         self._state.commit(self._sink.name, cursor, self._aside, job)
@@ -310,69 +316,6 @@ class Worker:
                 self._state.commit(name, None, [(row.line, reply.text, self._clock.utc_ns())])
         if asked or self.refused:
             self.refused = self._state.count(name)
-
-    # What the database has lost
-
-    def _mark(self) -> None:
-        now = self._clock.utc_ns()
-        if abs(now - self._marked_ns) < marks.EVERY_NS or self.problem:
-            return
-        if 200 <= self._target.post(marks.line(self._sink, self._site.name, now)).status < 300:
-            self._state.set_mark(self._sink.name, now)
-            self._marked_ns = now
-
-    def _look(self) -> None:
-        """After a start and after trouble: has the database still what it took?"""
-        if not self._unsure or self.problem:
-            return
-        if not self._marked_ns:
-            self._unsure = False
-            return
-        if 0 <= self._clock.utc_ns() - self._marked_ns < marks.SETTLES_NS:
-            return
-        try:
-            found = marks.newest(self._target, self._sink, self._site.name, self._marked_ns)
-        except RefusedError:
-            return  # it is away: what is sent now will say so
-        self._unsure = False
-        if found is not None and found < self._marked_ns:
-            self._wiped(found)
-
-    def _wiped(self, since_ns: int) -> None:
-        """It has nothing that was sent after a time (UTC, ns); 0 for nothing at all."""
-        self._state.set_mark(self._sink.name, 0)
-        self._marked_ns, self._unsure = 0, False
-        if self._sink.history_ns < 0:
-            self._report(
-                "wiped", f"{self._sink.name} has lost what it was sent; history: none, so it stays lost"
-            )
-            return
-        since = max(self._back(), since_ns - BEFORE_NS)
-        self._fill("the database had lost what it was sent", since)
-        self._report("wiped", f"{self._sink.name} has lost what it was sent: it gets the history again")
-
-    def _gave_up(self, portion: Portion) -> None:
-        """The spool had no room for all that waited: the history has it still."""
-        self.lost += portion.lost
-        said = f"{portion.lost} commits of history waited too long"
-        if self._sink.history_ns < 0 or not self._cursor.t:
-            self._report("gap", f"{said} and are not in {self._sink.name}")
-            return
-        end = max(portion.oldest_ns, self._cursor.t) + 1
-        self._fill("what waited too long", max(self._back(), self._cursor.t - BEFORE_NS), end)
-        self._report("gap", f"{said}; {self._sink.name} gets their samples from the history")
-
-    def _back(self) -> int:
-        """Where the history begins that a database is to have, UTC, ns."""
-        kept = self._sink.history_ns or self._sink.retention_ns
-        return max(0, self._clock.utc_ns() - kept) if kept else 0
-
-    def _fill(self, reason: str, start: int, end: int = 0) -> None:
-        newest = max(self._clock.utc_ns(), self._cursor.t)
-        if self._portion is not None and self._portion.cursor is not None:
-            newest = max(newest, self._portion.cursor.t)
-        self._state.ask(self._sink.name, start, end or newest + 1, reason)
-        self.jobs = len(self._state.jobs(self._sink.name))
 
     def _is(self, problem: str) -> None:
         """Says once that nothing can be delivered, and once that it can again."""

@@ -33,7 +33,7 @@ class FaultServer:
         largest: Requests with more lines are too large.
         requests: Path and Authorization of each request.
         query_status: Answer to questions.
-        queries: Bodies of `/query` and `/api/v2/buckets`.
+        queries: Bodies of `/query`, `/api/v2/buckets` and `/api/v2/delete`.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
@@ -61,6 +61,10 @@ class FaultServer:
                         b'{"id":"0000000000000002","name":"plant","orgID":"0000000000000001","retentionRules":[]}',
                     )
                     return
+                if self.path.startswith("/api/v2/delete"):
+                    owner.queries.append(body)
+                    self.answer(204 if owner.query_status == 200 else owner.query_status, b"")
+                    return
                 if self.path.startswith("/query"):
                     owner.queries.append(body)
                     self.answer(owner.query_status, b'{"results":[{}]}')
@@ -77,6 +81,7 @@ class FaultServer:
                     self.answer(int(answer), f'{{"error":"{text}"}}'.encode() if text else b"")
 
             def do_GET(self) -> None:  # the newest mark; organisations, by their name
+                owner.requests.append((self.path, self.headers.get("Authorization")))
                 if self.path.startswith("/query"):
                     self.answer(owner.query_status, json.dumps(owner.newest()).encode())
                     return
