@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from historian import audit, edits, seal
-from historian.days import FOLDER, name_of
+from historian import audit, edits, rollups, seal
+from historian.days import FOLDER, Days, name_of
 from historian.settled import Columns
 from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch
@@ -193,6 +193,39 @@ def test_a_sealed_day_that_was_sealed_by_somebody_else_is_found(tmp_path: Path) 
         db.execute("UPDATE meta SET value = ? WHERE key = 'seal'", (seal.digest(db),))
     (one,) = found(data)
     assert one.message == "it was sealed with another digest than the history lists"
+
+
+def rolled(root: Path) -> tuple[DataDir, str]:
+    """A day with summaries of its hours and minutes."""
+    data = sealed(root)
+    if not rollups.files(data.history):
+        days = Days(data.history, writes=True)
+        file = days.get(DAY)
+        assert file is not None
+        assert file.seal is not None
+        rollups.write(data.history, file, DAY, file.seal)
+        days.close()
+    return data, str(rollups.path_of(data.history, DAY, "minutes").relative_to(data.history))
+
+
+@pytest.mark.parametrize("at", [0.0, 0.1, 0.5, 0.999])
+def test_a_flipped_bit_in_a_rollup_is_found(tmp_path: Path, at: float) -> None:
+    data, name = rolled(tmp_path / "data")
+    assert found(data) == []
+    number = flip(data, name, "rollup", "rowid", "block", at)
+    (one,) = found(data)
+    assert (one.file, one.block, one.tag) == (name, f"rollup {number}", "plant/bool")
+
+
+def test_a_rollup_of_another_tag_is_found(tmp_path: Path) -> None:
+    data, name = rolled(tmp_path / "data")
+    change(
+        data,
+        name,
+        "UPDATE rollup SET block = (SELECT block FROM rollup AS r WHERE r.rowid = 2) WHERE rowid = 1",
+    )
+    (one,) = found(data)
+    assert one.message == "it has the summaries of another tag or day"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from historian import audit, codec, seal
+from historian import audit, codec, rollups, seal
+from historian.chunks.table import unpack_table
 from historian.days import DAY_NS, FOLDER, name_of, number_of
 from historian.sinks.spool import FILE as SPOOL
 from historian.sqlite import FILE
@@ -79,6 +80,8 @@ class _Whole:
                     self._main(db, name)
                 elif name.startswith(f"{FOLDER}/"):
                     self._day(db, name)
+                elif name.startswith(f"{rollups.FOLDER}/"):
+                    self._rollups(db, name)
                 elif name == SPOOL:
                     self._spool(db, name)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -115,6 +118,26 @@ class _Whole:
         listed = self._ask("SELECT digest FROM seal WHERE day = ? ORDER BY id DESC LIMIT 1", day)
         if listed is not None and bytes(listed[0]) != sealed:
             self._report.add(Damage(name, "seal", "it was sealed with another digest than the history lists"))
+
+    def _rollups(self, db: sqlite3.Connection, name: str) -> None:
+        wanted = ("tag", "day", "n", "block")
+        for row, tag, day, n, block in rows(db, name, "rollup", "rowid", wanted, self._report):
+            self._report.blocks += 1
+            wrong = ""
+            try:
+                records = unpack_table(block)
+                if (
+                    len(records) != n
+                    or (records["tag"] != tag).any()
+                    or (records["t0"] // DAY_NS != day).any()
+                ):
+                    wrong = "it has the summaries of another tag or day"
+            except StoreDamagedError as error:
+                wrong = str(error)
+            if wrong:
+                path = self._paths.get(tag, f"tag {tag}")
+                start, end = day * DAY_NS, (day + 1) * DAY_NS
+                self._report.add(Damage(name, f"rollup {row}", wrong, path, start, end))
 
     def _spool(self, db: sqlite3.Connection, name: str) -> None:
         for row, seq, blob in rows(db, name, "spool", "rowid", ("seq", "samples"), self._report):
