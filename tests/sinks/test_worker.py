@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from historian.sinks import spool, state
-from historian.sinks.state import State
+from historian.sinks.state import Cursor, State
+from historian.store import SAMPLE, Batch
 from tags.model import Secret
 from tests.sinks.faults import FaultServer
-from tests.sinks.rig import Rig, make_sink, values
+from tests.sinks.rig import START, Rig, make_sink, values
 
 
 @pytest.fixture
@@ -125,6 +129,36 @@ def test_what_a_lagging_sink_needs_outlives_folding(rig: Rig, server: FaultServe
     assert rig.worker.lost == 0
     rig.spool.trim(rig.store.key())
     assert not spool.spooled(rig.folder, rig.store.key(), 0, 2**62, 1000)
+
+
+def test_what_the_spool_does_not_need_any_more_goes_back_to_the_disk(rig: Rig, server: FaultServer) -> None:
+    server.answers = [503]
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        rows = np.zeros(20_000, SAMPLE)
+        rows["tag"], rows["t"] = rig.ids["tank1/LT-101"], START + np.arange(len(rows))
+        rows["bits"] = rng.normal(size=len(rows)).view(np.uint64)
+        rig.store.append(Batch(rows))
+    rig.run()
+    rig.fold()
+    path = rig.folder / spool.FILE
+    checkpoint(path)
+    before = path.stat().st_size
+    assert before > 2_000_000
+    rig.worker.close()
+    desk = State.writer(rig.folder)
+    desk.commit("db", Cursor(rig.store.key(), 10**6))
+    desk.close()
+    for _ in range(3):
+        rig.spool.trim(rig.store.key())
+    checkpoint(path)
+    assert path.stat().st_size < before / 20
+    rig.worker = rig.make()
+
+
+def checkpoint(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def test_what_no_sink_needs_is_not_spooled(rig: Rig) -> None:
