@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
+from historian import schema
 from historian.store import StoreDamagedError, StoreError
 from scada.datadir import make_folder
 from tags.mapped import Position
@@ -108,6 +109,7 @@ class Trail:
             self._db = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, timeout=patience_s
             )
+            self._db.text_factory = schema.text
             try:
                 self._prepare()
             except BaseException:
@@ -320,6 +322,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
         )
+        db.text_factory = schema.text
         try:
             _check(db)
             yield db
@@ -345,7 +348,7 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path}: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise StoreDamagedError(f"{path}: {error}") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error

@@ -24,6 +24,8 @@ _BATCH, _CHUNK, _TYPED = 1, 2, 5
 _UNKNOWN: Final = 255
 _KIND: Final = np.dtype([("tag", "<u4"), ("type", "u1")])
 _HEAD: Final = struct.Struct("<BI")
+_SAMPLE_MAX: Final = SAMPLE.itemsize + _KIND.itemsize  # bytes of a sample in a block, at most
+_HEAD_MAX: Final = 64
 _FAST: Final = zstandard.ZstdCompressor(level=1, write_checksum=True)
 _COLUMNS: Final = ("tag", "t", "bits", "status")
 
@@ -117,8 +119,14 @@ def _gather(payload: bytes, at: int, count: int, dtype: np.dtype[Any]) -> Column
 def _payload(blob: bytes, *wanted: int) -> tuple[int, bytes]:
     try:
         layout, count = _HEAD.unpack_from(blob)
-        payload = zstandard.ZstdDecompressor().decompress(blob[_HEAD.size :])
-    except (struct.error, zstandard.ZstdError) as error:
+        frame = blob[_HEAD.size :]
+        size = zstandard.frame_content_size(frame)
+        if (
+            size > count * _SAMPLE_MAX + _HEAD_MAX
+        ):  # zstandard would ask for so much memory, terabytes perhaps
+            raise StoreDamagedError(f"a block of samples is damaged: {size} bytes for {count} samples")
+        payload = zstandard.ZstdDecompressor().decompress(frame)
+    except (struct.error, zstandard.ZstdError, MemoryError) as error:
         raise StoreDamagedError(f"a block of samples is damaged: {error}") from error
     if layout not in wanted:
         raise StoreDamagedError(

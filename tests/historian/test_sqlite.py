@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from historian import codec, open_reader
@@ -53,6 +53,7 @@ def test_batches_come_back_as_they_were(samples: np.ndarray) -> None:
 
 
 @given(st.integers(5, 200), st.integers(0, 7))
+@example(9, 7)  # the size of what is compressed: terabytes
 def test_a_flipped_bit_is_an_error_and_never_a_value(at: int, bit: int) -> None:
     samples = batch(*((1, i, float(i % 7), 0) for i in range(50))).samples
     damaged = bytearray(codec.pack_batch(samples))
