@@ -14,7 +14,7 @@ from historian.transfer.incoming import Terms
 from tests.historian.contract import TAGS
 
 ROWS: Final = 900
-PIECE: Final = 100
+PIECE: Final = 4096  # bytes, some 90 rows
 PATH: Final = "tank1/LT-101"
 SECOND: Final = 1_000_000_000
 START: Final = 1_750_000_000 * SECOND
@@ -32,7 +32,7 @@ def csv_file(folder: Path) -> Path:
 
 def bring_in(folder: Path, path: Path) -> int:
     """Imports it, or what is not there yet; returns how many samples were added."""
-    csv_in.PIECE = PIECE  # type: ignore[misc]
+    csv_in.READ = PIECE  # type: ignore[misc]
     store = SqliteStore.writer(folder)
     store.declare(TAGS.values())
     pieces = 0

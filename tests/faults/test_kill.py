@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from tests.faults.verdict import Said, judge
+from tests.faults.work import forgotten_before
 
 KILLS: Final = int(os.environ.get("SOAK_KILLS", "100"))
 LIFE_US: Final = 60_000
@@ -45,7 +46,8 @@ def kill_over_and_over(folder: Path, rounds: int, chance: random.Random, *plante
             assert "failed" not in words, words
             heard = Said.of(words.split())
             said = Said(max(said.batch, heard.batch), max(said.first_ns, heard.first_ns))
-            said = said._replace(batch=judge(folder, said))
+            newest = judge(folder, said)
+            said = Said(newest, max(said.first_ns, forgotten_before(newest)))
     return said
 
 
