@@ -16,14 +16,16 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from historian.store import Batch, StoreError
+from historian.store import Batch, StoreError, TagEntry
 from historian.transfer import formats
 from historian.transfer.csv_in import CsvFile
 from historian.transfer.incoming import Incoming, Problem, Problems, Terms
+from historian.transfer.source import Place, Readable, blocks
 from tags.mapped import Position
 
 RING: Final = "rows"
 _READ: Final = 1 << 20
+_COUNTED: Final = 250_000  # samples in memory
 
 Progress = Callable[[str, float, int], None]
 
@@ -82,6 +84,7 @@ class Imported(NamedTuple):
         rows: Of the file.
         added: Samples that this call appended; fewer than `samples` when an earlier call had done some.
         digest: Of the file's content, 32 hex digits.
+        missing: Samples that history has fewer than the file in the same time, by id; nothing when all is well.
     """
 
     tags: dict[int, Seen]
@@ -89,6 +92,7 @@ class Imported(NamedTuple):
     rows: int
     added: int
     digest: str
+    missing: dict[int, int] = {}  # noqa: RUF012 - never changed
 
 
 def open_file(path: Path, kind: str) -> Incoming:
@@ -188,6 +192,30 @@ def import_file(
             f"{path} was changed while it was imported. Check what is in history, and import it again"
         )
     return result._replace(added=added)
+
+
+def missing(store: Readable, result: Imported, progress: Progress) -> dict[int, int]:
+    """Counts what history has now, tag by tag; it has at least what was imported unless something took it away.
+
+    Args:
+        store: Open for reading.
+        result: Of the import.
+        progress: Told as by `import_file`.
+
+    Returns:
+        How many samples are missing, by id of the tag.
+    """
+    found: dict[int, int] = {}
+    counted = 0
+    for done, (number, seen) in enumerate(sorted(result.tags.items())):
+        tag = TagEntry(number, "", "")
+        some = blocks(store, [tag], seen.start, seen.end + 1, Place(), _COUNTED, originals=True)
+        count = sum(len(block.samples) for block in some)
+        counted += count
+        if count < seen.samples:
+            found[number] = seen.samples - count
+        progress("counting", (done + 1) / len(result.tags), counted)
+    return found
 
 
 def digest_of(path: Path) -> str:

@@ -58,14 +58,15 @@ def import_(
         _told(file, error, as_json=as_json)
     except StoreError as error:
         raise failed(str(error))
+    paths = {entry.id: path for path, entry in source.tags.items()}
     if as_json:
-        paths = {entry.id: path for path, entry in source.tags.items()}
         show_json(
             {
                 "file": str(file),
                 "samples": done.samples,
                 "added": done.added,
                 "digest": done.digest,
+                "missing": {paths.get(number, str(number)): count for number, count in done.missing.items()},
                 "tags": {
                     paths.get(number, str(number)): {
                         "samples": seen.samples,
@@ -76,7 +77,7 @@ def import_(
                 },
             }
         )
-        return
+        raise typer.Exit(FAILED if done.missing else 0)
     what = f"{file}: {count_of(done.samples, 'sample')} of {count_of(len(done.tags), 'tag')}"
     if dry_run:
         out.print(f"{what}. No problems; nothing was imported.", markup=False)
@@ -86,6 +87,12 @@ def import_(
         out.print(f"{what}; the last {done.added:,} were missing and are in history now.", markup=False)
     else:
         out.print(f"{what} were imported before; nothing was done. --again imports them anew.", markup=False)
+    for number, count in done.missing.items():
+        err.print(
+            f"{paths.get(number, number)}: {count_of(count, 'sample')} of these are not there.", markup=False
+        )
+    if done.missing:
+        raise failed("Samples are missing: are they older than history is kept (historian: keep)?")
 
 
 def _told(file: Path, error: Exception, *, as_json: bool) -> NoReturn:

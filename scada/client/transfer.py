@@ -139,7 +139,7 @@ def import_file(
     store = _writing(folder)
     event: dict[str, Any] = {"kind": "import", "t": now_ns, "user": user, "source": "cli", "reason": reason}
     try:
-        return importing.import_file(
+        done = importing.import_file(
             store,
             path,
             kind,
@@ -152,6 +152,7 @@ def import_file(
             again=again,
             dry=dry,
         )
+        return done if dry else done._replace(missing=importing.missing(store, done, progress))
     finally:
         store.close()
 

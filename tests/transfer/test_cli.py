@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from historian import audit
 from historian.sqlite import SqliteStore
-from historian.store import StoreError
+from historian.store import Batch, StoreError
 from historian.transfer import room as module
 from historian.transfer.room import room
 from scada.cli.app import app
 from scada.datadir import DataDir
-from tests.transfer.plant import empty, everything, make, plain
+from tests.transfer.plant import T0, empty, everything, make, plain
 
 
 def say(data: DataDir, *words: object) -> tuple[int, str]:
@@ -98,6 +98,24 @@ def test_an_import_is_an_event_with_name_and_reason(tmp_path: Path) -> None:
     assert event["user"]
     (entry,) = audit.entries(two.history, 0, 2**62)
     assert entry.event == event
+
+
+def test_samples_that_are_not_there_afterwards_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = make(tmp_path / "one"), empty(tmp_path / "two")
+    say(one, "export", tmp_path / "x.csv")
+    append = SqliteStore.append
+
+    def forgetful(store: SqliteStore, batch: Batch) -> bool:
+        batch.samples = batch.samples[batch.samples["t"] > T0]
+        return append(store, batch)
+
+    monkeypatch.setattr(SqliteStore, "append", forgetful)
+    code, text = say(two, "import", tmp_path / "x.csv")
+    assert code == 1
+    assert "plant/bool: 1 sample of these are not there." in text
+    assert "Samples are missing: are they older than history is kept" in text
 
 
 class Folds:
