@@ -8,6 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.faults import crash
+from tests.faults.crash import Disk
+from tests.faults.test_power import record
+from tests.faults.verdict import Said, judge
+from tests.faults.work import forgotten_before
+
 
 def run(module: str, *arguments: str | Path) -> dict[str, Any]:
     done = subprocess.run(
@@ -30,3 +38,13 @@ def test_a_full_disk_stops_nothing_and_history_is_whole_when_there_is_room_again
     assert found["after"]
     assert found["same"], (found["kept"], found["wanted"])
     assert found["logins"]
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 9))])
+def test_a_disk_that_is_full_in_the_middle_of_anything_costs_nothing(tmp_path: Path, seed: int) -> None:
+    steps = record(tmp_path, "tests.faults.starved", "{}", str(seed), "130")
+    disk = Disk()
+    for step in steps:
+        disk.take(step)
+    crash.write_out(disk.cut(crash.everything), tmp_path / "left")
+    judge(tmp_path / "left" / "data" / "history", Said(130, forgotten_before(130)), ahead=0)
