@@ -28,7 +28,7 @@ from historian.read import (
     signal_of,
 )
 from historian.read.signal import Mask, Statuses, Times, Values, usable
-from historian.read.whole import Need, Whole, with_whole
+from historian.read.whole import Need, Whole, summed_up, with_whole
 from historian.rollups import MINUTE_NS
 from historian.store import Samples, Store
 from tags.model import Tag
@@ -167,7 +167,8 @@ class History:
         """The samples of a range and around it, but for chunks that stand for theirs."""
         _check_number(tag)
         whole, samples = self._store.parts(tag.id, start_ns, end_ns, _Choice(tag, need))
-        inside = Samples(*samples, type=tag.type)
+        whole, rest = summed_up(need, *samples, whole)
+        inside = Samples(*(samples if rest.all() else samples.cut(rest)), type=tag.type)
         signal = signal_of(tag, _joined(*self._beyond(tag, start_ns, end_ns, inside, _FAR if far else 1)))
         if far:
             signal = self._further(tag, signal, uncertain=uncertain)

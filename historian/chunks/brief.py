@@ -21,6 +21,9 @@ FLOAT, SIGNED, UNSIGNED = 0, 1, 2
 NEVER: Final = np.iinfo(np.int64).max
 RESTS: Final = 3  # scans: after a longer pause a value rested and moved in the last scan
 LEAST_SCAN: Final = 100_000_000
+# What a summary can be made without, when it is not to be kept.
+AREA, RANGE, SUM, SQUARES, STEPS, ZERO = "area", "range", "sum", "squares", "steps", "zero"
+ALL: Final = frozenset({AREA, RANGE, SUM, SQUARES, STEPS, ZERO})
 
 SUMMARY: Final = np.dtype(
     [
@@ -98,6 +101,7 @@ def summarised(
     tag: npt.NDArray[np.uint32] | int,
     form: int,
     ramp_ns: int,
+    want: frozenset[str] = ALL,
 ) -> Summaries:
     """Summaries of several chunks of one form at once.
 
@@ -109,12 +113,13 @@ def summarised(
         tag: Id, or ids of shape (k,).
         form: See `form_of`.
         ramp_ns: Period of the tag's scan, ns; 0 for none.
+        want: Which of the fields that need work to fill in.
 
     Returns:
         Shape (k,), without checksums.
     """
     with np.errstate(all="ignore"):  # sums of what a broken device sends may overflow
-        return _summarised(t, bits, status, starts, tag, form, ramp_ns)
+        return _summarised(t, bits, status, starts, tag, form, ramp_ns, want)
 
 
 def _summarised(
@@ -125,6 +130,7 @@ def _summarised(
     tag: npt.NDArray[np.uint32] | int,
     form: int,
     ramp_ns: int,
+    want: frozenset[str],
 ) -> Summaries:
     size = len(starts)
     found = np.zeros(size, SUMMARY)
@@ -141,7 +147,7 @@ def _summarised(
     fine = np.isfinite(v)
     if fine.all() and not status.any():
         found["known"] = found["t0"]
-        _good(found, np.arange(size), starts, t, v, gaps, None, ramp_ns)
+        _good(found, slice(None), starts, t, v, gaps, None, ramp_ns, want)
         return found
     severity = status >> np.uint32(30)
     good = fine & (severity == 0)
@@ -158,19 +164,20 @@ def _summarised(
     for name in ("good_first", "good_last", "low", "high"):
         found[name] = np.nan
     if len(index):
-        _good(found, there, begins[there], t[index], v[index], gaps[index], index, ramp_ns)
+        _good(found, there, begins[there], t[index], v[index], gaps[index], index, ramp_ns, want)
     return found
 
 
 def _good(
     found: Summaries,
-    rows: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.intp] | slice,
     starts: npt.NDArray[np.intp],
     t: npt.NDArray[np.int64],
     v: npt.NDArray[np.float64],
     gaps: npt.NDArray[np.int64],
     index: npt.NDArray[np.intp] | None,
     ramp_ns: int,
+    want: frozenset[str],
 ) -> None:
     """Fills in what Good numbers come to.
 
@@ -183,6 +190,7 @@ def _good(
         gaps: Time to the sample that follows.
         index: Their places among all samples; None when all are Good.
         ramp_ns: See `summarised`.
+        want: See `summarised`.
     """
     lasts = np.append(starts[1:], len(t)) - 1
     count = lasts - starts + 1
@@ -193,33 +201,59 @@ def _good(
     found["good"][rows] = count
     found["good_t0"][rows], found["good_t1"][rows] = t[starts], t[lasts]
     found["good_first"][rows], found["good_last"][rows] = v[starts], v[lasts]
-    put("low", np.minimum, v)
-    put("high", np.maximum, v)
-    put("total", np.add, v)
     put("gap", np.maximum, gaps)
-    put("covered", np.add, gaps)
-    seconds = gaps * 1e-9
-    held = np.add.reduceat(v * seconds, starts)
-    found["held"][rows] = held
+    if index is None:
+        found["covered"] = found["t1"] - found["t0"]
+    else:
+        put("covered", np.add, gaps)
+    if RANGE in want:
+        put("low", np.minimum, v)
+        put("high", np.maximum, v)
+    if SUM in want:
+        put("total", np.add, v)
+    if SQUARES in want:
+        off = v - np.repeat(found["total"][rows] / count, count)
+        put("squares", np.add, off * off)
+    if ZERO in want:
+        put("zero", np.add, np.where(v == 0, gaps, 0))
+    if not want & {AREA, STEPS}:
+        return
     step = np.empty(len(v))
     np.subtract(v[1:], v[:-1], out=step[1:])
     step[starts] = 0.0
-    towards = np.append(step[1:], 0.0)
+    if AREA in want:
+        _area(found, rows, starts, v, gaps, step, index, ramp_ns)
+    if STEPS in want:
+        found["changes"][rows] = _count(step != 0, starts)
+        down = step < 0
+        put("rise", np.add, np.where(down, 0.0, step))
+        if down.any():
+            found["falls"][rows] = _count(down, starts)
+            put("fall", np.add, np.where(down, step, 0.0))
+            put("anew", np.add, np.where(down, v, 0.0))
+
+
+def _area(
+    found: Summaries,
+    rows: npt.NDArray[np.intp] | slice,
+    starts: npt.NDArray[np.intp],
+    v: npt.NDArray[np.float64],
+    gaps: npt.NDArray[np.int64],
+    step: npt.NDArray[np.float64],
+    index: npt.NDArray[np.intp] | None,
+    ramp_ns: int,
+) -> None:
+    seconds = gaps * 1e-9
+    held = np.add.reduceat(v * seconds, starts)
+    found["held"][rows] = held
+    towards = step[1:]
     if index is not None:  # a number that is not followed by a Good one is held
-        towards[:-1][np.diff(index) > 1] = 0.0
+        towards = np.where(np.diff(index) > 1, 0.0, towards)
     if ramp_ns and int(found["gap"].max()) > RESTS * ramp_ns:
         seconds = np.where(gaps > RESTS * ramp_ns, ramp_ns * 1e-9, seconds)
-    found["line"][rows] = held + np.add.reduceat(towards * seconds, starts) / 2
-    off = v - np.repeat(found["total"][rows] / count, count)
-    put("squares", np.add, off * off)
-    found["zero"][rows] = np.add.reduceat(np.where(v == 0, gaps, 0), starts)
-    found["changes"][rows] = _count(step != 0, starts)
-    down = step < 0
-    put("rise", np.add, np.where(down, 0.0, step))
-    if down.any():
-        found["falls"][rows] = _count(down, starts)
-        put("fall", np.add, np.where(down, step, 0.0))
-        put("anew", np.add, np.where(down, v, 0.0))
+    bends = np.zeros(len(v))
+    np.multiply(towards, seconds[:-1], out=bends[:-1])
+    found["line"][rows] = held + np.add.reduceat(bends, starts) / 2
 
 
 def numbers(form: int, bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
