@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from historian.sinks import backfill, spool
+from historian.edits import Who
+from historian.edits.write import Wish
+from historian.settled import Columns
+from historian.sinks import backfill, portion, spool
+from historian.sinks.answers import RefusedError, Reply
 from historian.sinks.backfill import Backfill
+from historian.sinks.losses import Losses
 from historian.sinks.state import State
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch
+from scada.clock import SimulatedClock
 from tests.sinks.faults import FaultServer
 from tests.sinks.rig import LEVEL, START, Rig, make_sink, values
 from tests.support.site import make_site
@@ -222,9 +229,9 @@ def test_a_job_gives_every_sample_of_its_time_in_order(
         jobs = desk.jobs()
         if not jobs:
             break
-        portion = reads.next(jobs[0])
-        found += portion.samples.tolist()
-        desk.commit("db", None, (), portion.job)
+        part = reads.next(jobs[0])
+        found += part.samples.tolist()
+        desk.commit("db", None, (), part.job)
     assert not desk.jobs()
     wanted = [row for row in rows.tolist() if start <= row[2] < start + length]
     assert sorted(found) == sorted(wanted)
@@ -234,3 +241,75 @@ def test_a_job_gives_every_sample_of_its_time_in_order(
     reads.close()
     desk.close()
     assert backfill.SHORTEST > 0
+
+
+def test_equal_times_at_the_end_of_a_page_are_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portion, "PAGE", 3)
+    store = SqliteStore.writer(tmp_path)
+    store.declare(make_site().tags)
+    tag = next(entry.id for path, entry in store.ids().items() if path == LEVEL)
+    rows = np.zeros(40, SAMPLE)
+    rows["tag"], rows["t"], rows["bits"] = tag, np.arange(40) // 2, np.arange(40)
+    store.append(Batch(rows))
+    found = {bits for page in portion.pages(store, tag, 0, 100) for bits in page.bits.tolist()}
+    assert found == set(range(40))
+    store.close()
+
+
+class Silent:
+    """A database that takes lines and does not say what it has, for a while."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        self.answers = False
+
+    def post(self, body: bytes) -> Reply:
+        self.taken.append(body)
+        return Reply(204)
+
+    def query(self, text: str, *, changes: bool = False) -> list[dict[str, Any]]:
+        if not self.answers:
+            raise RefusedError(0, "no answer")
+        return []
+
+    def ask(self, path: str, fields: dict[str, str], *, changes: bool = False) -> bytes:
+        raise NotImplementedError
+
+
+def test_no_new_mark_hides_that_the_old_one_is_gone(tmp_path: Path) -> None:
+    SqliteStore.writer(tmp_path).close()
+    state, target = State.writer(tmp_path), Silent()
+    said: list[str] = []
+    clock = SimulatedClock(utc_ns=START)
+    state.set_mark("db", START - HOUR)
+    sink = make_sink("", history_ns=0)
+    losses = Losses(sink, "works", state, clock, target, lambda kind, _: said.append(kind))
+    losses.look(START)
+    losses.mark()
+    assert target.taken == []
+    target.answers = True
+    losses.look(START)
+    losses.mark()
+    assert said == ["wiped"]
+    assert [(job.start, job.end) for job in state.jobs("db")] == [(0, START + 1)]
+    assert len(target.taken) == 1
+    state.close()
+
+
+def test_what_was_read_ahead_of_an_edit_is_read_again(rig: Rig, server: FaultServer) -> None:
+    rig.commit(3000)
+    rig.run(10_000)
+    desk = State.writer(rig.folder)
+    desk.ask("db", START, START + 3000 * 10**9, "asked")
+    for _ in range(20):
+        rig.worker.turn()
+    bits = np.full(3000, -1.0).view(np.uint64)
+    t = START + np.arange(3000) * 10**9
+    changed = Columns(t[500:], bits[500:], np.zeros(2500, np.uint32))
+    rig.store.edit(Wish("update", rig.ids[LEVEL], changed), Who("anna", "test", START, "why"))
+    rig.run(10_000)
+    last = {line.split()[-1]: line for line in server.lines}
+    assert values(list(last.values())) == [*range(500), *[-1.0] * 2500]
+    desk.close()

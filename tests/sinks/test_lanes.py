@@ -114,3 +114,27 @@ def test_requests_do_travel_at_once_and_a_server_in_trouble_gets_one_at_a_time()
         lanes.step()
     lanes.close()
     assert len(asked) == 4 + 1 + 4
+
+
+def test_a_lane_has_one_request_on_its_way() -> None:
+    release = threading.Event()
+    asked: defaultdict[bytes, int] = defaultdict(int)
+
+    def post(body: bytes) -> Reply:
+        name = body.split()[0]
+        asked[name] += 1
+        if name == b"0":
+            release.wait(20)
+        return Reply(204)
+
+    lanes = Lanes(post, Pace(10), 2)
+    lanes.begin(made([0] * 50 + [1] * 50))
+    answers = 0
+    while answers < 5:
+        answers += len(lanes.step())
+    assert asked == {b"0": 1, b"1": 5}
+    release.set()
+    while not lanes.done:
+        lanes.step()
+    lanes.close()
+    assert asked == {b"0": 5, b"1": 5}
