@@ -4,8 +4,9 @@ Equation, once per new sample of the PV (`fresh`) but not more often than `every
 the last execution, at most four sample periods::
 
     e = ±100 (sp - pv) / span(pv)                            %; + for reverse action, - for direct
-    u = P + I - D                                            % of span(out)
-    P = K e
+    u = P + I - D + F                                        % of span(out)
+    P = K e,  K = GAIN f(s)                                  f: gain schedule of s, 1 without one
+    F = 100 g x / span(out)                                  feed-forward of x, g in units of out per unit of x
     I += K e dt / Ti  +  (v - u) dt / Tt                     second term: anti-windup by back-calculation
     D = (Tf D + K Td Δpv) / (Tf + dt),  Tf = Td / 10         derivative on the PV, first-order filter
 
@@ -17,7 +18,10 @@ Source: K. J. Åström, T. Hägglund, Advanced PID Control (ISA 2006), §3.2-3.5
 
 Bumpless: in Manual, Local, under an interlock or force, disarmed, before initialisation, and while the PV is not
 usable, the block executes nothing; the first scan after that takes the integral from what is applied:
-I = v - P + D. A change of tuning shifts the integral so that u stays. The set point acts through the ramp.
+I = v - P + D - F. A change of tuning, or of the gain by its schedule, shifts the integral so that u stays. The set point
+acts through the ramp.
+
+A feed-forward or schedule input that is Bad or stale counts as its last usable value (before the first: F = 0, f = 1).
 
 Bad or stale PV or set point: the output holds for `hold_ns`; then the block goes to Manual at that output, or drives
 the given value until the PV is back and goes on from there. A gap is not integrated.
@@ -30,6 +34,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scada.blocks.analog import Input
 from scada.blocks.base import (
     AUTO,
     CASCADE,
@@ -45,6 +50,7 @@ from scada.blocks.base import (
     number,
     usable,
 )
+from scada.blocks.characteriser import Curve
 from tags import model
 
 DERIVATIVE_FILTER = 10.0  # N: the filter's time constant is Td / N
@@ -56,8 +62,8 @@ class Pid(FunctionBlock):
     """See the module. Points: SP (unless the set point is a tag), MODE, GAIN, TI (s), TD (s)."""
 
     __slots__ = (
-        "_bad_ns", "_cascade", "_changed", "_configured", "_d", "_e", "_elapsed_cap_ns", "_elapsed_ns", "_every_ns",
-        "_gain",
+        "_bad_ns", "_cascade", "_changed", "_configured", "_curve", "_d", "_e", "_elapsed_cap_ns", "_elapsed_ns",
+        "_every_ns", "_factor", "_feed", "_feed_gain", "_feed_input", "_gain",
         "_hold_ns", "_i", "_last", "_manual", "_mode", "_out", "_out_high", "_out_low", "_out_scale", "_out_zero",
         "_point_gain", "_point_mode", "_point_sp", "_point_td", "_point_ti", "_pv", "_pv_last", "_pv_scale", "_ramp",
         "_reset", "_restart_last", "_sign", "_sp", "_sp_high", "_sp_low", "_sp_now", "_sp_slot", "_td", "_then",
@@ -87,6 +93,17 @@ class Pid(FunctionBlock):
         self._every_ns = int(c.get("every_ns") or 0)
         sample_ns = max(binder.period_ns, pv.scan_ns, self._every_ns)
         self._elapsed_cap_ns = ELAPSED_SAMPLES_MAX * sample_ns
+
+        feed, schedule = c.get("feedforward"), c.get("gain_schedule")
+        self._feed_input = None if feed is None else Input(str(feed["input"]), binder)
+        self._feed_gain = (
+            0.0 if feed is None else float(feed["gain"]) / self._out_scale
+        )  # % per unit of the input
+        self._feed = 0.0
+        self._curve = (
+            None if schedule is None else (Input(str(schedule["input"]), binder), Curve(schedule["curve"]))
+        )
+        self._factor = 1.0
 
         self._gain, self._ti, self._td = float(c["gain"]), c["ti_ns"] * 1e-9, c.get("td_ns", 0) * 1e-9
         self._configured = [self._gain, self._ti, self._td]
@@ -136,6 +153,8 @@ class Pid(FunctionBlock):
         else:
             self._bad_ns = 0
             self._elapsed_ns += ctx.dt_ns
+            if self._feed_input is not None or self._curve is not None:
+                self._look_ahead(ctx)
             if self._reset:
                 self._initialise(pv, sp, applied)
             elif signals.fresh[self._pv] and self._elapsed_ns >= self._every_ns:
@@ -178,19 +197,33 @@ class Pid(FunctionBlock):
         else:
             self._last = self._then
 
+    def _look_ahead(self, ctx: Context) -> None:
+        """Feed-forward and gain schedule; the integral takes a change of the gain up."""
+        if self._feed_input is not None:
+            x, _ = self._feed_input.read(ctx)
+            feed = self._feed if x is None else self._feed_gain * x
+            if feed - feed == 0.0:
+                self._feed = feed
+        if self._curve is not None:
+            x, _ = self._curve[0].read(ctx)
+            factor = self._factor if x is None else self._curve[1].at(x)
+            if factor != self._factor:
+                before, self._factor = self._factor, factor
+                self._shift(self._gain * before, self._td)
+
     def _initialise(self, pv: float, sp: float, applied: float) -> None:
-        """Takes over what is applied: I = v - P + D with D = 0."""
+        """Takes over what is applied: I = v - P + D - F with D = 0."""
         self._e = self._sign * (sp - pv) * self._pv_scale
         self._d, self._pv_last = 0.0, pv
         self._u = (applied - self._out_zero) / self._out_scale
-        self._i = self._u - self._gain * self._e
+        self._i = self._u - self._gain * self._factor * self._e - self._feed
         self._last, self._elapsed_ns = applied, 0
         self._reset = self._i - self._i != 0.0
 
     def _execute(self, pv: float, sp: float, applied: float | None) -> None:
         """One execution of the equation."""
         dt = min(self._elapsed_ns, self._elapsed_cap_ns) * 1e-9
-        gain, ti, td = self._gain, self._ti, self._td
+        gain, ti, td = self._gain * self._factor, self._ti, self._td
         low = (self._out_low - self._out_zero) / self._out_scale
         high = (self._out_high - self._out_zero) / self._out_scale
         u = self._u
@@ -206,7 +239,7 @@ class Pid(FunctionBlock):
         if td > 0.0:
             tf = td / DERIVATIVE_FILTER
             d = (tf * self._d + gain * td * self._sign * (pv - self._pv_last) * self._pv_scale) / (tf + dt)
-        u = gain * e + i - d
+        u = gain * e + i - d + self._feed
         self._elapsed_ns = 0
         if u - u != 0.0:  # beyond all numbers: hold, start again from what is applied
             self._reset = True
@@ -272,10 +305,15 @@ class Pid(FunctionBlock):
 
     def _retune(self, gain: float, ti: float, td: float) -> None:
         """New tuning; the integral is shifted so that the output stays."""
-        before = self._gain * self._e + self._i - self._d
-        old = self._gain * self._td
-        self._d = self._d * (gain * td / old) if old > 0.0 else 0.0
+        before = self._gain * self._factor, self._td
         self._gain, self._ti, self._td, self._changed = gain, ti, td, True
+        self._shift(*before)
+
+    def _shift(self, old_gain: float, old_td: float) -> None:
+        """Another gain or derivative time acts: the integral takes up the difference."""
+        gain = self._gain * self._factor
+        before, old = old_gain * self._e + self._i - self._d, old_gain * old_td
+        self._d = self._d * (gain * self._td / old) if old > 0.0 else 0.0
         self._i = before - gain * self._e + self._d
         if self._i - self._i != 0.0:
             self._reset = True

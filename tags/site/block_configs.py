@@ -65,6 +65,8 @@ def conditions(model: cm.Block) -> Iterator[str]:
             yield text
     if isinstance(model, cm.Timer):
         yield model.input
+    if isinstance(model, cm.Pid):
+        yield from (ahead.input for ahead in (model.feedforward, model.gain_schedule) if ahead is not None)
     if isinstance(model, cm.Motor) and model.trip is not None:
         yield model.trip.when
 
@@ -117,7 +119,30 @@ def _pid(job: Job, model: Any) -> Config:
         **_modes(model),
         "on_bad_pv": {"hold_ns": bad.hold, "then": then},
         "every_ns": model.every or 0,
+        **_look_ahead(job, model),
     }
+
+
+def _look_ahead(job: Job, model: cm.Pid) -> Config:
+    """Feed-forward and gain schedule of a controller."""
+    scope, found = job.scope, Config()
+    if model.feedforward is not None:
+        text = scope.checked(("feedforward", "input"), model.feedforward.input, "number")
+        found["feedforward"] = {"input": text, "gain": model.feedforward.gain}
+    if model.gain_schedule is not None:
+        text = scope.checked(("gain_schedule", "input"), model.gain_schedule.input, "number")
+        unit = function_configs.unit_of(scope.build, model.gain_schedule.input)
+        curve = function_configs.curve(
+            scope, ("gain_schedule", "curve"), model.gain_schedule.curve, unit, None
+        )
+        for i, (_, factor) in enumerate(curve):
+            if factor < 0.0:
+                scope.report(
+                    ("gain_schedule", "curve", i),
+                    f"a factor of {factor:g} turns the action round. Write 0 or more.",
+                )
+        found["gain_schedule"] = {"input": text, "curve": curve}
+    return found
 
 
 def _modes(model: Any) -> Config:

@@ -25,6 +25,8 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "setpoint": _SETPOINT,
         "out_limits": "least and largest output; by itself those of the tag",
         "mode": f"{_MODE}; `on_bad_pv: {{hold, then}}`: hold for a time, then `manual` or a value",
+        "feedforward": "`{input, gain}`: expression that is added, times units of out per unit of it",
+        "gain_schedule": "`{input, curve}`: factor of the gain by an expression, points [x, factor]",
         "every": "executes not more often than this; by itself once for each new sample of pv",
     },
     "valve": {

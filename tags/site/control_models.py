@@ -82,6 +82,22 @@ class UnitMode(Model):
     restart: Literal["last", "manual"] = "last"
 
 
+class Feedforward(Model):
+    """What a controller adds before an error shows."""
+
+    input: Condition
+    gain: float
+
+
+class GainSchedule(Model):
+    """A factor of a controller's gain."""
+
+    input: Condition
+    curve: Annotated[
+        list[Annotated[list[Measure], Field(min_length=2, max_length=2)]], Field(min_length=2, max_length=64)
+    ]
+
+
 class Pid(Block):
     """PID controller."""
 
@@ -93,6 +109,8 @@ class Pid(Block):
     setpoint: Setpoint
     out_limits: Limits | None = None
     mode: Mode = Mode()
+    feedforward: Feedforward | None = None
+    gain_schedule: GainSchedule | None = None
     every: Period | None = Field(
         default=None, description="Not shorter than the scan of pv; it runs once per new sample."
     )

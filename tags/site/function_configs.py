@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from tags.site import function_models as fm
 from tags.site.building import Building, Scope
 from tags.site.fields import Quantity
 from tags.site.job import Config, Job, span
+from tags.site.sources import Loc
 from tags.types import FLOAT64
 
 # What a quantity of one dimension becomes over time, in base units and seconds.
@@ -109,6 +110,23 @@ def ratio(scope: Scope, model: Any) -> dict[str, Any]:
     }
 
 
+def curve(
+    scope: Scope, loc: Loc, given: Sequence[Sequence[Quantity]], unit_x: str | None, unit_y: str | None
+) -> list[list[float]]:
+    """The points of a curve in their units, reported when x does not rise."""
+    points = []
+    for i, (x, y) in enumerate(given):
+        pair = scope.measure((*loc, i, 0), x, unit_x), scope.measure((*loc, i, 1), y, unit_y)
+        if pair[0] is not None and pair[1] is not None:
+            points.append([pair[0], pair[1]])
+    for i, (left, right) in enumerate(pairwise(points)):
+        if left[0] >= right[0]:
+            scope.report(
+                (*loc, i + 1), f"{right[0]:g} is not above {left[0]:g}. Write the points in rising order."
+            )
+    return points
+
+
 def _number(job: Job, loc: tuple[str | int, ...], text: str) -> str:
     checked = job.scope.checked(loc, text, "number")
     return text if checked is None else checked
@@ -160,20 +178,9 @@ def _characteriser(job: Job, model: Any) -> Config:
     scope = job.scope
     tag = scope.build.tags.get(job.path)
     unit_in, unit_out = unit_of(scope.build, model.input), tag.unit if tag else None
-    points = []
-    for i, (x, y) in enumerate(model.curve):
-        pair = scope.measure(("curve", i, 0), x, unit_in), scope.measure(("curve", i, 1), y, unit_out)
-        if pair[0] is not None and pair[1] is not None:
-            points.append([pair[0], pair[1]])
-    for i, (left, right) in enumerate(pairwise(points)):
-        if left[0] >= right[0]:
-            scope.report(
-                ("curve", i + 1),
-                f"{right[0]:g} is not above {left[0]:g}. Write the points in rising order.",
-            )
     return {
         "input": _number(job, ("input",), model.input),
-        "curve": points,
+        "curve": curve(scope, ("curve",), model.curve, unit_in, unit_out),
         "outside": model.outside,
     }
 

@@ -119,6 +119,27 @@ def test_quality_travels_with_the_value() -> None:
     assert (rig.get("t/B"), rig.status("t/B")) == (4.0, GOOD)
 
 
+def test_no_dead_time_passes_through_and_nothing_known_is_said() -> None:
+    rig = make("dead_time", time_ns=0)
+    rig.set("t/X", 5.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    assert (rig.get("t/B"), rig.status("t/B")) == (0.0, BAD_SENSOR_FAILURE)
+    assert run(rig, 7.0, 8.0) == [7.0, 8.0]
+
+
+def test_a_missed_scan_carries_the_quality_before_it() -> None:
+    rig = make("dead_time", time_ns=2 * SECOND)
+    run(rig, 1.0)
+    rig.set("t/X", 2.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    run(rig, 3.0, periods=2)
+    assert (rig.get("t/B"), rig.status("t/B")) == (1.0, BAD_SENSOR_FAILURE)
+    run(rig, 4.0)
+    assert (rig.get("t/B"), rig.status("t/B")) == (1.0, BAD_SENSOR_FAILURE), "the missed scan"
+    run(rig, 5.0)
+    assert (rig.get("t/B"), rig.status("t/B")) == (3.0, GOOD)
+
+
 def test_a_dead_time_of_too_many_scans_is_refused() -> None:
     with pytest.raises(ValueError, match="scans of dead time"):
         make("dead_time", time_ns=200_000 * SECOND)
