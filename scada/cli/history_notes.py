@@ -61,7 +61,7 @@ def notes(
         found = source.annotations(path, parse_time(start, now, zone), parse_time(end, now, zone), limit)
     except (EditError, StoreError) as error:
         raise failed(str(error)) from None
-    paths = {known_tag.id: name for name, known_tag in tags.items()}
+    paths = {known_tag.id: known_tag.path for known_tag in tags.values()}
     rows = [
         {
             "number": note.id,

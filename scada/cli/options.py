@@ -46,21 +46,19 @@ def connect(data: Path | None, role: str = "admin") -> Client:
         raise failed(str(error))
 
 
-def past(data: Path | None) -> tuple[Client | Archive, Mapping[str, Tag], str]:
-    """Who answers for history: the running plant, else what a stopped one has kept; its tags and time zone.
+def past(data: Path | None) -> tuple[Archive, Mapping[str, Tag], str]:
+    """History of a plant that runs or does not; its tags, also by earlier paths, and its time zone.
 
     Raises:
         StoreError: There is no history, or it cannot be read.
     """
     folder = data or _only_plant()
-    try:
-        plant = Client(folder, source="cli", user=getpass.getuser())
-    except NotRunning as error:
-        if not DataDir(folder).history.exists():
-            raise failed(str(error))
-        archive = Archive(folder)
-        return archive, archive.tags, archive.timezone
-    return plant, plant.tags, plant.site.timezone
+    if not DataDir(folder).history.exists():
+        raise failed(
+            f"{folder}: there is no plant, and no history of one. Start it with: scada run SITE --data {folder}"
+        )
+    archive = Archive(folder)
+    return archive, archive.earlier | archive.tags, archive.timezone
 
 
 def plants() -> list[Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
+
 from historian.query import History
 from historian.reader import open_reader
 from historian.store import Samples, Store, StoreError, TagEntry
@@ -22,6 +24,7 @@ class Archive(Past):
     Attributes:
         tags: Of all that history knows, by path. While the plant's compiled site is still there (until the machine
             is started anew) with unit and states, else with path and type alone.
+        earlier: Tags that were renamed (`was:`), by the paths that they had before.
         timezone: Of the site; `UTC` when that is not known.
 
     Raises:
@@ -40,6 +43,7 @@ class Archive(Past):
         self.timezone = site.timezone if site else "UTC"
         described = site.by_path() if site else {}
         self.tags = {path: described.get(path) or _plain(entry) for path, entry in self._ids.items()}
+        self.earlier = self._earlier_names()
 
     def history(
         self, path: str, start_ns: int, end_ns: int, limit: int = 100_000, *, originals: bool = False
@@ -50,7 +54,7 @@ class Archive(Past):
             KeyError: History has no such tag.
             StoreError: It cannot be read.
         """
-        return self._store.raw(self._ids[path].id, start_ns, end_ns, limit, originals=originals)
+        return self._store.raw(self._tag(path).id, start_ns, end_ns, limit, originals=originals)
 
     def close(self) -> None:
         """Lets go of the files."""
@@ -59,14 +63,24 @@ class Archive(Past):
     def _past(self) -> History:
         return History(self._store, self.timezone)
 
+    def _earlier_names(self) -> dict[str, Tag]:
+        try:
+            names = orjson.loads(self.data.tag_ids.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        by_id = {tag.id: tag for tag in self.tags.values()}
+        return {
+            path: by_id[number] for path, number in names.items() if path not in self.tags and number in by_id
+        }
+
     def _kept(self) -> Store:
         return self._store
 
     def _tag(self, path: str) -> Tag:
-        try:
-            return self.tags[path]
-        except KeyError:
-            raise KeyError(f"{path}: history has no such tag") from None
+        found = self.tags.get(path) or self.earlier.get(path)
+        if found is None:
+            raise KeyError(f"{path}: history has no such tag")
+        return found
 
     def _site(self) -> Site | None:
         try:

@@ -53,6 +53,16 @@ def _ids(build: Building, ids: Mapping[str, int]) -> dict[str, int]:
             )
         elif tag.was is not None:
             claimed[tag.was] = path
+            if (
+                ids.get(path, 0) != ids.get(tag.was, ids.get(path, 0))
+                and path in ids
+                and ids[tag.was] not in owner
+            ):
+                Scope(build, build.sources[path], path).report(
+                    ("was",),
+                    f"was: comes too late: {path} has had a history of its own since it first ran, and two are not joined."
+                    f" Remove was:, and bring {tag.was} over with scada history export and import.",
+                )
         known = next(
             (
                 ids[name]

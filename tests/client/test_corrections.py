@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +130,21 @@ def test_annotations(data: DataDir, archive: Archive) -> None:
     corrections(data, "operator").unannotate(made.id)
     assert archive.annotations(None, 0, ALL) == []
     assert [e.event["kind"] for e in audit.entries(data.history, 0, ALL)] == ["annotation", "annotation"]
+
+
+def test_a_renamed_tag_is_found_by_its_earlier_path(data: DataDir) -> None:
+    data.create()
+    renamed = dataclasses.replace(TAGS[PATH], path="tank1/LT-101A", was=PATH)
+    store = SqliteStore.writer(data.history)
+    store.declare([renamed])
+    store.append(batch((LEVEL, 40, 4.0, 0)))
+    store.close()
+    data.tag_ids.write_text(json.dumps({PATH: LEVEL, "tank1/LT-101A": LEVEL, "gone/long/ago": 99_999}))
+    archive = Archive(data.root)
+    assert PATH not in archive.tags
+    assert {path: tag.path for path, tag in archive.earlier.items()} == {PATH: "tank1/LT-101A"}
+    for path in (PATH, "tank1/LT-101A"):
+        assert archive.history(path, 0, ALL).t.tolist() == [10, 20, 30, 40]
+    with pytest.raises(KeyError):
+        archive.history("gone/long/ago", 0, ALL)
+    archive.close()

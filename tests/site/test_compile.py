@@ -391,6 +391,19 @@ def test_an_id_is_never_given_twice_after_renames(tmp_path: Path) -> None:
     assert len({tag.id for tag in site.tags}) == len(site.tags)
 
 
+def test_a_rename_that_is_said_too_late_is_refused(tmp_path: Path) -> None:
+    """The new path has run and has a number already: the old history would be left behind without a word."""
+    ids = {"a/old": 70, "a/new": 71, "a/LT-1": 5}
+    folder = make_folder(
+        tmp_path, {"case.yaml": "tags:\n  a/new: {type: bool, initial: false, was: a/old}\n"}
+    )
+    with pytest.raises(
+        SiteError, match=r"case\.yaml:2:44: a/new: was: comes too late: a/new has had a history"
+    ):
+        read_site(folder, ids, DRIVERS)
+    assert read_site(folder, {"a/old": 70, "a/new": 70}, DRIVERS).by_path()["a/new"].id == 70
+
+
 def test_a_renamed_output_keeps_the_ids_of_command_and_alarms(tmp_path: Path) -> None:
     output = "{device: PLC1, address: holding/9, type: int16, range: [0, 10], owner: scada, on_loss: hold, alarms: {H: {above: 5}}"
     first = compile_case(tmp_path / "one", f"tags:\n  a/x: {output}}}\n").by_path()
