@@ -1,10 +1,10 @@
 """Backup of a history while it is written: every file of one moment, without holding the historian up.
 
 For some milliseconds `history.sqlite` is locked for writing. Meanwhile a read transaction is begun in it and in every file that
-changes with it: days that are not sealed, the spool and the cursors of sinks. These transactions show one moment, however
+changes with it: the last days, also sealed ones, which late samples may open again, the spool and the cursors of sinks. These transactions show one moment, however
 long the copying takes: no fold can have brought samples into a day that the journal of that moment lacks, or taken them out
-of the journal before they were in the day. Sealed days do not change; they are copied afterwards, one by one, and those
-that an earlier backup has are linked instead.
+of the journal before they were in the day. Older days are copied afterwards, one by one; one that has been opened by late
+samples since the moment is refused. Sealed days that an earlier backup has are linked instead.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def backup(
             made.write(target, manifests.PROGRESS)
             done += step
             progress("copying", min(1.0, done / total), done)
-        _number_on(target / HISTORY, made)
+        _of_one_moment(target / HISTORY, made)
     if data.tag_ids.exists():
         make_folder((target / IDS).parent)
         write_file(target / IDS, data.tag_ids.read_bytes())
@@ -146,10 +146,10 @@ def _moment(folder: Path) -> Iterator[dict[str, sqlite3.Connection]]:
             if (folder / name).exists():
                 with _errors(folder / name):
                     hold(name)
-        for day, key in sorted(_listed(main).items(), reverse=True)[:_HELD_MAX]:
+        for day in sorted(_listed(main), reverse=True)[:_HELD_MAX]:
             name = f"{DAYS}/{name_of(day)}"
             with contextlib.suppress(StoreError), _errors(folder / name):
-                if (folder / name).exists() and not _sealed(folder / name, key):
+                if (folder / name).exists():
                     hold(name)
         lock.execute("ROLLBACK")
         yield held
@@ -228,22 +228,24 @@ def _linked(earlier: Path, target: Path, copied: Copied) -> Copied:
     return copied
 
 
-def _number_on(folder: Path, made: Manifest) -> None:
-    """A restored history must not use numbers of commits that a day has had: it would take the new ones for old."""
-    path = folder / FILE
-    last = 0
+def _of_one_moment(folder: Path, made: Manifest) -> None:
+    """No day may have samples of commits that came after the moment: they would be there without those around them.
+
+    Raises:
+        StoreError: One has.
+    """
+    with contextlib.closing(_connect(folder / FILE)) as db:
+        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+    newest = row[0] if row else 0
     for name in made.files:
         if name.startswith(f"{HISTORY}/{DAYS}/") and name.removeprefix(f"{HISTORY}/") not in made.damaged:
             with contextlib.closing(_connect(folder.parent / name)) as db:
                 owner, _, seq = _meta(db, "rolled").partition(" ")
-                last = max(last, int(seq)) if owner == made.store and seq else last
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
-        if row is None:
-            db.execute("INSERT INTO sqlite_sequence VALUES ('journal', ?)", (last,))
-        elif row[0] < last:
-            db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'journal'", (last,))
-    made.files[f"{HISTORY}/{FILE}"] = _finished(path)
+            if owner == made.store and seq and int(seq) > newest:
+                raise StoreError(
+                    f"{name}: late samples came into this day while it waited to be copied. Call the backup again; "
+                    "it goes on where it is"
+                )
 
 
 def _before(target: Path, base: Path | None) -> dict[str, tuple[Path, Copied]]:

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 from typing import Any
 
 import orjson
@@ -22,6 +23,11 @@ from historian.transfer.check.reading import has, opened, rows
 from historian.transfer.check.samples import check_samples
 
 Progress = Callable[[str, float, int], None]
+
+# A day that is not marked as sealed may have its seal already: the list is written after the file.
+_LISTED: Final = (
+    "SELECT digest FROM seal JOIN day USING (day, key) WHERE day = ? AND sealed ORDER BY id DESC LIMIT 1"
+)
 
 
 def check(folder: Path, progress: Progress = lambda _file, _share, _blocks: None) -> Report:
@@ -115,8 +121,9 @@ class _Whole:
         sealed = bytes(row[0])
         if seal.digest(db) != sealed:
             self._report.add(Damage(name, "seal", "what is in it is not what was sealed"))
-        listed = self._ask("SELECT digest FROM seal WHERE day = ? ORDER BY id DESC LIMIT 1", day)
-        if listed is not None and bytes(listed[0]) != sealed:
+        listed = self._ask(_LISTED, day)
+        # Late samples break a seal and a new one is made, also while we look: only what stays so is damage.
+        if listed is not None and bytes(listed[0]) != sealed and _seal_now(self._folder / name) == sealed:
             self._report.add(Damage(name, "seal", "it was sealed with another digest than the history lists"))
 
     def _rollups(self, db: sqlite3.Connection, name: str) -> None:
@@ -202,6 +209,15 @@ class _Whole:
         finally:
             db.close()
         return row
+
+
+def _seal_now(path: Path) -> bytes | None:
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'seal'").fetchone()
+            return bytes(row[0]) if row else None
+    except sqlite3.Error:
+        return None
 
 
 def _meta(db: sqlite3.Connection, name: str) -> str:
