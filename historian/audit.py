@@ -36,6 +36,9 @@ _ROOM: Final = 2  # the reserve is filled while the disk has so many times its s
 _PAGE: Final = 4096
 _JOURNAL_PAGES: Final = 128  # pages that one commit may change on a full disk
 _AT_ONCE: Final = 1000
+_NEWEST: Final = (
+    "SELECT seq, t, json, hash FROM entry WHERE t >= ? AND t < ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+)
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -250,20 +253,22 @@ def entries(
     """
     wanted = None if kinds is None else set(kinds)
     found: list[Entry] = []
+    before = 2**63 - 1
     with _reading(folder) as db:
-        for seq, t, json, hash_ in db.execute(
-            "SELECT seq, t, json, hash FROM entry WHERE t >= ? AND t < ? ORDER BY seq DESC",
-            (start_ns, end_ns),
-        ):
-            try:
-                event = orjson.loads(json)
-            except orjson.JSONDecodeError:
-                event = {"kind": "damaged", "json": json}
-            if wanted is None or event.get("kind") in wanted:
-                found.append(Entry(seq, t, event, hash_))
-            if len(found) >= limit:
+        # Some at a time: while a reader looks at a row nobody can write.
+        while len(found) < limit:
+            rows = db.execute(_NEWEST, (start_ns, end_ns, before, _AT_ONCE)).fetchall()
+            for seq, t, json, hash_ in rows:
+                try:
+                    event = orjson.loads(json)
+                except orjson.JSONDecodeError:
+                    event = {"kind": "damaged", "json": json}
+                if wanted is None or event.get("kind") in wanted:
+                    found.append(Entry(seq, t, event, hash_))
+            if len(rows) < _AT_ONCE:
                 break
-    return found[::-1]
+            before = rows[-1][0]
+    return found[:limit][::-1]
 
 
 def verify(folder: Path, known: Mapping[int, bytes] | None = None) -> Verdict:

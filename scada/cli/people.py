@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from typing import Annotated
 
 import typer
 
+from historian.audit import record
 from scada.access import ROLES
 from scada.cli.options import Data, usual_plant
 from scada.cli.render import FAILED, failed, out
+from scada.client import StoreError
+from scada.clock import SystemClock
 from scada.datadir import DataDir, DataDirError
 from scada.users import Users
 
@@ -40,6 +44,19 @@ def add(
             else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         )
         Users(folder.users).add(name, password, role)
+        record(
+            folder.history,
+            "user",
+            SystemClock().utc_ns(),
+            name=name,
+            role=role,
+            user=getpass.getuser(),
+            source="cli",
+        )
+    except StoreError as error:
+        raise failed(
+            f"{name}: {role}, in {folder.root}. The audit trail could not be written: {error}", FAILED
+        )
     except (ValueError, DataDirError) as error:
         raise failed(str(error), FAILED)
     except OSError as error:

@@ -65,6 +65,17 @@ def test_another_reader_computes_the_same_hash(trail: Trail, tmp_path: Path) -> 
     assert hash_.hex() == "f6b9bcd48168e9da9e1b403b40b0aa75d2a1e2260e9da20fee9f9bc72ed6fff4"
 
 
+def test_many_entries_are_read_some_at_a_time(
+    trail: Trail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_AT_ONCE", 4)
+    trail.append([event(n, "edit" if n % 3 else "login") for n in range(1, 21)])
+    assert [e.seq for e in audit.entries(tmp_path, 0, ALL)] == list(range(1, 21))
+    assert [e.seq for e in audit.entries(tmp_path, 0, ALL, limit=6)] == list(range(15, 21))
+    assert [e.seq for e in audit.entries(tmp_path, 0, ALL, ["login"], 3)] == [12, 15, 18]
+    assert audit.verify(tmp_path).entries == 20
+
+
 def test_an_empty_trail_is_right(trail: Trail, tmp_path: Path) -> None:
     assert audit.verify(tmp_path) == (0, BEGIN, "")
     assert audit.entries(tmp_path, 0, ALL) == []

@@ -83,3 +83,19 @@ def test_a_plant_that_was_off_owes_nothing(plants: Callable[[History], Plant]) -
     assert BAD_DATA_LOST in store.raw(plant.id(PATH), 0, ALL).status.tolist()
     store.close()
     keeper.close()
+
+
+def test_a_door_misses_nothing_over_a_crash(plants: Callable[[History], Plant]) -> None:
+    plant = plants(DOOR)
+    keeper = keeper_of(plant)
+    values = [0.0, 0.1, 0.2, 0.3, 0.4, 5.0, 5.1, 5.2, 5.3, 9.0]
+    for number, value in enumerate(values):
+        plant.put(PATH, value)
+        keeper.tick()
+        if number in (3, 7):
+            keeper = keeper_of(plant)  # nobody saw the last one stop
+    assert [value for _, value in kept(plant)] == [0.0, 0.4, 5.0, 5.3]
+    plant.clock.advance(61 * SECOND)
+    keeper.tick()
+    assert [value for _, value in kept(plant)] == [0.0, 0.4, 5.0, 5.3, 9.0]
+    keeper.close()

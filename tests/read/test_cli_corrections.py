@@ -194,3 +194,14 @@ def test_stamps_are_as_exact_as_their_digits() -> None:
     assert exact(BEGIN) == "2026-03-29T00:00:00.000Z"
     assert exact(BEGIN + 1) == "2026-03-29T00:00:00.000000001Z"
     assert exact(BEGIN + 1_500_000) == "2026-03-29T00:00:00.001500Z"
+
+
+def test_a_new_user_stands_in_the_audit_trail(tmp_path: Path) -> None:
+    arguments = ["user", "add", "anna", "--role", "engineer", "--password-stdin", "--data", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments, input="a long password\n")
+    assert done.exit_code == 0, done.output
+    (entry,) = audit.entries(DataDir(tmp_path).history, 0, 2**62)
+    assert {key: entry.event[key] for key in ("kind", "name", "role", "source")} == {
+        "kind": "user", "name": "anna", "role": "engineer", "source": "cli",
+    }  # fmt: skip
+    assert "password" not in str(entry.event)
