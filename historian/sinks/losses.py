@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,8 @@ from scada.clock import Clock
 from tags.model import Sink
 
 BEFORE_NS: Final = 600 * 1_000_000_000  # what comes late is sent again with what was lost after it
+
+FLUSHED_NS: Final = 30 * 1_000_000_000
 
 Report = Callable[[str, str], object]  # state, message
 
@@ -36,15 +39,37 @@ class Losses:
         self._clock, self._target, self._report = clock, target, report
         self._marked_ns = state.mark(sink.name)
         self._unsure = True
+        self._fell = False
+        self._lately: deque[tuple[int, int, int]] = deque()  # when (monotonic), oldest and newest source time
 
     def new(self) -> None:
         """The sink has never got anything."""
         if self._sink.history_ns >= 0:
             self._fill("a new sink", self._back(), 0)
 
-    def doubt(self) -> None:
-        """The database was away, or said something strange."""
+    def doubt(self, *, away: bool) -> None:
+        """The database did not take a request.
+
+        Args:
+            away: It gave no answer at all.
+        """
         self._unsure = True
+        self._fell = self._fell or away
+
+    def delivered(self, oldest_ns: int, newest_ns: int) -> None:
+        """Remembers for a while what was taken: VictoriaMetrics puts it on the disk some seconds later.
+
+        Args:
+            oldest_ns: Oldest source time, UTC, ns.
+            newest_ns: Newest source time, UTC, ns.
+        """
+        if self._sink.type == "influxdb":
+            return
+        now = self._clock.monotonic_ns()
+        if not self._fell:
+            while self._lately and self._lately[0][0] < now - FLUSHED_NS:
+                self._lately.popleft()
+        self._lately.append((now, oldest_ns, newest_ns))
 
     def look(self, newest_ns: int) -> None:
         """After a start and after trouble: has the database still what it took?
@@ -54,6 +79,9 @@ class Losses:
         """
         if not self._unsure:
             return
+        if self._fell:
+            self._fell = False
+            self._again()
         if not self._marked_ns:
             self._unsure = False
             return
@@ -110,6 +138,13 @@ class Losses:
             self._sink.name, start, max(portion.oldest_ns, reached_ns) + 1, "what waited too long"
         )
         self._report("gap", f"{said}; {self._sink.name} gets their samples from the history")
+
+    def _again(self) -> None:
+        """Sends once more what a database that fell may not have had on its disk."""
+        if self._lately and self._sink.history_ns >= 0:
+            start, end = min(row[1] for row in self._lately), max(row[2] for row in self._lately)
+            self._state.ask(self._sink.name, start, end + 1, "what it took just before it was away")
+        self._lately.clear()
 
     def _back(self) -> int:
         """Where the history begins that a database is to have, UTC, ns."""

@@ -252,7 +252,7 @@ class Worker:
 
     def _keep(self, reply: Reply) -> None:
         self._is(reply.text)
-        self._losses.doubt()
+        self._losses.doubt(away=not reply.status)
         if reply.status == 404 and self._sink.create:
             made = self._target.create() or "made"
             if made != self._made:
@@ -274,6 +274,9 @@ class Worker:
         ):  # its lines were made before an edit was sent
             cursor = cursor._replace(edit=max(cursor.edit, self._cursor.edit))
         self._put_aside(cursor, portion.job)
+        if len(portion.samples):
+            t = portion.samples["t"]
+            self._losses.delivered(int(t.min()), int(t.max()))
         self._cursor = cursor or self._cursor
         if portion.job is not None and portion.job.at >= portion.job.end:
             self._report(

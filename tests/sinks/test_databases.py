@@ -225,3 +225,24 @@ def test_victoriametrics_through_an_outage(tmp_path: Path, victoria: Database) -
     assert victoria.exported("small_v") == wanted
     assert set(victoria.exported("small_q").values()) == {0}
     rig.close()
+
+
+def test_victoriametrics_killed_in_mid_replay_has_every_row_at_the_end(
+    tmp_path: Path, victoria: Database
+) -> None:
+    sink = make_sink(victoria.url, type="victoriametrics", api="v2", history_ns=0, batch=200)
+    rig = Rig(tmp_path / "history", sink, step_ns=10**9)
+    rig.clock.advance(COMMITS * ROWS * 10**8)
+    for _ in range(COMMITS):
+        rig.commit(ROWS // 10)
+    rig.fold()
+    while rig.worker.sent < 9000:  # more than a portion
+        rig.worker.turn()
+    victoria.stop(signal.SIGKILL)
+    rig.run()
+    assert rig.worker.problem
+    victoria.start()
+    deliver(rig)
+    wanted = {START // 10**6 + n * 1000: float(n) for n in range(COMMITS * ROWS // 10)}
+    assert victoria.exported("small_v") == wanted
+    rig.close()
