@@ -67,7 +67,7 @@ def add(build: Building, alarm: Alarm, scope: Scope | None, tag: Tag) -> None:
 
 
 def of_devices(build: Building, devices: list[Device]) -> None:
-    """One communication alarm per device, and those of control: a defect of the program, anything forced."""
+    """One communication alarm per device, those of control (a defect, anything forced), and that of history."""
     for device in devices:
         connected = build.tags[f"system/{device.name}/connected"]
         alarm = Alarm(
@@ -105,6 +105,20 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             response="See the list of forces. Take back what is not needed",
         )
         add(build, forced, None, forces)
+    stored = build.tags.get("system/historian/ok")
+    if stored is not None:
+        full = Alarm(
+            path="system/historian/FAILED",
+            tag=stored.path,
+            kind=LOW,
+            limit=0.5,
+            on_delay_ns=3_000_000_000,
+            off_delay_ns=3_000_000_000,
+            priority="high",
+            message="History does not reach the disk",
+            response="Make room on its disk, see the events. The plant goes on; what is new waits for a while",
+        )
+        add(build, full, None, stored)
 
 
 def of_point(

@@ -175,11 +175,18 @@ def test_disk_full_for_the_journal(plant: DemoPlant, client: Client) -> None:
     wait_for(
         lambda: number(client, "system/historian/ok") == 0, 15, "the historian says that it cannot write"
     )
+
+    def alarmed() -> list[bool]:
+        found = plant.json("alarms", "list")
+        return [a["active"] for a in found if a["path"] == "system/historian/FAILED"]
+
+    wait_for(lambda: alarmed() == [True], 15, "an alarm says so")
     assert "confirmed" in plant.scada("write", "tank1/LIC-101/SP", "2.75")
     assert number(client, "system/control/scans") > scans
     assert plant.pid("historian") == historian
     resource.prlimit(historian, resource.RLIMIT_FSIZE, (soft, hard))
     wait_for(lambda: number(client, "system/historian/ok") == 1, 30, "it writes again")
+    wait_for(lambda: alarmed() == [False], 15, "the alarm is over, and waits for somebody to see it")
     rows = wait_for(
         lambda: [r for r in plant.json("history", "tank1/LIC-101/SP", "--start=-5min") if r["value"] == 2.75],
         10,

@@ -194,6 +194,8 @@ def test_alarms_that_come_by_themselves(compiled: Compile) -> None:
     assert alarms["system/PLC1/COMMS"].kind == "quality"
     assert alarms["system/PLC1/COMMS"].tag == "system/PLC1/connected"
     assert alarms["system/control/FORCED"].tag == "system/control/forces"
+    stored = alarms["system/historian/FAILED"]
+    assert (stored.tag, stored.kind, stored.limit) == ("system/historian/ok", "low", 0.5)
     assert alarms["a/LV-1/DISCREPANCY/ALARM"].kind == "state"
     assert alarms["a/LV-1/DISCREPANCY/ALARM"].device == "PLC1"
     assert alarms["a/P-1/TRIP/ALARM"].priority == "high"
