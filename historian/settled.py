@@ -57,6 +57,9 @@ _UNUSED: Final = (
 )
 
 Rows = npt.NDArray[np.void]
+Seen = dict[
+    bytes, tuple[int, int]
+]  # blocks of time stamps in this transaction: number and checksum, by digest
 
 
 class Columns(NamedTuple):
@@ -144,8 +147,9 @@ class Settled:
     def add(self, db: sqlite3.Connection, parts: Iterable[tuple[int, Columns]]) -> None:
         """Writes samples of several tags, each by time, then as they came, as new chunks; in haste."""
         known = kinds(db)
+        seen: Seen = {}
         for tag, part in parts:
-            insert(db, tag, known.get(tag, UNKNOWN), part, hasty=True)
+            insert(db, tag, known.get(tag, UNKNOWN), part, hasty=True, seen=seen)
 
     def read(
         self, db: sqlite3.Connection, tag: int, start_ns: int, end_ns: int, limit: int
@@ -273,7 +277,15 @@ def places(
     ]
 
 
-def insert(db: sqlite3.Connection, tag: int, kind: Kind, samples: Columns, *, hasty: bool = False) -> None:
+def insert(
+    db: sqlite3.Connection,
+    tag: int,
+    kind: Kind,
+    samples: Columns,
+    *,
+    hasty: bool = False,
+    seen: Seen | None = None,
+) -> None:
     """Writes samples of one tag, in order of time, as new chunks with their summaries.
 
     Args:
@@ -282,7 +294,9 @@ def insert(db: sqlite3.Connection, tag: int, kind: Kind, samples: Columns, *, ha
         kind: Of the tag.
         samples: At least one.
         hasty: Rather soon than short, and without summaries: they are compacted when their hour is over.
+        seen: Remembers time stamps from call to call; none may have been removed between.
     """
+    seen = {} if seen is None else seen
     edges = cuts(samples.t)
     briefs: list[bytes | None] = [None] * len(edges)
     if not hasty:
@@ -294,7 +308,7 @@ def insert(db: sqlite3.Connection, tag: int, kind: Kind, samples: Columns, *, ha
     pack = chunks.pack_hastily if hasty else chunks.pack
     for (start, end), brief in zip(edges, briefs, strict=True):
         part = samples.cut(slice(start, end))
-        number, checksum = _shared_times(db, part.t)
+        number, checksum = _shared_times(db, part.t, seen)
         blob = pack(tag, kind.type, part.t, part.bits, part.status, checksum)
         place = (tag, int(part.t[0]), int(part.t[-1]), len(part.t))
         db.execute(_INSERT, (*place, number, brief, blob))
@@ -331,18 +345,23 @@ def cuts(t: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return found
 
 
-def _shared_times(db: sqlite3.Connection, t: npt.NDArray[np.int64]) -> tuple[int, int]:
+def _shared_times(db: sqlite3.Connection, t: npt.NDArray[np.int64], seen: Seen) -> tuple[int, int]:
     """Number and checksum of the block of these stamps; the tags of a scan group find the one of the first."""
     digest = hashlib.blake2b(t.tobytes(), digest_size=16).digest()
-    row = db.execute("SELECT id, block FROM times WHERE digest = ?", (digest,)).fetchone()
-    if row is not None:
-        return row[0], chunks.checksum_of(row[1])
-    block = chunks.pack_times(t)
-    added = db.execute(
-        "INSERT INTO times (digest, t1, block) VALUES (?, ?, ?)", (digest, int(t[-1]), block)
-    ).lastrowid
-    assert added is not None
-    return added, chunks.checksum_of(block)
+    found = seen.get(digest)
+    if found is None:
+        row = db.execute("SELECT id, block FROM times WHERE digest = ?", (digest,)).fetchone()
+        if row is not None:
+            found = row[0], chunks.checksum_of(row[1])
+        else:
+            block = chunks.pack_times(t)
+            number = db.execute(
+                "INSERT INTO times (digest, t1, block) VALUES (?, ?, ?)", (digest, int(t[-1]), block)
+            ).lastrowid
+            assert number is not None
+            found = number, chunks.checksum_of(block)
+        seen[digest] = found
+    return found
 
 
 def newest(samples: Rows) -> Rows:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from historian.days import DAY_NS, day_of
+from historian.days import DAY_NS
 from historian.fold.fold import Leaving
 from historian.fold.work import Work
-from historian.settled import HOUR
 from tags.model import Retention
 
 SECOND: Final = 1_000_000_000
@@ -45,7 +44,6 @@ class Chores:
         self._work, self._retention, self._leaving, self._stop = work, retention, leaving, stop
         self._fold_next_ns = 0
         self._folded_ns: dict[int, int] = {}  # monotonic, by day: when samples came into it
-        self._compacted_to_ns = 0
         self._retain_next_ns = 0
         self.trust_from_ns = 0
 
@@ -68,8 +66,7 @@ class Chores:
             return True
         return (
             self._fold(now_ns)
-            or bool(self._work.touched and self._join())
-            or self._compact(utc_ns)
+            or self._work.tidy()
             or self._seal(utc_ns, now_ns)
             or self._retain(utc_ns, now_ns)
         )
@@ -83,21 +80,6 @@ class Chores:
         for day in folded.days:
             self._folded_ns[day] = now_ns
         return samples - folded.samples >= FOLD_SAMPLES
-
-    def _join(self) -> bool:
-        self._work.join_short()
-        return bool(self._work.touched)
-
-    def _compact(self, utc_ns: int) -> bool:
-        """Once an hour: what lies before the full hour, in the days that are not over."""
-        over_ns = (utc_ns - HOUR_AFTER_NS) // HOUR * HOUR
-        if over_ns == self._compacted_to_ns:
-            return False
-        for day in self._work.open_days():
-            if day >= day_of(over_ns - 1) and not self._work.settle(day, over_ns, self._stop):
-                return True
-        self._compacted_to_ns = over_ns
-        return False
 
     def _seal(self, utc_ns: int, now_ns: int) -> bool:
         for day in self._work.open_days():

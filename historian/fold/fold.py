@@ -59,13 +59,13 @@ class Folded(NamedTuple):
 
     Attributes:
         samples: That left the journal.
-        days: That they lie in.
+        days: That they lie in, each with the time of its newest, UTC, ns.
         damaged: Rows that could not be read, and were put aside.
         last: Number of the last row; 0 for none.
     """
 
     samples: int
-    days: list[int]
+    days: dict[int, int]
     damaged: int
     last: int
 
@@ -88,7 +88,7 @@ def fold(
     """
     rows = _oldest(main, most)
     if not rows:
-        return Folded(0, [], 0, 0)
+        return Folded(0, {}, 0, 0)
     last = rows[-1].seq
     if leaving is not None:
         leaving(key, [Committed(row.seq, row.n, row.t1, row.samples) for row in rows])
@@ -108,7 +108,8 @@ def fold(
         main.executemany(LIST, days)
         note(main, samples)
         main.execute("DELETE FROM journal WHERE seq <= ?", (last,))
-    return Folded(sum(row.n for row in rows), [day for day, _ in days], len(damaged), last)
+    newest = {day: samples.newest(day) for day, _ in days}
+    return Folded(sum(row.n for row in rows), newest, len(damaged), last)
 
 
 def add(

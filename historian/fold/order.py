@@ -39,6 +39,10 @@ class Ordered(NamedTuple):
         found: list[int] = np.unique(self.day).tolist()
         return found
 
+    def newest(self, day: int) -> int:
+        """Time of the newest sample of a day, UTC, ns."""
+        return int(self.columns.t[self.end[self.day == day] - 1].max())
+
     def of_day(self, day: int, after_seq: int) -> Iterator[tuple[int, Columns]]:
         """The samples of a day by tag.
 

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from historian import schema
+from historian import rollups, schema
 from historian.days import DAY_NS, FOLDER
 from historian.fold.fold import writing
 from tags.model import Retention
@@ -37,7 +37,7 @@ def due(listed: list[int], retention: Retention, now_ns: int) -> list[int]:
 def size_of(main: sqlite3.Connection, history: Path) -> int:
     """Bytes that the history takes: pages in use of `history.sqlite`, and all files of days and of summaries."""
     pages, free, size = (schema.number(main, name) for name in ("page_count", "freelist_count", "page_size"))
-    return (pages - free) * size + sum(folder_size(history / name) for name in (FOLDER, "rollups"))
+    return (pages - free) * size + folder_size(history / FOLDER) + rollups.size(history)
 
 
 def folder_size(folder: Path) -> int:
@@ -61,7 +61,7 @@ def allowed(retention: Retention, disk_total: int) -> int:
 
 
 def forget_rows(main: sqlite3.Connection, table: str, before_ns: int) -> int:
-    """Deletes some texts or events that are older than a time; returns how many: call it again while it is not 0."""
+    """Deletes some texts, events or annotations that are older than a time; returns how many: call it again while it is not 0."""
     query = f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)"  # noqa: S608 - our own names
     if not main.execute(f"SELECT 1 FROM {table} WHERE t < ? LIMIT 1", (before_ns,)).fetchone():  # noqa: S608 - likewise
         return 0

@@ -11,20 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from historian import schema
+from historian import rollups, schema
 from historian.days import DAY_NS, DayFile, Days, name_of, unlink
 from historian.fold import fold as folding
 from historian.fold import retention as forgetting
 from historian.fold import upgrade as upgrading
-from historian.fold.compact import candidates, compact
+from historian.fold.compact import ALWAYS, JOINED, NEVER, candidates, compact, hasty
 from historian.fold.fold import DayDamagedError, Folded, Leaving, damage_of, writing
 from historian.seal import Seal, digest
+from historian.settled import HOUR, kinds
 from historian.store import StoreError
 from tags.model import Retention
 
 TAGS_AT_ONCE: Final = 64
 _MENDS: Final = 8
-_EVERYTHING: Final = 2**63 - 1
+HOUR_AFTER_NS: Final = 120_000_000_000  # of samples after its end, and an hour is over
 _SEAL: Final = "INSERT INTO seal (day, key, utc_ns, chunks, samples, digest) VALUES (?, ?, ?, ?, ?, ?)"
 _LAST_SEAL: Final = "SELECT digest FROM seal WHERE day = ? AND key = ? ORDER BY id DESC LIMIT 1"
 
@@ -47,13 +48,16 @@ class Work:
     Attributes:
         days: The files of days.
         damaged: Rows of the journal that could not be read since this was made.
-        touched: Days that were folded into and may have short chunks, and the tag to go on behind.
+        untidy: Days that were folded into, each with the time of the newest sample, UTC, ns.
     """
 
     def __init__(self, folder: Path, main: Path, say: Say = _nothing) -> None:
         self.days = Days(folder, writes=True)
         self.damaged = 0
-        self.touched: dict[int, int] = {}
+        self.untidy: dict[int, int] = {}
+        self._tidied: dict[int, int] = {}  # up to which full hour a day is packed well
+        self._tags: list[int] = []  # to look at in the first of the untidy days
+        self._joins: dict[int, int] = {}  # days that may have short chunks, and the tag to go on behind
         self._broken: set[int] = set()
         self._folder, self._path, self._say = folder, main, say
         self._main = sqlite3.connect(main, isolation_level=None, check_same_thread=False, timeout=10.0)
@@ -101,8 +105,9 @@ class Work:
                 f"{self._path}: {found.damaged} damaged batches were put aside; their samples are missing"
             )
             self._say("service", state="history damaged", message=message)
-        for day in found.days:
-            self.touched[day] = 0
+        for day, newest in found.days.items():
+            self.untidy[day] = max(newest, self.untidy.get(day, newest))
+            self._joins[day] = 0
         return found
 
     def _flush_journal(self) -> None:
@@ -130,31 +135,53 @@ class Work:
 
     # Chunks of a day
 
+    def tidy(self) -> bool:
+        """Joins short chunks of some tags of a day that was folded into; those of an hour that is over are packed well.
+
+        Returns:
+            There is more to do.
+        """
+        if not self.untidy:
+            return False
+        day = min(self.untidy)
+        begun = self._tidied.get(day, ALWAYS)
+        over = (self.untidy[day] - HOUR_AFTER_NS) // HOUR * HOUR
+        fresh = over > begun and over > day * DAY_NS
+        if not self._tags:
+            least = 1 if fresh else JOINED
+            self._tags = self._on_day(day, lambda file: hasty(file.db, begun, least)) or []
+        part, self._tags = self._tags[:TAGS_AT_ONCE], self._tags[TAGS_AT_ONCE:]
+        self._on_day(day, partial(_compact, tags=part, over_ns=over if fresh else ALWAYS, since_ns=begun))
+        if not self._tags:
+            del self.untidy[day]
+            if fresh:
+                self._tidied[day] = over
+        return bool(self.untidy)
+
     def join_short(self, tags: int = TAGS_AT_ONCE) -> int:
-        """Joins short chunks of days that were folded into; returns how many chunks went into others."""
+        """Joins short chunks of days that were folded into, whatever the hour; returns how many chunks went into others."""
         gone = 0
-        for day, behind in sorted(self.touched.items()):
+        for day, behind in sorted(self._joins.items()):
             did = self._on_day(day, partial(_join, behind=behind, tags=tags))
             gone += did.gone if did else 0
             if did is not None and did.behind is not None:
-                self.touched[day] = did.behind
+                self._joins[day] = did.behind
                 break
             tags -= did.tags if did else 0
-            del self.touched[day]
+            del self._joins[day]
         return gone
 
-    def settle(self, day: int, over_ns: int = _EVERYTHING, stop: Callable[[], bool] = bool) -> bool:
-        """Joins what there is to join in a day.
+    def settle(self, day: int, stop: Callable[[], bool] = bool) -> bool:
+        """Joins all that there is to join in a day.
 
         Args:
             day: Number of the day.
-            over_ns: What lies before is joined even when it is little, UTC, ns.
             stop: Asked now and then whether to leave the rest.
 
         Returns:
             It is done, or cannot be: the day is damaged.
         """
-        return self._on_day(day, lambda file: _settle(file, over_ns, stop)) is not False
+        return self._on_day(day, partial(_settle, stop=stop)) is not False
 
     def open_days(self) -> list[int]:
         """The days that are not sealed, in order; without those that were found damaged."""
@@ -177,11 +204,24 @@ class Work:
         sealed = self._on_day(day, lambda file: _seal(file, day, now_ns))
         if sealed is None:
             return None
+        self._summarise(day, sealed.digest)
         with writing(self._main):
             if self._main.execute(_LAST_SEAL, (day, sealed.key)).fetchone() != (sealed.digest,):
                 self._main.execute(_SEAL, sealed[:-1])
             self._main.execute("UPDATE day SET sealed = 1 WHERE day = ?", (day,))
         return sealed.digest
+
+    def _summarise(self, day: int, sealed: bytes) -> None:
+        """Summaries of its minutes and hours, which are kept longer than the samples."""
+        file = self.days.get(day)
+        try:
+            if file is not None:
+                rollups.write(self._folder, file, day, sealed)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            message = f"{name_of(day)}: there are no summaries of its minutes and hours: {error}"
+            self._say("service", state="history damaged", message=message)
 
     def _on_day(self, day: int, do: Callable[[DayFile], _T]) -> _T | None:
         """Does something with the file of a day. None when it is found damaged, which is said once."""
@@ -216,7 +256,8 @@ class Work:
         with writing(self._main):
             self._main.execute("DELETE FROM day WHERE day = ?", (day,))
             self._main.execute("UPDATE seal SET gone_ns = ? WHERE day = ? AND gone_ns IS NULL", (now_ns, day))
-        self.touched.pop(day, None)
+        for days in (self.untidy, self._joins, self._tidied):
+            days.pop(day, None)
         self.days.drop(day)
         return unlink(self.days.path(day))
 
@@ -241,6 +282,7 @@ class Work:
         if taken <= allowed:
             return 0
         if len(listed) > 1:
+            self._close_before_forgetting(listed[0], now_ns)
             self.forget(listed[0], now_ns)
             self._tell(listed[0], f"the history took {taken >> 20} MB, it may take {allowed >> 20} MB")
             return 1
@@ -248,14 +290,30 @@ class Work:
 
     def _old(self, listed: list[int], retention: Retention, now_ns: int) -> int:
         for day in forgetting.due(listed, retention, now_ns)[:1]:
+            self._close_before_forgetting(day, now_ns)
             self.forget(day, now_ns)
             self._tell(day, f"kept for {retention.samples_ns // DAY_NS} days")
             return 1
-        for table, kept_ns in (("text", retention.samples_ns), ("event", retention.events_ns)):
+        for table, kept_ns in (
+            ("text", retention.samples_ns),
+            ("event", retention.events_ns),
+            ("annotation", retention.events_ns),
+        ):
             gone = forgetting.forget_rows(self._main, table, now_ns - kept_ns) if kept_ns else 0
             if gone:
                 return gone
+        minutes, hours = (
+            now_ns - kept_ns if kept_ns else 0 for kept_ns in (retention.minutes_ns, retention.hours_ns)
+        )
+        if rollups.forget(self._folder, minutes, hours):
+            return 1
         return 0
+
+    def _close_before_forgetting(self, day: int, now_ns: int) -> None:
+        """Its summaries outlive it; a disk that is too full for them does not keep it."""
+        if day in self.open_days():
+            with contextlib.suppress(sqlite3.OperationalError):
+                self.seal(day, now_ns)
 
     def _tell(self, day: int, why: str) -> None:
         name = name_of(day).removesuffix(".sqlite")
@@ -268,22 +326,27 @@ class _Joined(NamedTuple):
     behind: int | None  # the tag to go on behind; None when all were looked at
 
 
+def _compact(file: DayFile, tags: list[int], over_ns: int, since_ns: int | None = None) -> int:
+    if not tags:
+        return 0
+    with writing(file.db):
+        return compact(file.db, file.chunks, tags, kinds(file.db), over_ns, since_ns)
+
+
 def _join(file: DayFile, behind: int, tags: int) -> _Joined:
     found = [tag for tag in candidates(file.db) if tag > behind][:tags]
-    gone = 0
-    if found:
-        with writing(file.db):
-            gone = compact(file.db, file.chunks, found)
+    gone = _compact(file, found, ALWAYS)
     return _Joined(gone, len(found), found[-1] if found and len(found) == tags else None)
 
 
-def _settle(file: DayFile, over_ns: int, stop: Callable[[], bool]) -> bool:
+def _settle(file: DayFile, stop: Callable[[], bool]) -> bool:
     found = candidates(file.db)
+    known = kinds(file.db)
     for at in range(0, len(found), TAGS_AT_ONCE):
         if stop():
             return False
         with writing(file.db):
-            compact(file.db, file.chunks, found[at : at + TAGS_AT_ONCE], over_ns)
+            compact(file.db, file.chunks, found[at : at + TAGS_AT_ONCE], known, NEVER)
     return True
 
 

@@ -57,13 +57,13 @@ def test_a_scan_group_stores_its_times_once(store: SqliteStore) -> None:
 
 
 def test_short_chunks_become_long_and_leave_nothing_behind(store: SqliteStore) -> None:
-    for at in range(0, 6000, 300):
-        store.append(Batch(series(1, 2, start=at, n=300)))
+    for at in range(0, 6000, 150):
+        store.append(Batch(series(1, 2, start=at, n=150)))
         store.fold(force=True)
         store.join_short()
     found = day(store).execute("SELECT n FROM chunk WHERE tag = 1 ORDER BY t0").fetchall()
-    assert found == [(2400,), *[(300,)] * 4, (2400,)]
-    assert one(store, "SELECT count(*) FROM times") == 6
+    assert found == [(2400,), *[(150,)] * 8, (2400,)]
+    assert one(store, "SELECT count(*) FROM times") == 10
     for tag in (1, 2):
         assert (store.raw(tag, 0, END).floats == np.arange(6000)).all()
     assert store.join_short() == 0
@@ -79,10 +79,10 @@ def test_rare_samples_are_joined_too(store: SqliteStore) -> None:
 
 
 def test_joining_goes_on_with_the_next_tags(store: SqliteStore) -> None:
-    for at in range(8):
+    for at in range(16):
         store.append(Batch(series(*range(1, 11), start=at, n=1)))
         store.fold(force=True)
-    assert [store.join_short(tags=4) for _ in range(4)] == [32, 32, 16, 0]
+    assert [store.join_short(tags=4) for _ in range(4)] == [64, 64, 32, 0]
 
 
 def test_long_batches_are_cut_into_even_pieces(store: SqliteStore) -> None:
@@ -101,10 +101,10 @@ def test_late_samples_lie_where_they_belong(store: SqliteStore) -> None:
     store.fold(force=True)
     for joined in (False, True):
         if joined:
-            for at in range(8):
+            for at in range(16):
                 store.append(batch((LEVEL, 200 + at, 0.0, 0)))
                 store.fold(force=True)
-            assert store.join_short() == 10
+            assert store.join_short() == 18
         found = store.raw(LEVEL, 40, 53)
         assert found.t.tolist() == [40, 41, 42, 44, 46, 48, 50, 50, 52]
         assert found.values == [40.0, -2.0, 42.0, 44.0, 46.0, 48.0, 50.0, -1.0, 52.0]
@@ -131,11 +131,11 @@ def test_a_joined_chunk_keeps_its_place_among_equal_times(store: SqliteStore) ->
     store.fold(force=True)
     store.append(batch(*((LEVEL, t - 10, 2.0, 0) for _, t, _, _ in big)))
     store.fold(force=True)
-    for at in range(8):
+    for at in range(16):
         store.append(batch((LEVEL, compact.SHORT - 9 + at, 3.0, 0)))
         store.fold(force=True)
     before = store.raw(LEVEL, -100, END)
-    assert store.join_short() == 10
+    assert store.join_short() == 18
     after = store.raw(LEVEL, -100, END)
     assert (after.bits == before.bits).all()
     assert (after.t == before.t).all()
@@ -195,7 +195,7 @@ def check_against_a_list(
 
 @pytest.mark.parametrize("table", ["chunk", "times"])
 def test_a_damaged_chunk_is_a_gap_and_is_kept(store: SqliteStore, table: str) -> None:
-    for at in range(0, 80, 10):
+    for at in range(0, 160, 10):
         store.append(batch(*((LEVEL, t, float(t), 0) for t in range(at, at + 10))))
         store.fold(force=True)
     column = {"chunk": "samples", "times": "block"}[table]
@@ -253,10 +253,10 @@ def test_a_file_of_the_first_layout_goes_on(tmp_path: Path) -> None:
     store = SqliteStore.writer(tmp_path)
     store.declare(TAGS.values())
     assert store.last()["t"].tolist() == [120]
-    for at in range(8):
+    for at in range(16):
         store.append(batch((LEVEL, 200 + at, 0.0, 0)))
         store.fold(force=True)
-    for joined in (0, 9):
+    for joined in (0, 17):
         found = store.raw(LEVEL, 0, 200)
         assert (found.t.tolist(), found.values) == ([100, 110, 120], [1.0, 2.0, 3.0])
         assert not joined or store.join_short() == joined
