@@ -6,8 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
