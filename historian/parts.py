@@ -10,17 +10,15 @@ import numpy.typing as npt
 
 from historian import settled
 from historian.chunks import NEVER, SUMMARY, Summaries
-from historian.chunks.table import unpack_table
 from historian.days import DAY_NS, DayFile, day_of
 from historian.rolled import Rolled, Rollups
+from historian.rollups import WIDTHS
 from historian.settled import Columns
 from historian.snapshot import Snapshot
-from historian.store import StoreDamagedError
 
 Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_WORTH: Final = 40_000  # samples: less is read faster than the summaries of a day's minutes
 _RUNS: Final = 24
 _NONE: Final = np.empty(0, SUMMARY)
 
@@ -29,8 +27,8 @@ class Choose(Protocol):
     """Says what must be read."""
 
     @property
-    def minutes(self) -> bool:
-        """No interval begins within a minute."""
+    def width(self) -> str | None:
+        """`hours` or `minutes`: no interval begins within one. None: some begin anywhere."""
         ...
 
     def __call__(self, found: Summaries, sound: Mask, others: Times) -> Mask:
@@ -41,6 +39,10 @@ class Choose(Protocol):
             sound: Which of these can be believed.
             others: Times of samples outside of them, rising.
         """
+        ...
+
+    def merge(self, found: Summaries, must: Mask, others: Times) -> Summaries:
+        """Those that need not be read, as fewer."""
         ...
 
     def settle(self, count: int) -> None:
@@ -117,7 +119,8 @@ def parts(
             whole.append(records[(records["t0"] >= start_ns) & (records["t0"] < end_ns)])
         if day not in days:
             continue
-        reading = _Day(tag, start_ns, end_ns, choose, others, rolled.get(day))
+        beside = (rolled[day], rollups) if rollups is not None and day in rolled else None
+        reading = _Day(tag, start_ns, end_ns, choose, others, beside)
         found += seen.of_day(day, start_ns, end_ns, reading)
         seen.leave(day)
         if day not in seen.lost:
@@ -134,41 +137,47 @@ class _Day:
     """Reads one day; calling it gives the samples, then `whole` has the rest."""
 
     def __init__(
-        self, tag: int, start_ns: int, end_ns: int, choose: Choose, others: Times, rolled: Rolled | None
+        self,
+        tag: int,
+        start_ns: int,
+        end_ns: int,
+        choose: Choose,
+        others: Times,
+        rolled: tuple[Rolled, Rollups] | None,
     ) -> None:
         self._tag, self._start, self._end = tag, start_ns, end_ns
         self._choose, self._others, self._rolled = choose, others, rolled
         self.whole = _NONE
 
     def __call__(self, file: DayFile) -> list[Columns]:
+        if self._rolled is not None:
+            found = self._by_summaries(file, *self._rolled)
+            if found is not None:
+                return found
         heads = settled.heads(file.db, self._tag, self._start, self._end)
         must = self._choose(heads.summaries, heads.sound, self._others)
         count = int(heads.summaries["n"][must].sum())
-        if count > _WORTH and self._rolled is not None:
-            found = self._by_minutes(file, self._rolled)
-            if found is not None:
-                return found
         self._choose.settle(count)
         self.whole = heads.summaries[~must]
         wanted = [number for number, yes in zip(heads.ids, must.tolist(), strict=True) if yes]
         loaded = file.chunks.load(file.db, self._tag, wanted)
         return [part.within(self._start, self._end) for part in loaded]
 
-    def _by_minutes(self, file: DayFile, rolled: Rolled) -> list[Columns] | None:
-        """The same from the summaries of minutes, when they are of this very file and nearly all can be used."""
-        if rolled.seal != file.seal or rolled.key != file.key:
+    def _by_summaries(self, file: DayFile, rolled: Rolled, rollups: Rollups) -> list[Columns] | None:
+        """The same from the summaries of minutes or hours, when they are of this very file and nearly all can be used."""
+        if rolled.key != file.key or rolled.seal != file.seal:
             return None
-        try:
-            records = unpack_table(rolled.block)
-        except StoreDamagedError:
+        records = rollups.read(rolled)
+        if records is None:
             return None
-        records = records[(records["t1"] >= self._start) & (records["t0"] < self._end)]
+        low, high = np.searchsorted(records["t1"], self._start), np.searchsorted(records["t0"], self._end)
+        records = records[low:high]
         must = self._choose(records, records["tag"] == self._tag, self._others)
         edges = np.flatnonzero(np.diff(must, prepend=False, append=False)).tolist()
         runs = list(pairwise(edges))[::2]
         if len(runs) > _RUNS:
             return None
-        self.whole = records[~must]
+        self.whole = self._choose.merge(records, must, self._others)
         found: list[Columns] = []
         for first, past in runs:
             start = max(int(records["t0"][first]), self._start)
@@ -192,24 +201,24 @@ def _rolled(
         return {}, {}
     first, last = day_of(start_ns), day_of(end_ns - 1)
     gone = not days or days[0] > first or len(days) <= days[-1] - days[0]
-    if not gone and (not choose.minutes or end_ns - start_ns < DAY_NS // 2):
+    coarse = choose.width is not None and end_ns - start_ns >= DAY_NS // 2
+    if not gone and not coarse:
         return {}, {}
-    minutes = rollups.read(tag, first, last, "minutes")
-    hours = rollups.read(tag, first, last, "hours") if gone else {}
+    there: dict[str, dict[int, Rolled]] = {
+        width: rollups.find(tag, first, last, width) if gone or width == choose.width else {}
+        for width in WIDTHS
+    }
     beside: dict[int, Rolled] = {}
     alone: dict[int, Summaries] = {}
-    for day, found in sorted((hours | minutes).items()):
-        key = seen.key_of(day)
-        if key == found.key:
-            beside[day] = found
-            continue
-        for one in (minutes.get(day), hours.get(day)):
-            if one is None or day in alone:
-                continue
-            try:
-                alone[day] = unpack_table(one.block)
-            except StoreDamagedError:
-                continue
+    for width, found in there.items():  # minutes first
+        for day, place in found.items():
+            if place.key == seen.key_of(day):
+                if coarse and width == choose.width:
+                    beside[day] = place
+            elif day not in alone:
+                records = rollups.read(place)
+                if records is not None:
+                    alone[day] = records
     return beside, alone
 
 

@@ -27,9 +27,10 @@ from historian.read import (
     rules_of,
     signal_of,
 )
+from historian.read.merge import merged
 from historian.read.signal import Mask, Statuses, Times, Values, usable
 from historian.read.whole import Need, Whole, summed_up, with_whole
-from historian.rollups import MINUTE_NS
+from historian.rollups import WIDTHS
 from historian.store import Samples, Store
 from tags.model import Tag
 from tags.types import STRING, UINT16, UINT32
@@ -169,10 +170,11 @@ class History:
         whole, samples = self._store.parts(tag.id, start_ns, end_ns, _Choice(tag, need))
         whole, rest = summed_up(need, *samples, whole)
         inside = Samples(*(samples if rest.all() else samples.cut(rest)), type=tag.type)
-        signal = signal_of(tag, _joined(*self._beyond(tag, start_ns, end_ns, inside, _FAR if far else 1)))
+        before = self._store.raw(tag.id, start_ns, start_ns, 1, before=True)
         if far:
-            signal = self._further(tag, signal, uncertain=uncertain)
-        return with_whole(signal, whole)
+            before = self._further(tag, before, uncertain=uncertain)
+        after = self._store.raw(tag.id, end_ns, _FOREVER, _FAR if far else 1)
+        return with_whole(signal_of(tag, _joined(before, inside, after)), whole)
 
     def _signal(
         self, tag: Tag, start_ns: int, end_ns: int, *, far: bool = False, uncertain: bool = False
@@ -181,25 +183,21 @@ class History:
         samples = self._around(tag, start_ns, end_ns, SAMPLES_MAX, after=_FAR if far else 1)
         if samples.more:
             raise _too_many(tag)
-        signal = signal_of(tag, samples)
-        return self._further(tag, signal, uncertain=uncertain) if far else signal
+        if far:
+            samples = self._further(tag, samples, uncertain=uncertain)
+        return signal_of(tag, samples)
 
-    def _further(self, tag: Tag, signal: Signal, *, uncertain: bool) -> Signal:
-        """Also samples before, back to one that can be calculated with."""
+    def _further(self, tag: Tag, samples: Samples, *, uncertain: bool) -> Samples:
+        """The samples with others before, back to one that can be calculated with."""
         for _ in range(_FAR):
-            if not len(signal) or usable(signal.v[:1], signal.status[:1], uncertain=uncertain)[0]:
+            first = signal_of(tag, _first(samples))
+            if not len(first) or usable(first.v, first.status, uncertain=uncertain)[0]:
                 break
-            older = self._store.raw(tag.id, int(signal.t[0]), int(signal.t[0]), 1, before=True)
-            if not len(older) or older.t[0] >= signal.t[0]:
+            older = self._store.raw(tag.id, int(first.t[0]), int(first.t[0]), 1, before=True)
+            if not len(older) or older.t[0] >= first.t[0]:
                 break
-            more = signal_of(tag, older)
-            signal = dataclasses.replace(
-                signal,
-                t=np.concatenate((more.t, signal.t)),
-                v=np.concatenate((more.v, signal.v)),
-                status=np.concatenate((more.status, signal.status)),
-            )
-        return signal
+            samples = _joined(older, samples)
+        return samples
 
     def _around(self, tag: Tag, start_ns: int, end_ns: int, limit: int, after: int = 1) -> Samples:
         """A range with the last sample before it and the first ones after it."""
@@ -209,12 +207,6 @@ class History:
         beyond = self._store.raw(tag.id, end_ns, _FOREVER, after)
         return _joined(inside, dataclasses.replace(beyond, more=False))
 
-    def _beyond(
-        self, tag: Tag, start_ns: int, end_ns: int, inside: Samples, after: int
-    ) -> tuple[Samples, Samples, Samples]:
-        before = self._store.raw(tag.id, start_ns, start_ns, 1, before=True)
-        return before, inside, self._store.raw(tag.id, end_ns, _FOREVER, after)
-
 
 class _Choice:
     """Says what must be read, and when that is too much."""
@@ -222,10 +214,14 @@ class _Choice:
     def __init__(self, tag: Tag, need: Need) -> None:
         self._tag, self._need = tag, need
         self._left = SAMPLES_MAX
-        self.minutes = not (need.edges % MINUTE_NS).any()
+        exact = [width for width, length in WIDTHS.items() if not (need.edges % length).any()]
+        self.width = exact[-1] if exact else None
 
     def __call__(self, found: Summaries, sound: Mask, others: Times) -> Mask:
         return self._need.read(found, sound, others)
+
+    def merge(self, found: Summaries, must: Mask, others: Times) -> Summaries:
+        return merged(self._need, found, must, others)
 
     def settle(self, count: int) -> None:
         self._left -= count
@@ -240,6 +236,10 @@ def _check_number(tag: Tag) -> None:
 
 def _too_many(tag: Tag) -> ValueError:
     return ValueError(f"{tag.path}: more than {SAMPLES_MAX} samples; ask for a shorter time")
+
+
+def _first(samples: Samples) -> Samples:
+    return dataclasses.replace(samples, t=samples.t[:1], bits=samples.bits[:1], status=samples.status[:1])
 
 
 def _joined(*parts: Samples) -> Samples:

@@ -8,23 +8,29 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from historian.chunks import Summaries
+from historian.chunks.table import unpack_table
 from historian.rollups import files, path_of
+from historian.store import StoreDamagedError
 
 _OPEN_MAX: Final = 24
+_KNOWN_MAX: Final = 64  # days of a tag in memory, 0.3 MB each at most
 
 
 class Rolled(NamedTuple):
-    """A day's summaries of a tag.
+    """Where a day's summaries of a tag stand.
 
     Attributes:
+        path: Of the month's file.
+        row: In it.
         key: Of the day's file that they were made of.
         seal: Digest of that file.
-        block: See `chunks.table.unpack_table`.
     """
 
+    path: Path
+    row: int
     key: str
     seal: bytes
-    block: bytes
 
 
 class Rollups:
@@ -37,8 +43,9 @@ class Rollups:
     def __init__(self, history: Path) -> None:
         self._history = history
         self._open: OrderedDict[Path, tuple[sqlite3.Connection, int]] = OrderedDict()
+        self._known: OrderedDict[Rolled, Summaries] = OrderedDict()
 
-    def read(self, tag: int, first: int, last: int, width: str) -> dict[int, Rolled]:
+    def find(self, tag: int, first: int, last: int, width: str) -> dict[int, Rolled]:
         """What there is of a tag, by day.
 
         Args:
@@ -60,11 +67,38 @@ class Rollups:
             db = self._get(path)
             if db is not None:
                 rows = db.execute(
-                    "SELECT rollup.day, made.key, made.seal, block FROM rollup JOIN made ON made.day = rollup.day "
+                    "SELECT rollup.day, rollup.rowid, made.key, made.seal FROM rollup JOIN made ON made.day = rollup.day "
                     "WHERE tag = ? AND rollup.day BETWEEN ? AND ?",
                     (tag, first, last),
                 )
-                found |= {row[0]: Rolled(*row[1:]) for row in rows}
+                found |= {row[0]: Rolled(path, *row[1:]) for row in rows}
+        return found
+
+    def read(self, place: Rolled) -> Summaries | None:
+        """Summaries of a tag's day; None when they are damaged or were replaced just now."""
+        known = self._known.get(place)
+        if known is not None:
+            self._known.move_to_end(place)
+            return known
+        db = self._get(place.path)
+        row = (
+            db.execute(
+                "SELECT block FROM rollup JOIN made ON made.day = rollup.day WHERE rollup.rowid = ? AND seal = ?",
+                (place.row, place.seal),
+            ).fetchone()
+            if db is not None
+            else None
+        )
+        if row is None:
+            return None
+        try:
+            found = unpack_table(row[0])
+        except StoreDamagedError:
+            return None
+        found.flags.writeable = False
+        self._known[place] = found
+        if len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
         return found
 
     def _get(self, path: Path) -> sqlite3.Connection | None:
@@ -91,3 +125,4 @@ class Rollups:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
         self._open.clear()
+        self._known.clear()

@@ -129,6 +129,11 @@ class Need:
         return must
 
 
+def wanted_of(item: Aggregate) -> frozenset[str]:
+    """What of a summary an aggregate needs besides what is always there; see `chunks.brief`."""
+    return _WANTED.get(item.name, frozenset())
+
+
 def summed_up(
     need: Need,
     t: Times,
@@ -156,8 +161,7 @@ def summed_up(
     starts = np.unique(np.append(marks, 0))
     starts = starts[starts < len(t)]
     ramp = need.signal.ramp_ns if need.signal.rest_ns else 0
-    want = _WANTED.get(need.item.name, frozenset())
-    mine = summarised(t, bits, status, starts, 0, form_of(need.type), ramp, want)
+    mine = summarised(t, bits, status, starts, 0, form_of(need.type), ramp, wanted_of(need.item))
     must = need.read(mine, np.ones(len(mine), np.bool_), records["t0"])
     rest = np.repeat(must, mine["n"])
     both = np.concatenate((records, mine[~must]))
