@@ -1,22 +1,24 @@
 """How fast waiting history is replayed into InfluxDB 1.6.7 and VictoriaMetrics of Debian, and what it costs a commit.
 
-`python -m bench.sinks`; under 30 s. A database that is not installed is left out (`make databases`).
+`python -m bench.sinks`; about half a minute. A database that is not installed is left out (`make databases`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.harness import Results
+from historian.sinks.__main__ import SWITCH_S
 from historian.sinks.influx import Influx
 from historian.sinks.lines import Encoder
 from historian.sinks.worker import Worker
@@ -35,6 +37,12 @@ KINDS: Final = (
     ("influxd", "influxdb", "v1", ">= 5e5"),
     ("victoria-metrics", "victoriametrics", "v2", ">= 7e5"),
 )
+
+VARIANTS: Final[dict[str, dict[str, Any]]] = {
+    "as by default": {},
+    "quality: exceptions": {"quality": "exceptions"},
+    "quality: exceptions, keys: {id: path}": {"quality": "exceptions", "keys": {"id": "path"}},
+}
 
 
 def second(rng: np.random.Generator, number: int) -> npt.NDArray[np.void]:
@@ -81,16 +89,26 @@ def a_sink(url: str, type_: str, api: str) -> Sink:
 
 
 def replay(
-    results: Results, folder: Path, command: str, type_: str, api: str, goal: str, quality: str
+    results: Results, folder: Path, command: str, type_: str, api: str, goal: str, variant: str
 ) -> None:
-    """An outage of 200 s of 6,000 samples, then the database is back while commits go on."""
+    """An outage of 200 s of 6,000 samples, then the database is back while commits go on.
+
+    Args:
+        results: Takes the figures.
+        folder: For files.
+        command: Program of the database.
+        type_: Of the sink.
+        api: Of the sink.
+        goal: Of the rate.
+        variant: One of `VARIANTS`.
+    """
     database = Database(folder / "db", command)
     try:
         rng = np.random.default_rng(1)
         store = SqliteStore.writer(folder / "history")
         for number in range(SECONDS):
             store.append(Batch(second(rng, number)))
-        sink = dataclasses.replace(a_sink(database.url, type_, api), quality=quality)
+        sink = dataclasses.replace(a_sink(database.url, type_, api), **VARIANTS[variant])
         worker = Worker(
             sink, a_site(sink), folder / "history", SystemClock(), Influx(sink), lambda _state, _message: None
         )
@@ -116,7 +134,7 @@ def replay(
         done.set()
         commits.join()
         name = "InfluxDB 1.6.7" if command == "influxd" else "VictoriaMetrics"
-        name += f", quality {quality}"
+        name += f", {variant}"
         results.add(f"replay into {name}", worker.sent / (end - start), "samples/s", goal)
         results.add(f"replay into {name}, processor time of ours", 1e6 * used / worker.sent, "µs/sample")
         theirs = database.processor_s() - theirs
@@ -142,14 +160,15 @@ def encode(results: Results) -> None:
 def main() -> None:
     """Runs what is installed and writes `bench/results/sinks.json`."""
     results = Results("sinks")
+    sys.setswitchinterval(SWITCH_S)
     encode(results)
     for command, type_, api, goal in KINDS:
         if shutil.which(command) is None:
             print(f"{command} is not installed: left out")
             continue
-        for quality in ("always", "exceptions"):
+        for variant in VARIANTS:
             with tempfile.TemporaryDirectory() as name:
-                replay(results, Path(name), command, type_, api, goal, quality)
+                replay(results, Path(name), command, type_, api, goal, variant)
     results.write()
 
 

@@ -15,6 +15,9 @@ from tags.types import Value
 
 BEAT_S: Final = 0.5
 END_S: Final = 0.6
+SWITCH_S: Final = (
+    0.0005  # a thread that has an answer to read does not wait 5 ms for the one that makes lines
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(service: Service) -> int:
     """A thread for each sink; this one beats, says how they are, and reports for them."""
+    sys.setswitchinterval(SWITCH_S)
     stop, died = threading.Event(), threading.Event()
     service.on_stop(stop.set)
     said: deque[tuple[str, str, str]] = deque(maxlen=1000)

@@ -6,6 +6,7 @@ holds long runs of few series, and a window is about what the store keeps in one
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,16 +53,18 @@ class Backfill:
         if self._store is None:
             self._store = SqliteStore.reader(self._folder)
         tags = self._tags(self._store, job)
+        ids = [entry.id for entry in tags]
         if not job.till:
             job = self._open_window(self._store, tags, job)
         rows: list[npt.NDArray[np.void]] = []
         texts: list[Text] = []
         count = 0
         while count < self._most and job.at < job.end:
-            entry = next((entry for entry in tags if entry.id > job.tag), None)
-            if entry is None:
+            place = bisect_right(ids, job.tag)
+            if place == len(ids):
                 job = self._open_window(self._store, tags, job._replace(at=job.till))
                 continue
+            entry = tags[place]
             found = pages(self._store, entry.id, job.at, job.till)
             for part in found:
                 if entry.type == STRING:
