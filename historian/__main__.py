@@ -56,6 +56,8 @@ def health(service: Service, keeper: Keeper) -> None:
         gaps=keeper.gaps,
         disk_free=keeper.disk_free_mb(),
         ok=keeper.ok,
+        journal=keeper.journal,
+        size=keeper.size_mb,
     )
 
 

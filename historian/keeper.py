@@ -14,9 +14,10 @@ import shutil
 from collections.abc import Callable
 from typing import Final
 
+from historian import wal
 from historian.auditor import Auditor
 from historian.collector import Collector
-from historian.damage import move_aside
+from historian.damage import move_aside, set_log_aside
 from historian.fold.work import Work
 from historian.fold.worker import Worker
 from historian.recording import Recorder
@@ -64,6 +65,7 @@ class Keeper:
         self._recorder: Recorder | None = None
         self._state: StateSaver | None = None
         self._waiting: list[Batch] = []
+        self._looked = False
         self._problems: dict[str, str] = {}
         self._threaded = threaded
         self._worker: Worker | None = None
@@ -90,6 +92,16 @@ class Keeper:
         """Age of the oldest thing that waits for the disk, s."""
         return max(0, self._clock.utc_ns() - self._waiting[0].utc_ns) / 1e9 if self._waiting else 0.0
 
+    @property
+    def journal(self) -> int:
+        """Samples that are not in the files of their days yet."""
+        return self._worker.journal if self._worker else 0
+
+    @property
+    def size_mb(self) -> float:
+        """What samples, summaries, texts and events take on the disk, MB."""
+        return self._worker.size / 1e6 if self._worker else 0.0
+
     def disk_free_mb(self) -> float:
         """Free on the disk of the history, MB; 0 when that cannot be known."""
         try:
@@ -110,6 +122,8 @@ class Keeper:
 
     def close(self) -> None:
         """A last commit, then lets go of everything."""
+        if self._auditor is not None:
+            self._auditor.tell()
         self.tick()
         self._end_worker()
         for part in (self._auditor, self._recorder, self._state, self._store, self._spool):
@@ -161,11 +175,25 @@ class Keeper:
         if self._store is not None and self._store.gone():
             self._let_go()
         if self._store is None:
+            self._look_at_logs()
             self._store = SqliteStore.writer(self._data.history)
             self._store.declare(self._site.tags)
             if self._clock.utc_ns() - self._store.last_commit_ns() > _LONG_OFF_NS:
                 self._hold_pruning()
         return self._store
+
+    def _look_at_logs(self) -> None:
+        """Once, before SQLite opens what a crash has left: it would drop commits behind a flipped bit without a word."""
+        if self._looked:
+            return
+        for path, wrong in wal.damaged(self._data.history):
+            aside = set_log_aside(path, self._clock.utc_ns())
+            message = (
+                f"{path}-wal: frame {wrong.frame} is damaged; the {wrong.commits} commits behind it are lost "
+                f"if no other program holds the file open. A copy is in {aside}"
+            )
+            self._report("service", name="historian", state="history damaged", message=message)
+        self._looked = True
 
     def _collect(self, store: SqliteStore) -> None:
         if self._collector is None:
@@ -202,7 +230,9 @@ class Keeper:
             self._report(kind, **{"name": "historian", **fields} if kind == "service" else fields)
         problem = self._worker.problem
         if "journal" in self._problems:
-            self._silent_to = self._worker.turns + 1  # what is wrong was said; a turn tells whether it still is
+            self._silent_to = (
+                self._worker.turns + 1
+            )  # what is wrong was said; a turn tells whether it still is
         if isinstance(problem, StoreDamagedError):
             self._begin_anew(problem)
         elif problem is not None and self._worker.turns > self._silent_to:

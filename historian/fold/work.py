@@ -108,6 +108,7 @@ class Work:
         for day, newest in found.days.items():
             self.untidy[day] = max(newest, self.untidy.get(day, newest))
             self._joins[day] = 0
+        self._main.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return found
 
     def _flush_journal(self) -> None:

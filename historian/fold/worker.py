@@ -18,6 +18,7 @@ from tags.model import Retention
 
 PERIOD_S: Final = 1.0
 JOIN_S: Final = 10.0
+SIZE_EVERY_NS: Final = 60_000_000_000
 
 Open = Callable[[Callable[..., None]], Work]
 
@@ -36,6 +37,8 @@ class Worker:
         said: (kind, fields) of events that somebody must report.
         problem: Why the last turn failed; None when it did not.
         turns: How many turns there were.
+        journal: Samples that were not in the files of their days at the end of the last turn.
+        size: What the history took on the disk, bytes; looked at once a minute.
     """
 
     def __init__(
@@ -53,9 +56,12 @@ class Worker:
         self._work: Work | None = None
         self._chores: Chores | None = None
         self._trust_from_ns = 0
+        self._size_next_ns = 0
         self.said: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
         self.problem: StoreError | None = None
         self.turns = 0
+        self.journal = 0
+        self.size = 0
 
     def start(self) -> None:
         """Begins the thread."""
@@ -86,6 +92,7 @@ class Worker:
                 self._clock.utc_ns(), self._clock.monotonic_ns()
             ):
                 pass
+            self._measure()
         except sqlite3.OperationalError as error:
             self._failed(StoreError(f"history: {error}"), error)
         except sqlite3.DatabaseError as error:
@@ -97,6 +104,14 @@ class Worker:
         else:
             self.problem = None
         self.turns += 1
+
+    def _measure(self) -> None:
+        if self._work is None:
+            return
+        self.journal = self._work.waiting()[1]
+        if self._clock.monotonic_ns() >= self._size_next_ns:
+            self._size_next_ns = self._clock.monotonic_ns() + SIZE_EVERY_NS
+            self.size = self._work.size()
 
     def _failed(self, problem: StoreError, cause: BaseException | None) -> None:
         problem.__cause__ = cause

@@ -56,6 +56,8 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
         Health("gaps", INT64, "Gaps: changes that were lost before they could be written"),
         Health("disk_free", FLOAT64, "Free space for history, MB", None, 100.0),
         Health("ok", BOOL, "History reaches the disk"),
+        Health("journal", INT64, "Samples that are not in the files of their days yet", None, 10000.0),
+        Health("size", FLOAT64, "What samples, summaries, texts and events take on the disk, MB", None, 10.0, 1),
     ),
     "opcua": (Health("sessions", INT32, "Connected OPC UA clients"),),
     "forward": (),
