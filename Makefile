@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOM ?= image
-# Tests run on all processors, on four at most: each of them starts whole plants.
-PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup
+# Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
+PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
 
 .PHONY: help demo test test-all soak lint bench lock web clean browser databases
 
@@ -40,7 +40,7 @@ test: web browser lint ## format, lint, types, layers and all quick tests
 test-all: web browser databases ## the slow tests: third-party peers, long kill loops
 	@echo "== properties, five times as many examples"; \
 	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
-	@echo "== slow tests"; $(PYTEST) -m slow
+	@echo "== slow tests"; $(PYTEST) --timeout 300 -m slow
 
 soak: $(VENV)/ready ## an hour of faults: 1,000 kills, 5,000 power cuts, a kill at every place
 	SOAK_KILLS=1000 SOAK_CUTS=5000 SOAK_PLACES=1000000 $(BIN)/pytest -q -m slow --timeout 7200 tests/faults
