@@ -159,6 +159,14 @@ def test_the_rate_is_never_exceeded_and_the_goal_never_passed(steps: list[tuple[
         before = y
 
 
+def test_it_moves_as_fast_as_it_may() -> None:
+    rig = make("rate_limit")
+    assert run(rig, 0.0) == [0.0]
+    assert run(rig, 100.0, periods=3) == [6.0]
+    assert run(rig, -100.0, periods=4) == [2.0]
+    assert run(rig, 3.0, 3.0) == [3.0, 3.0]
+
+
 def test_a_pause_of_the_machine_is_no_jump() -> None:
     rig = make("rate_limit")
     run(rig, 0.0)
@@ -223,6 +231,31 @@ def test_ratio() -> None:
     again = make("ratio")
     again.restore(rig.retained())
     assert run(again, 10.0) == [21.0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted", "taken"),
+    [
+        (0.0, 2.0, 0.0, True),
+        (0.0, 2.0, -0.1, False),
+        (None, 2.0, -9.0, True),
+        (0.0, None, 9.0, True),
+        (None, 2.0, 2.1, False),
+    ],
+)
+def test_limits_of_the_ratio(low: float | None, high: float | None, wanted: float, taken: bool) -> None:
+    rig = make("ratio", low=low, high=high)
+    assert (rig.write("t/B/RATIO", wanted) is None) is taken
+    run(rig, 1.0)
+    assert rig.get("t/B/RATIO") == (wanted if taken else 0.5)
+
+
+def test_a_kept_ratio_acts_at_once() -> None:
+    rig = make("ratio", ramp=0.1, bias=0.0)
+    rig.restore({"t/B": {"ratio": 2.0}})
+    assert run(rig, 10.0) == [20.0]
+    rig.restore({"t/B": {"ratio": 9.0}})  # beyond today's limits
+    assert run(rig, 10.0) == [20.0]
 
 
 def test_the_ratio_moves_at_its_speed() -> None:

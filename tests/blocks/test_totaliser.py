@@ -82,6 +82,7 @@ def test_reset_by_hand_and_by_condition() -> None:
     assert rig.write("t/Q/RESET", True) is None
     assert flow(rig, 1.0) == 1.0
     assert rig.get("t/Q/LAST") == 10.0
+    assert (rig.get("t/Q/RESET"), rig.status("t/Q/RESET")) == (False, GOOD)
     rig.set("t/R", False)
     flow(rig, 1.0)
     rig.set("t/R", True)
