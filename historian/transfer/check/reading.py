@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from historian import schema
+from historian import schema, wal
 from historian.transfer.check.found import Damage, Report
 
 _AT_ONCE: Final = 200
@@ -21,6 +21,7 @@ _DEEP: Final = 64 << 20  # integrity_check also compares indexes; quick_check is
 def opened(path: Path, name: str, report: Report) -> Iterator[sqlite3.Connection | None]:
     """A file in a read transaction, its structure looked at; None when SQLite cannot read it at all."""
     report.files += 1
+    _examine_log(path, name, report)
     with contextlib.ExitStack() as stack:
         db: sqlite3.Connection | None = None
         try:
@@ -43,6 +44,16 @@ def opened(path: Path, name: str, report: Report) -> Iterator[sqlite3.Connection
             if not _readable(db):
                 db = None
         yield db
+
+
+def _examine_log(path: Path, name: str, report: Report) -> None:
+    with contextlib.suppress(OSError):
+        wrong = wal.examine(path)
+        if wrong is not None and wal.examine(path) == wrong:  # else it was written just now
+            message = (
+                f"its checksum is another; after a crash the {wrong.commits} commits behind it are dropped"
+            )
+            report.add(Damage(f"{name}-wal", f"frame {wrong.frame}", message))
 
 
 def _readable(db: sqlite3.Connection | None) -> bool:
