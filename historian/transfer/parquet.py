@@ -25,7 +25,12 @@ from tags.types import FLOATS, STRING, UINT64
 
 GROUP_ROWS: Final = 1_000_000
 _EXACT: Final = 2**53
-_PACKING: Final = "zstd"
+_OPTIONS: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    # Differences of times: a thirtieth of what times take as they are.
+    "column_encoding": {"time": "DELTA_BINARY_PACKED"},
+    "use_dictionary": ["tag", "value", "text", "status"],
+}
 
 SCHEMA: Final = pa.schema(
     [
@@ -96,7 +101,7 @@ class ParquetWriter:
     def sync(self) -> dict[str, Any]:
         """See `Writer`. What was written since the last time becomes a part."""
         if self._tables:
-            with pq.ParquetWriter(self._name(self._parts), SCHEMA, compression=_PACKING) as file:
+            with pq.ParquetWriter(self._name(self._parts), SCHEMA, **_OPTIONS) as file:
                 file.write_table(pa.concat_tables(self._tables, promote_options="none"), GROUP_ROWS)
             _sync(self._name(self._parts))
             flush_folder(self._folder)
@@ -112,7 +117,7 @@ class ParquetWriter:
         if len(names) == 1:
             whole = names[0]
         else:
-            with pq.ParquetWriter(whole, SCHEMA, compression=_PACKING) as file:
+            with pq.ParquetWriter(whole, SCHEMA, **_OPTIONS) as file:
                 for name in names:
                     with pq.ParquetFile(name) as part:
                         for i in range(part.num_row_groups):
