@@ -113,6 +113,11 @@ class Worker:
         oldest = self._oldest_ns
         return max(0.0, (self._clock.utc_ns() - oldest) / 1e9) if oldest else 0.0
 
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be sent."""
+        return self._portion is None and not self._oldest_ns and not self.jobs
+
     def turn(self) -> float:
         """Does the next thing; returns how long to wait before the next turn, s."""
         try:
@@ -251,17 +256,22 @@ class Worker:
             self._put_aside(None, None)
 
     def _keep(self, reply: Reply) -> None:
-        self._is(reply.text)
         self._losses.doubt(away=not reply.status)
-        if reply.status == 404 and self._sink.create:
-            made = self._target.create() or "made"
-            if made != self._made:
-                self._report("create", f"{self._sink.bucket}: {made}")
-                if made == "made" and self._cursor.t:
-                    self._losses.wiped(0, self._newest())
-            self._made = made
+        if not (reply.status == 404 and self._sink.create and self._created()):
+            self._is(reply.text)
         if self._aside:
             self._put_aside(None, None)
+
+    def _created(self) -> bool:
+        """Makes the database; whether that has just been done, so that all may be well now."""
+        made = self._target.create() or "made"
+        fresh = made == "made" != self._made
+        if made != self._made:
+            self._report("create", f"{self._sink.bucket}: {made}")
+        self._made = made
+        if fresh and self._cursor.t:
+            self._losses.wiped(0, self._newest())
+        return fresh
 
     def _settle(self) -> None:
         """Everything of the portion is delivered or in quarantine."""
@@ -269,9 +279,8 @@ class Worker:
         if portion is None:
             return
         cursor = portion.cursor
-        if (
-            cursor is not None and cursor.store == self._cursor.store
-        ):  # its lines were made before an edit was sent
+        if cursor is not None and cursor.store == self._cursor.store:
+            # Its lines may have been made before an edit was sent.
             cursor = cursor._replace(edit=max(cursor.edit, self._cursor.edit))
         self._put_aside(cursor, portion.job)
         if len(portion.samples):

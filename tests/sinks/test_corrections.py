@@ -151,7 +151,7 @@ def test_influxdb_holds_what_history_shows_after_many_edits(tmp_path: Path) -> N
             if round_ % 3 == 2:
                 rig.store.undo(undo.pop(), WHO)
                 rig.fold()
-            wait_for(lambda: rig.run(5000) and not rig.worker.problem, 30.0)
+            wait_for(lambda: rig.run(5000) and rig.worker.idle, 30.0)
         reader = SinkReader(rig.sink)
         theirs = reader.raw(rig.site.by_path()[LEVEL], 0, 2**62)
         ours = rig.store.raw(rig.ids[LEVEL], 0, 2**62)

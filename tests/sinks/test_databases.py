@@ -40,7 +40,7 @@ def victoria(tmp_path: Path) -> Iterator[Database]:
 
 def deliver(rig: Rig) -> None:
     """Turns until everything is delivered, across waits."""
-    wait_for(lambda: rig.run(5000) and not rig.worker.problem and rig.worker.lag_s() == 0, 60.0, "delivery")
+    wait_for(lambda: rig.run(5000) and rig.worker.idle, 60.0, "delivery")
 
 
 def count(influx: Database) -> int:
