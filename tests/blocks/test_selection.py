@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tags.quality import BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE, is_good
+from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE, is_good
 from tests.blocks.rig import SECOND, Rig, block
 
 INPUTS = ("t/A", "t/B", "t/C", "t/D")
@@ -142,6 +142,54 @@ def test_disagreement_takes_its_time() -> None:
     rig.set("t/A", False)
     rig.scan()
     assert rig.get("t/V/DISAGREE") is False
+
+
+def test_a_device_that_goes_away_and_comes_back_trips_nothing() -> None:
+    rig = vote()
+    rig.scan(3)
+    assert (rig.get("t/V"), rig.status("t/V"), rig.get("t/V/VOTES")) == (False, UNCERTAIN_LAST_USABLE, 0), (
+        "not read yet"
+    )
+    for path in INPUTS[:3]:
+        rig.set(path, False)
+        rig.scan()
+        assert (rig.get("t/V"), rig.status("t/V")) == (False, GOOD), "they are read one after the other"
+    for path in INPUTS[:3]:
+        rig.set(path, False, BAD_NO_COMMUNICATION)
+    rig.scan(10)
+    assert (rig.get("t/V"), rig.status("t/V"), rig.get("t/V/DISAGREE")) == (
+        False,
+        UNCERTAIN_LAST_USABLE,
+        False,
+    )
+    for path in INPUTS[:3]:
+        rig.set(path, False, UNCERTAIN_LAST_USABLE)
+    rig.scan()
+    assert (rig.get("t/V"), rig.status("t/V")) == (False, GOOD)
+
+
+def test_one_device_of_three_that_is_away_weakens_no_protection() -> None:
+    rig = vote()
+    for path in INPUTS[:3]:
+        rig.set(path, False)
+    rig.scan()
+    rig.set("t/C", False, BAD_NO_COMMUNICATION)
+    rig.scan(10)
+    assert (rig.get("t/V"), rig.get("t/V/VOTES"), rig.get("t/V/DISAGREE")) == (False, 1, False)
+    rig.set("t/A", True)
+    rig.scan()
+    assert rig.get("t/V") is True
+
+
+def test_a_stale_input_votes_as_it_did_last() -> None:
+    rig = vote()
+    for path, value in zip(INPUTS[:3], (True, False, False), strict=True):
+        rig.set(path, value)
+    rig.scan()
+    rig.set("t/A", False, UNCERTAIN_LAST_USABLE)
+    rig.set("t/B", True)
+    rig.scan()
+    assert (rig.get("t/V"), rig.get("t/V/VOTES")) == (True, 2)
 
 
 def test_the_last_decision_survives_a_restart_until_inputs_can_vote() -> None:
