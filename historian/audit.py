@@ -75,11 +75,13 @@ class Verdict(NamedTuple):
         entries: Entries that are as they were written, from the first on.
         head: Hash of the last of these; `BEGIN` for none.
         problem: What is wrong with the next one; "" when there is nothing wrong.
+        others: Trails that were told of and are not this one: a damaged one that was moved aside, or one that is gone.
     """
 
     entries: int
     head: bytes
     problem: str
+    others: int = 0
 
     @property
     def ok(self) -> bool:
@@ -170,6 +172,16 @@ class Trail:
         with _errors(self.path):
             row = self._db.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
         return row or (0, BEGIN)
+
+    def anchor(self) -> dict[str, Any] | None:
+        """Fields of an `audit` event, which tells of the chain elsewhere; None before there is an entry.
+
+        `first`, the hash of the first entry, says which trail it speaks of.
+        """
+        with _errors(self.path):
+            row = self._db.execute("SELECT hash FROM entry WHERE seq = 1").fetchone()
+        seq, head = self.head()
+        return {"seq": seq, "hash": head.hex(), "first": row[0].hex()} if row else None
 
     def keep_reserve(self) -> bool:
         """Fills the reserve up when it is below three quarters and the disk has room.
@@ -271,19 +283,24 @@ def entries(
     return found[:limit][::-1]
 
 
-def verify(folder: Path, known: Mapping[int, bytes] | None = None) -> Verdict:
+def verify(
+    folder: Path, known: Mapping[int, bytes] | None = None, told: Iterable[Mapping[str, Any]] = ()
+) -> Verdict:
     """Follows the chain from the first entry to the last.
 
     Args:
         folder: The data directory's `history` folder.
-        known: Hashes by number that were seen elsewhere, for example in `audit` events of the history.
+        known: Hashes by number that were seen elsewhere.
+        told: `audit` events of the history, or of a database that it was forwarded to; those of other trails are counted.
 
     Raises:
         StoreError: There is no audit trail, or SQLite cannot read it.
     """
-    left = dict(known or {})
     seq, prev = 0, BEGIN
     with _reading(folder) as db:
+        row = db.execute("SELECT hash FROM entry WHERE seq = 1").fetchone()
+        heads, others = _heads(told, row[0] if row else b"")
+        left = heads | dict(known or {})
         while True:
             rows = db.execute(
                 "SELECT seq, t, json, prev, hash FROM entry WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -292,13 +309,26 @@ def verify(folder: Path, known: Mapping[int, bytes] | None = None) -> Verdict:
             for row in rows:
                 problem = _problem(row, seq, prev) or _elsewhere(row, left)
                 if problem:
-                    return Verdict(seq, prev, problem)
+                    return Verdict(seq, prev, problem, others)
                 seq, prev = row[0], row[4]
             if len(rows) < _AT_ONCE:
                 break
     if left:
-        return Verdict(seq, prev, f"entry {min(left)}: it is missing, and was there before")
-    return Verdict(seq, prev, "")
+        return Verdict(seq, prev, f"entry {min(left)}: it is missing, and was there before", others)
+    return Verdict(seq, prev, "", others)
+
+
+def _heads(told: Iterable[Mapping[str, Any]], first: bytes) -> tuple[dict[int, bytes], int]:
+    """Hashes by number of the trail that begins so, and how many other trails are spoken of."""
+    found: dict[int, bytes] = {}
+    others: set[str] = set()
+    for event in told:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if event["first"] == first.hex():
+                found[int(event["seq"])] = bytes.fromhex(event["hash"])
+            else:
+                others.add(str(event["first"]))
+    return found, len(others)
 
 
 def _problem(row: tuple[Any, ...], before: int, hash_before: bytes) -> str:

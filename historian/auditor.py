@@ -76,23 +76,24 @@ class Auditor:
             _fill(trail)
         if now >= self._anchor_next_ns and written:
             self._anchor_next_ns = now + _ANCHOR_NS
-            self._anchor(trail)
+            self.tell()
         return written
 
     def close(self) -> None:
         """Lets go of the files."""
         if self._trail is not None:
-            with contextlib.suppress(OSError):
-                self._anchor(self._trail)
             self._trail.close()
         for reader in self._readers.values():
             reader.close()
 
-    def _anchor(self, trail: Trail) -> None:
+    def tell(self) -> None:
         """Tells the history how far the chain has come, so that an end that was cut off is noticed."""
-        seq, head = trail.head()
-        if seq:
-            self._report("audit", seq=seq, hash=head.hex())
+        if self._trail is None:
+            return
+        with contextlib.suppress(StoreError):
+            told = self._trail.anchor()
+            if told is not None:
+                self._report("audit", **told)
 
     def _open(self) -> Trail:
         if self._trail is None:
@@ -123,6 +124,7 @@ class Auditor:
         if self._trail is not None:
             self._trail.close()
             self._trail = None
+        self._anchor_next_ns = self._clock.monotonic_ns()
         now = self._clock.utc_ns()
         path = self._data.history / FILE
         aside = path.with_name(f"{FILE}.damaged-{now // 1_000_000_000}")

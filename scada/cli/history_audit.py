@@ -73,13 +73,17 @@ def verify(
     except StoreError as error:
         raise failed(str(error)) from None
     if as_json:
-        show_json({"entries": found.entries, "head": found.head.hex(), "problem": found.problem})
+        show_json(found._asdict() | {"head": found.head.hex()})
     elif found.ok:
         out.print(
             f"{found.entries} entries, all as they were written. The last is {found.entries}:{found.head.hex()}"
         )
     else:
         out.print(f"{found.entries} entries are as they were written. Then {found.problem}.", markup=False)
+    if found.others and not as_json:
+        out.print(
+            f"The history knows of {found.others} other audit trail(s) before this one; see audit.sqlite.damaged-*."
+        )
     if not found.ok:
         raise typer.Exit(FAILED)
 

@@ -78,9 +78,7 @@ class Past(abc.ABC):
         Args:
             noted: Further hashes by number, that were seen elsewhere.
         """
-        told = self._kept().events(0, 2**62, ["audit"], _HEADS_MAX)
-        heads = {int(event["seq"]): bytes.fromhex(event["hash"]) for event in told}
-        return verify(self.data.history, heads | dict(noted or {}))
+        return verify(self.data.history, noted, self._kept().events(0, 2**62, ["audit"], _HEADS_MAX))
 
     def history_page(
         self,

@@ -52,7 +52,7 @@ def test_entries_are_chained_and_come_back(trail: Trail, tmp_path: Path) -> None
     assert [e.seq for e in audit.entries(tmp_path, 2, 3)] == [2]
     assert trail.reached("hmi") == Position(3, 40)
     assert trail.reached("field") is None
-    assert audit.verify(tmp_path) == (3, found[-1].hash, "")
+    assert audit.verify(tmp_path) == (3, found[-1].hash, "", 0)
     assert trail.head() == (3, found[-1].hash)
 
 
@@ -77,7 +77,7 @@ def test_many_entries_are_read_some_at_a_time(
 
 
 def test_an_empty_trail_is_right(trail: Trail, tmp_path: Path) -> None:
-    assert audit.verify(tmp_path) == (0, BEGIN, "")
+    assert audit.verify(tmp_path) == (0, BEGIN, "", 0)
     assert audit.entries(tmp_path, 0, ALL) == []
 
 
@@ -209,7 +209,7 @@ def test_a_full_disk_takes_entries_for_long(small_disk: Path) -> None:
         for n in range(500):
             trail.append([event(n, text="x" * 500) for _ in range(20)])
         assert trail.keep_reserve() is False  # more than a quarter is used, and there is no room
-        assert audit.verify(small_disk) == (10_001, trail.head()[1], "")
+        assert audit.verify(small_disk) == (10_001, trail.head()[1], "", 0)
         audit.record(small_disk, "edit", 5, user="bert")
         (small_disk / "filler").unlink()
         assert trail.keep_reserve()
@@ -283,9 +283,11 @@ def test_the_history_is_told_the_head_of_the_chain(plant: Plant) -> None:
     plant.clock.advance(3600 * SECOND)
     plant.event("login", writer="hmi")
     auditor.tick()
-    heads = {fields["seq"]: bytes.fromhex(fields["hash"]) for kind, fields in reports if kind == "audit"}
-    assert sorted(heads) == [1, 3]
-    assert audit.verify(plant.data.history, heads).ok
+    told = [fields for kind, fields in reports if kind == "audit"]
+    assert [fields["seq"] for fields in told] == [1, 3]
+    assert audit.verify(plant.data.history, told=told) == (3, bytes.fromhex(told[1]["hash"]), "", 0)
+    change(plant.data.history, "DELETE FROM entry WHERE seq = 3")
+    assert audit.verify(plant.data.history, told=told).problem.startswith("entry 3: it is missing")
     auditor.close()
 
 
@@ -301,6 +303,10 @@ def test_a_damaged_trail_is_moved_aside_and_a_new_one_begun(plant: Plant) -> Non
     plant.event("login", writer="hmi")
     auditor.tick()
     assert "login" in kinds(plant)
+    (told,) = [fields for kind, fields in reports if kind == "audit"]
+    old = {"seq": 77, "hash": "00" * 32, "first": "00" * 32}
+    verdict = audit.verify(plant.data.history, told=[old, told, {"seq": "x"}])
+    assert (verdict.ok, verdict.others) == (True, 1)
     assert len(list(plant.data.history.glob("audit.sqlite.damaged-*0"))) == 1
     auditor.close()
 

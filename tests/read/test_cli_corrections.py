@@ -165,9 +165,11 @@ def test_the_audit_trail_is_listed_and_verified(data: Path) -> None:
 def test_an_end_that_was_cut_off_is_known_to_the_history(data: Path) -> None:
     scada(data, "annotate", LEVEL, "one")
     scada(data, "annotate", LEVEL, "two")
-    (last,) = audit.entries(DataDir(data).history, 0, 2**62, limit=1)
+    with audit.Trail(DataDir(data).history) as trail:
+        told = trail.anchor()
+    assert told is not None
     store = SqliteStore.writer(DataDir(data).history)
-    store.append(Batch(events=[{"kind": "audit", "t": 1, "seq": 2, "hash": last.hash.hex()}]))
+    store.append(Batch(events=[{"kind": "audit", "t": 1, **told}]))
     store.close()
     assert scada(data, "audit", "verify")[0] == 0
     db = sqlite3.connect(DataDir(data).history / audit.FILE)
