@@ -108,7 +108,7 @@ class CsvWriter:
         """See `Writer`."""
         n = len(samples)
         if samples.texts is not None:
-            values = [_quoted(text) for text in samples.texts]
+            values = [quoted(text) for text in samples.texts]
             extra = sum(value.count(b"\n") for value in values)
             self._beyond += extra
             self._lines += extra
@@ -116,7 +116,7 @@ class CsvWriter:
             values = value_texts(samples.type, samples.bits)
         self._lines += n
         pieces: list[bytes] = [b""] * (6 * n)
-        pieces[0::6] = [_quoted(tag.path, always=False) + b","] * n
+        pieces[0::6] = [quoted(tag.path, always=False) + b","] * n
         pieces[1::6] = utc_texts(samples.t)
         pieces[2::6] = [b","] * n
         pieces[3::6] = values
@@ -203,7 +203,8 @@ class LinesWriter:
         self._file.close()
 
 
-def _quoted(text: str, *, always: bool = True) -> bytes:
+def quoted(text: str, *, always: bool = True) -> bytes:
+    """A cell of a CSV file."""
     if always or any(mark in text for mark in ',"\n\r'):
         return b'"%b"' % text.replace('"', '""').encode(errors="replace")
     return text.encode()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from scada.cli.bars import bar
-from scada.cli.options import AsJson, Data, parse_time, past
+from scada.cli.options import AsJson, Data, parse_duration, parse_time, past
 from scada.cli.render import USAGE, failed, out, show_json, utc_text
 from scada.client import StoreError
 from scada.clock import SystemClock
@@ -39,6 +39,13 @@ def export(
         Kind | None, typer.Option("--format", help="By the name of the file by default.")
     ] = None,
     measurement: Annotated[str, typer.Option(metavar="NAME", help="Of the line protocol.")] = "closedloop",
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="A row each LENGTH and a column for each tag, for spreadsheets; needs --start.",
+        ),
+    ] = None,
     originals: Annotated[
         bool, typer.Option("--originals", help="Samples as they were stored, without edits.")
     ] = False,
@@ -61,6 +68,28 @@ def export(
         begin, stop = (0 if text == "begin" else parse_time(text, now, zone) for text in (start, end))
         if stop <= begin:
             raise failed(f"--end {end} is not after --start {start}.", USAGE)
+        if every is not None:
+            length = round(parse_duration(every) * 1e9)
+            if start == "begin" or kind == Kind.LINES or length <= 0:
+                raise failed("--every needs --start, a length, and CSV or Parquet.", USAGE)
+            with bar(str(file), "rows") as progress:
+                rows, size, columns = transfer.export_grid(
+                    source.data.root,
+                    file,
+                    str(kind),
+                    begin,
+                    stop,
+                    length,
+                    tag or ["*"],
+                    progress,
+                    replace=replace,
+                )
+            if as_json:
+                show_json({"file": str(file), "rows": rows, "bytes": size, "columns": columns})
+            else:
+                what = f"{count_of(rows, 'row')} of {count_of(len(columns), 'tag')}"
+                out.print(f"{file}: {what}, {size / 1e6:,.1f} MB; counted again in the file.", markup=False)
+            return
         with bar(str(file)) as progress:
             done = transfer.export(
                 source.data.root,

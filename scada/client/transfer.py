@@ -10,12 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from historian import audit
+from historian.query import History
 from historian.reader import open_reader
 from historian.sqlite import SqliteStore
 from historian.store import Batch, Store, StoreError, TagEntry
 from historian.transfer import backup as _backups
 from historian.transfer import check as _checks
 from historian.transfer import formats, importing
+from historian.transfer import grid as grids
 from historian.transfer import restore as _restores
 from historian.transfer.backup import Backed
 from historian.transfer.check import UNCOVERED, Damage, Report
@@ -25,8 +27,10 @@ from historian.transfer.importing import Imported, ProblemsError
 from historian.transfer.incoming import Problem, Terms
 from historian.transfer.manifest import Manifest
 from historian.transfer.room import room
+from scada.client.archive import Archive
 from scada.client.running import is_locked
 from scada.datadir import DataDir
+from tags.types import STRING
 
 __all__ = [
     "FORMATS",
@@ -42,6 +46,7 @@ __all__ = [
     "backup",
     "check",
     "export",
+    "export_grid",
     "format_of",
     "import_file",
     "matching",
@@ -99,6 +104,55 @@ def export(
         asked |= words if words is not None else {"start": start_ns, "end": end_ns}
         question = Question(tags, start_ns, end_ns, kind, asked, measurement, originals)
         return _export(store, question, target, progress, anew=anew, replace=replace)
+
+
+def export_grid(
+    data: Path | str,
+    target: Path,
+    kind: str,
+    start_ns: int,
+    end_ns: int,
+    every_ns: int,
+    patterns: Sequence[str] = ("*",),
+    progress: Progress = lambda _share, _rows: None,
+    *,
+    replace: bool = False,
+) -> tuple[int, int, list[str]]:
+    """Writes what tags were at the times of a grid, a column for each; see `historian.transfer.grid.export_grid`.
+
+    Args:
+        data: The plant's data directory.
+        target: The file.
+        kind: `csv` or `parquet`.
+        start_ns: Time of the first row, UTC, ns.
+        end_ns: UTC, ns; not included.
+        every_ns: Between two rows, ns.
+        patterns: Of paths; texts are left out.
+        progress: Told the share that is done and the rows.
+        replace: Put it in the place of a file that is there.
+
+    Returns:
+        Rows in the file, its bytes, and the paths of its columns.
+
+    Raises:
+        KeyError: A pattern matches no tag of numbers.
+        StoreError: There is no history, or the target is in the way.
+    """
+    archive = Archive(data)
+    try:
+        with _reading(data) as store:
+            numbers = [entry for entry in store.ids().values() if entry.type != STRING]
+            chosen = [
+                archive.tags[entry.path]
+                for entry in matching(numbers, patterns)
+                if entry.path in archive.tags
+            ]
+            grid = grids.Grid(start_ns, end_ns, every_ns)
+            history = History(store, archive.timezone)
+            rows, size = grids.export_grid(history, chosen, grid, target, kind, progress, replace=replace)
+    finally:
+        archive.close()
+    return rows, size, [tag.path for tag in chosen]
 
 
 def import_file(
