@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,17 @@ from historian.read import (
     Cursor,
     Intervals,
     Signal,
+    Trend,
     aggregate,
     align,
+    arrow_table,
     at,
     bounded,
     civil,
     fixed,
     named,
     rules_of,
+    sensible,
     signal_of,
 )
 from historian.read.merge import merged
@@ -106,7 +109,13 @@ class History:
         """
         times = np.array(times_ns, np.int64)
         low, high = (int(times.min()), int(times.max()) + 1) if len(times) else (0, 1)
-        signals = {tag.path: self._signal(tag, low, high) for tag in tags}
+        for tag in tags:
+            _check_number(tag)
+        found = self._store.around([tag.id for tag in tags], low, high, SAMPLES_MAX)
+        for tag, samples in zip(tags, found, strict=True):
+            if samples.more:
+                raise _too_many(tag)
+        signals = {tag.path: signal_of(tag, samples) for tag, samples in zip(tags, found, strict=True)}
         return align(signals, times, self._store.last_commit_ns(), uncertain=uncertain)
 
     def aggregate(
@@ -141,26 +150,89 @@ class History:
         Raises:
             ValueError: No such aggregate or interval, a text, or too many samples.
         """
-        item = named(name)
+        (found,) = self.aggregates(
+            tag,
+            [name],
+            start_ns,
+            end_ns,
+            every,
+            shifts=shifts,
+            uncertain=uncertain,
+            state=state,
+            roll_over=roll_over,
+            origin_ns=origin_ns,
+        )
+        return found
+
+    def aggregates(
+        self,
+        tag: Tag,
+        names: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        every: int | str,
+        *,
+        shifts: Sequence[str] = SHIFTS,
+        uncertain: bool = False,
+        state: float | None = None,
+        roll_over: float | None = None,
+        origin_ns: int | None = None,
+    ) -> list[Intervals]:
+        """Several aggregates of the same intervals, read once. See `aggregate`."""
+        items = [named(name) for name in names]
+        if not items:
+            return []
         if isinstance(every, str):
             grid = civil(start_ns, end_ns, every, self._zone, shifts)
         else:
             grid = fixed(start_ns, end_ns, every, origin_ns)
         again = (_ROLL_OVER.get(tag.type) if roll_over is None else roll_over) or None
-        far = item.bridge or item.name in _LOOKS_BACK
-        need = Need(item, grid.edges, tag.type, rules_of(tag), uncertain, state, again)
+        far = any(item.bridge or item.name in _LOOKS_BACK for item in items)
+        need = Need(items[0], grid.edges, tag.type, rules_of(tag), uncertain, state, again, tuple(items[1:]))
         signal, whole = self._reduced(tag, start_ns, end_ns, need, far=far, uncertain=uncertain)
-        return aggregate(
-            signal,
-            grid,
-            name,
-            self._store.last_commit_ns(),
-            uncertain=uncertain,
-            state=state,
-            roll_over=again,
-            unit=tag.unit,
-            whole=whole,
+        now_ns = self._store.last_commit_ns()
+        return [
+            aggregate(
+                signal,
+                grid,
+                item.name,
+                now_ns,
+                uncertain=uncertain,
+                state=state,
+                roll_over=again,
+                unit=tag.unit,
+                whole=whole,
+            )
+            for item in items
+        ]
+
+    def trend(self, tag: Tag, start_ns: int, end_ns: int, points: int) -> Trend:
+        """The lowest, highest and average value of each pixel: see `historian.read.Trend`.
+
+        Args:
+            tag: Of the site.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns, > start.
+            points: Width of the picture, > 0. There are no more intervals than one more than that; on long ranges
+                their width fits whole minutes, hours or days, which the historian has summed up already.
+
+        Raises:
+            ValueError: As `aggregate`.
+        """
+        width = sensible(-(-(end_ns - start_ns) // max(points, 1)))
+        low, high, mean = self.aggregates(
+            tag, ["min", "max", "time-average"], start_ns, end_ns, width, origin_ns=0
         )
+        return Trend(low.start, low.end, low.value, high.value, mean.value, low.percent_good, low.count)
+
+    def table(self, tags: Sequence[Tag], times_ns: Sequence[int], *, uncertain: bool = False) -> Any:
+        """As `align`, as a table of Arrow: `t` (timestamp, ns, UTC) and a column of float64 for each tag, null in gaps.
+
+        Raises:
+            ValueError: As `at`.
+            ImportError: pyarrow is not installed.
+        """
+        return arrow_table(self.align(tags, times_ns, uncertain=uncertain))
 
     def _reduced(
         self, tag: Tag, start_ns: int, end_ns: int, need: Need, *, far: bool, uncertain: bool
@@ -201,6 +273,8 @@ class History:
 
     def _around(self, tag: Tag, start_ns: int, end_ns: int, limit: int, after: int = 1) -> Samples:
         """A range with the last sample before it and the first ones after it."""
+        if after == 1:
+            return self._store.around([tag.id], start_ns, end_ns, limit)[0]
         inside = self._store.raw(tag.id, start_ns, end_ns, limit, before=True)
         if inside.more:
             return inside

@@ -46,7 +46,10 @@ _HEADS: Final = (
 )
 _HASTY: Final = "SELECT id FROM chunk WHERE tag = ? AND summary IS NULL"
 _CHUNK: Final = "SELECT tag, t0, times, samples FROM chunk WHERE id = ?"
-_NEWEST: Final = "SELECT id FROM chunk WHERE tag = ? AND t1 < ? ORDER BY t1 DESC, id DESC LIMIT 1"
+_OLDER: Final = (
+    "SELECT id, t0, t1, summary FROM chunk WHERE tag = ? AND t1 < ? ORDER BY t1 DESC, id DESC LIMIT 1"
+)
+_NEWER: Final = "SELECT id, t0, t1, summary FROM chunk WHERE tag = ? AND t0 >= ? ORDER BY t0, id LIMIT 1"
 _LAST: Final = (
     "SELECT tag.id, chunk.id, chunk.t1, summary FROM tag JOIN chunk ON chunk.id = "
     "(SELECT c.id FROM chunk AS c WHERE c.tag = tag.id ORDER BY c.t1 DESC, c.id DESC LIMIT 1)"
@@ -169,14 +172,31 @@ class Settled:
 
     def before(self, db: sqlite3.Connection, tag: int, start_ns: int) -> list[Columns]:
         """Parts that end with the last sample before a time; in the order in which they came."""
-        rows = db.execute(_PLACES, (tag, start_ns, start_ns)).fetchall()
-        rows += db.execute(_NEWEST, (tag, start_ns)).fetchall()
-        return _ordered(
-            {
-                row[0]: self._whole(db, row[0], tag).within(-(2**63), start_ns).cut(slice(-1, None))
-                for row in rows
-            }
-        )
+        parts = {
+            row[0]: self._whole(db, row[0], tag).within(-(2**63), start_ns).cut(slice(-1, None))
+            for row in db.execute(_PLACES, (tag, start_ns, start_ns)).fetchall()
+        }
+        for number, _, t1, blob in db.execute(_OLDER, (tag, start_ns)).fetchall():
+            head = _head(blob, tag)
+            if head is not None and head["t1"] == t1:
+                parts[number] = _one(t1, head["last"], head["last_status"])
+            else:
+                parts[number] = self._whole(db, number, tag).cut(slice(-1, None))
+        return _ordered(parts)
+
+    def after(self, db: sqlite3.Connection, tag: int, start_ns: int) -> list[Columns]:
+        """Parts that begin with the first sample at or after a time; in the order in which they came."""
+        parts = {
+            row[0]: self._whole(db, row[0], tag).within(start_ns, 2**63 - 1).cut(slice(1))
+            for row in db.execute(_PLACES, (tag, start_ns, start_ns)).fetchall()
+        }
+        for number, t0, _, blob in db.execute(_NEWER, (tag, start_ns)).fetchall():
+            head = _head(blob, tag)
+            if head is not None and head["t0"] == t0:
+                parts[number] = _one(t0, head["first"], head["first_status"])
+            else:
+                parts[number] = self._whole(db, number, tag).cut(slice(1))
+        return _ordered(parts)
 
     def last(self, db: sqlite3.Connection) -> Rows:
         """The last sample of every tag that has chunks; dtype `SAMPLE`."""
@@ -246,6 +266,17 @@ def _checked(head: chunks.Summary, tag: int) -> chunks.Summary:
     if head.tag != tag:
         raise StoreDamagedError(f"a chunk of tag {head.tag} stands where one of tag {tag} should")
     return head
+
+
+def _head(blob: bytes | None, tag: int) -> np.void | None:
+    if blob is None or not chunks.is_summary(blob):
+        return None
+    head = chunks.unpack_summary(blob)
+    return head if head["tag"] == tag else None
+
+
+def _one(t: int, bits: np.uint64, status: np.uint32) -> Columns:
+    return Columns(np.array([t]), np.array([bits]), np.array([status]))
 
 
 def heads(db: sqlite3.Connection, tag: int, start_ns: int, end_ns: int) -> Heads:
@@ -366,13 +397,17 @@ def _shared_times(db: sqlite3.Connection, t: npt.NDArray[np.int64], seen: Seen) 
 
 def newest(samples: Rows) -> Rows:
     """The last sample of each tag; of those of one time the one that came last."""
+    found: Rows = samples[newest_at(samples)]
+    return found
+
+
+def newest_at(samples: Rows) -> npt.NDArray[np.intp]:
+    """Where these are."""
     tags, order = _sorted_by_tag(samples)
     t = np.ascontiguousarray(samples["t"])[order]
     if ((t[1:] < t[:-1]) & (tags[1:] == tags[:-1])).any():
         order = np.lexsort((samples["t"], samples["tag"]))
-    ends = np.flatnonzero(np.concatenate([tags[1:] != tags[:-1], np.ones(min(1, len(tags)), bool)]))
-    found: Rows = samples[order[ends]]
-    return found
+    return order[np.flatnonzero(np.concatenate([tags[1:] != tags[:-1], np.ones(min(1, len(tags)), bool)]))]
 
 
 def _sorted_by_tag(samples: Rows) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from historian.days import DAY_NS, DayFile, Days, day_of
 from historian.recent import Recent
 from historian.settled import Columns
 from historian.store import BAD_DATA_LOST
+
+_AT_ONCE: Final = 16  # files of days in a transaction; the next tag often wants the same
 
 
 class Snapshot:
@@ -36,6 +39,8 @@ class Snapshot:
         self._key, self._listed, self._days, self._recent = key, listed, days, recent
         self._entered: dict[int, DayFile | None] = {}
         self._marked: set[int] = set()  # days whose mark was looked at: they stay as they were then
+        self._extents: dict[int, tuple[int, int] | None] = {}
+        self._recents: dict[int, Columns] = {}
         self._begun: set[int] = set()  # days that have what a fold has not taken out of the journal yet
         self.lost: set[int] = set()
 
@@ -49,7 +54,7 @@ class Snapshot:
 
     def leave(self, day: int) -> None:
         """Ends the transaction of a day, unless the journal was compared with it: a year has too many files to be open."""
-        if day in self._marked or self._entered.get(day) is None:
+        if day in self._marked or len(self._entered) <= _AT_ONCE or self._entered.get(day) is None:
             return
         file = self._entered.pop(day)
         if file is not None:
@@ -126,12 +131,14 @@ class Snapshot:
 
         That includes the journal: a fold may have brought it there since this moment.
         """
-        row = self.main.execute("SELECT first, t FROM newest WHERE tag = ?", (tag,)).fetchone()
-        times = list(row or ())
-        t = self._recent.of(tag)[0]["t"]
-        if len(t):
-            times += [int(t.min()), int(t.max())]
-        return (min(times), max(times)) if times else None
+        if tag not in self._extents:
+            row = self.main.execute("SELECT first, t FROM newest WHERE tag = ?", (tag,)).fetchone()
+            times = list(row or ())
+            t = self._recent.of(tag)[0]["t"]
+            if len(t):
+                times += [int(t.min()), int(t.max())]
+            self._extents[tag] = (min(times), max(times)) if times else None
+        return self._extents[tag]
 
     def settled_days(self, tag: int, start_ns: int, end_ns: int) -> list[int]:
         """The days whose files may have samples of a tag with start <= t < end, in order; call `recent` first.
@@ -146,6 +153,11 @@ class Snapshot:
 
     def recent(self, tag: int) -> Columns:
         """The journal's samples of a tag that no day has, in the order in which they came."""
+        if tag not in self._recents:
+            self._recents[tag] = self._not_in_days(tag)
+        return self._recents[tag]
+
+    def _not_in_days(self, tag: int) -> Columns:
         rows, seq = self._recent.of(tag)
         if not len(rows):
             return Columns.of(rows)
@@ -203,6 +215,31 @@ class Snapshot:
             if parts:
                 break
         return Columns.joined([Columns.joined([*parts, recent]).cut(slice(-1, None))])
+
+    def after(self, tag: int, start_ns: int) -> Columns:
+        """The first sample of a tag at or after a time, the one that came first; none or one."""
+        recent = self.recent(tag)
+        recent = recent.cut(recent.t >= start_ns)
+        oldest = int(recent.t.min()) if len(recent.t) else 2**63 - 1
+        parts: list[Columns] = []
+        for day in self.settled_days(tag, start_ns, 2**63 - 1):
+            if oldest < day * DAY_NS:
+                break
+            parts = self.of_day(
+                day, start_ns, 2**63 - 1, lambda file: file.chunks.after(file.db, tag, start_ns)
+            )
+            self.leave(day)
+            if parts:
+                break
+        return Columns.joined([*parts, recent]).cut(slice(1))
+
+    def around(self, tag: int, start_ns: int, end_ns: int, limit: int) -> tuple[Columns, bool]:
+        """`read` with the last sample before and the first one after."""
+        found, more = self.read(tag, start_ns, end_ns, limit)
+        if more:
+            return found, True
+        parts = [self.before(tag, start_ns), found, self.after(tag, end_ns)]
+        return Columns.joined([part for part in parts if len(part.t)]), False
 
 
 def _mark(day: int) -> Columns:

@@ -391,6 +391,25 @@ class SqliteStore:
             row = db.execute("SELECT value FROM meta WHERE key = 'policy'").fetchone()
         return bytes(row[0]) if row else b""
 
+    def around(
+        self, tag_ids: Sequence[int], start_ns: int, end_ns: int, limit: int = 100_000
+    ) -> list[Samples]:
+        """See `Store`."""
+        types = [entry.type if entry else FLOAT64 for entry in map(self._entry, tag_ids)]
+        found = []
+        with self._snapshot() as seen:
+            for tag_id, type_ in zip(tag_ids, types, strict=True):
+                overlay = self._overlays.of(seen.main, tag_id)
+                if not len(overlay):
+                    columns, more = seen.around(tag_id, start_ns, end_ns, limit)
+                else:
+                    inside, more = _read(seen, overlay, tag_id, start_ns, end_ns, limit)
+                    after, _ = _read(seen, overlay, tag_id, end_ns, _FOREVER, 1)
+                    before = _before(seen, overlay, tag_id, start_ns)
+                    columns = inside if more else Columns.joined([before, inside, after])
+                found.append(Samples(*columns, more, type_))
+        return found
+
     def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
         """See `Store`."""
         with self._snapshot() as seen:
@@ -415,7 +434,7 @@ class SqliteStore:
         with self._snapshot() as seen:
             settled_rows = seen.main.execute("SELECT tag, status, t, bits FROM newest").fetchall()
             rows = np.array([(*row[:3], row[3] & _WORD) for row in settled_rows], SAMPLE)
-            rows = settled.newest(np.concatenate([rows, self._recent.all()]))
+            rows = settled.newest(np.concatenate([rows, self._recent.newest()]))
             edited = () if originals else self._overlays.tags(seen.main)
             if not edited:
                 return rows

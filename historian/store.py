@@ -186,6 +186,19 @@ class Store(Protocol):
         """
         ...
 
+    def around(
+        self, tag_ids: Sequence[int], start_ns: int, end_ns: int, limit: int = 100_000
+    ) -> list[Samples]:
+        """Of several tags as `raw`, each with the last sample before the range and the first one after it, as of one moment.
+
+        Args:
+            tag_ids: Not of string tags.
+            start_ns: UTC, ns.
+            end_ns: UTC, ns.
+            limit: At most so many of each; of one that has more neither the one before nor the one after is there.
+        """
+        ...
+
     def parts(self, tag_id: int, start_ns: int, end_ns: int, choose: Choose) -> Parts:
         """The samples of `raw`, as summaries of chunks where these do.
 

@@ -7,12 +7,14 @@ OPC 10000-13 where it has them. No files, no store, no clock: `historian.query` 
 from __future__ import annotations
 
 from historian.read.aggregates import aggregate, named
+from historian.read.arrow import arrow_table
 from historian.read.at import align, at
 from historian.read.functions import DURATIONS, NAMES, OPCUA_NAMES, Aggregate
 from historian.read.intervals import CALENDAR, SHIFTS, Grid, civil, fixed
 from historian.read.raw import Bounded, Cursor, bounded
 from historian.read.result import Intervals
 from historian.read.signal import Signal, rules_of, signal_of
+from historian.read.trend import Trend, sensible
 
 __all__ = [
     "CALENDAR",
@@ -26,13 +28,16 @@ __all__ = [
     "Grid",
     "Intervals",
     "Signal",
+    "Trend",
     "aggregate",
     "align",
+    "arrow_table",
     "at",
     "bounded",
     "civil",
     "fixed",
     "named",
     "rules_of",
+    "sensible",
     "signal_of",
 ]

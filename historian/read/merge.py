@@ -7,7 +7,7 @@ import numpy as np
 from historian.chunks import Summaries
 from historian.chunks.brief import AREA, RANGE, SQUARES, STEPS, SUM, ZERO, numbers
 from historian.read.signal import Mask, Times, Values
-from historian.read.whole import Need, wanted_of
+from historian.read.whole import Need
 
 _RESTS = 3
 
@@ -49,7 +49,7 @@ def merged(need: Need, records: Summaries, must: Mask, others: Times) -> Summari
 def _longest(need: Need) -> int:
     """What pause is still a plain step from one sample to the next, ns."""
     most = [need.signal.longest_ns] if need.signal.longest_ns else []
-    if need.signal.rest_ns and not (need.signal.stepped or need.item.stepped):
+    if need.signal.rest_ns and not (need.signal.stepped or all(item.stepped for item in need.items)):
         most.append(_RESTS * need.signal.ramp_ns)
     return min(most, default=2**62)
 
@@ -70,7 +70,7 @@ def _joined(
     gap = np.zeros(len(records), np.int64)
     gap[1:] = np.where(inner[1:], records["t0"][1:] - records["t1"][:-1], 0)
     before = np.concatenate(([0.0], last[:-1]))
-    want = wanted_of(need.item)
+    want = need.fields
 
     def add(name: str, more: np.ndarray[tuple[int], np.dtype[np.generic]] | int = 0) -> None:
         found[name] = np.add.reduceat(records[name] + more, starts)

@@ -77,6 +77,7 @@ class Need:
         uncertain: Calculate with Uncertain samples too.
         state: For `time-in-state`.
         roll_over: For `counter`.
+        also: Other aggregates of the same samples.
     """
 
     item: Aggregate
@@ -86,6 +87,17 @@ class Need:
     uncertain: bool = False
     state: float | None = None
     roll_over: float | None = None
+    also: tuple[Aggregate, ...] = ()
+
+    @property
+    def items(self) -> tuple[Aggregate, ...]:
+        """All aggregates."""
+        return self.item, *self.also
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What of a summary they need besides what is always there; see `chunks.brief`."""
+        return frozenset().union(*(_WANTED.get(item.name, frozenset()) for item in self.items))
 
     def read(self, found: Summaries, sound: Mask, others: Times) -> Mask:
         """Which chunks must be read; the others may be taken as a whole.
@@ -107,12 +119,13 @@ class Need:
             must |= found["gap"] > self.signal.longest_ns
         if self.uncertain:
             must |= found["unsure"] > 0
-        return must | self._special(found, at)
+        for item in self.items:
+            must |= self._special(item, found, at)
+        return must
 
-    def _special(self, found: Summaries, at: npt.NDArray[np.intp]) -> Mask:
+    def _special(self, item: Aggregate, found: Summaries, at: npt.NDArray[np.intp]) -> Mask:
         """What one aggregate or another cannot take from a summary."""
         must: Mask = np.zeros(len(found), np.bool_)
-        item = self.item
         if item.bridge:
             must |= found["good"] != found["n"]
         if item.name in _AREAS and not self.signal.stepped:
@@ -127,11 +140,6 @@ class Need:
         if item.name == "time-in-state" and self.state is not None:
             must |= ~(_known_state(found, self.state) | (found["good"] == 0))
         return must
-
-
-def wanted_of(item: Aggregate) -> frozenset[str]:
-    """What of a summary an aggregate needs besides what is always there; see `chunks.brief`."""
-    return _WANTED.get(item.name, frozenset())
 
 
 def summed_up(
@@ -161,7 +169,7 @@ def summed_up(
     starts = np.unique(np.append(marks, 0))
     starts = starts[starts < len(t)]
     ramp = need.signal.ramp_ns if need.signal.rest_ns else 0
-    mine = summarised(t, bits, status, starts, 0, form_of(need.type), ramp, wanted_of(need.item))
+    mine = summarised(t, bits, status, starts, 0, form_of(need.type), ramp, need.fields)
     must = need.read(mine, np.ones(len(mine), np.bool_), records["t0"])
     rest = np.repeat(must, mine["n"])
     both = np.concatenate((records, mine[~must]))

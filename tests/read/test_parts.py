@@ -80,7 +80,7 @@ def same(found: Intervals, wanted: Intervals, what: object) -> None:
     assert found.value == pytest.approx(wanted.value, rel=1e-9, abs=1e-5, nan_ok=True), what
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @example(25, 3.0, ["fold"], 7 * MINUTE)  # all good samples at one time before a gap
 @given(
     seed=st.integers(0, 1000),
@@ -214,3 +214,32 @@ def test_summaries_outlive_the_samples(week: SqliteStore, tmp_path: Path) -> Non
     same(past.aggregate(TAGS[0], "time-average", BEGIN, BEGIN + DAY_NS, HOUR), wanted, "hours alone")
     assert rollups.forget(tmp_path, 2**62, 2**62) > 0
     assert np.isnan(past.aggregate(TAGS[0], "time-average", BEGIN, BEGIN + DAY_NS, HOUR).value).all()
+
+
+@settings(max_examples=10)
+@given(
+    seed=st.integers(0, 1000), steps=st.lists(st.sampled_from(["", "fold", "edit"]), min_size=1, max_size=4)
+)
+def test_around_is_a_range_with_its_neighbours(seed: int, steps: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore.writer(Path(folder))
+        store.declare(TAGS)
+        pieces = [np.array_split(course(seed, 30.0, tag.id), len(steps)) for tag in TAGS]
+        for step, *batches in zip(steps, *pieces, strict=True):
+            store.append(Batch(np.concatenate(batches), utc_ns=BEGIN))
+            if step == "fold":
+                store.fold(force=True)
+            if step == "edit":
+                _edit(store, seed)
+        rng = np.random.default_rng(seed)
+        for _ in range(5):
+            start = BEGIN + int(rng.integers(-4 * 60, 30 * 60)) * MINUTE
+            end = start + int(rng.integers(0, 900)) * MINUTE
+            for tag, found in zip(TAGS, store.around([tag.id for tag in TAGS], start, end), strict=True):
+                wanted = store.raw(tag.id, start, end, 10_000, before=True)
+                after = store.raw(tag.id, end, 2**62, 1)
+                assert found.t.tolist() == [*wanted.t.tolist(), *after.t.tolist()]
+                assert found.bits.tolist() == [*wanted.bits.tolist(), *after.bits.tolist()]
+                assert found.status.tolist() == [*wanted.status.tolist(), *after.status.tolist()]
+        assert store.around([1], BEGIN - 4 * HOUR, BEGIN + 40 * HOUR, 10)[0].more
+        store.close()
