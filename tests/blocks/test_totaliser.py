@@ -100,6 +100,31 @@ def test_a_restart_goes_on_with_every_digit() -> None:
     assert flow(again, 1.0, 7_655) == flow(rig, 1.0, 7_655) == pytest.approx(2000.0, abs=1e-12)
 
 
+def test_all_of_it_is_kept() -> None:
+    rig = make(gain=1.0, reset="t/R")
+    rig.set("t/R", False)
+    flow(rig, 7.0)
+    rig.write("t/Q/RESET", True)
+    flow(rig, 1e12)
+    flow(rig, 1e-5, 4)
+    kept = rig.retained()
+    assert kept["t/Q"] == {"total": 1e12, "carry": pytest.approx(-4e-5), "last": 7.0, "high": False}
+    again = make(gain=1.0, reset="t/R")
+    again.restore(kept)
+    assert again.retained() == kept
+    again.set("t/R", True)  # it rose while the scan stood
+    assert flow(again, 0.0) == 0.0
+    assert again.get("t/Q/LAST") == 1e12
+    for nonsense in ({"total": "much"}, {"total": None, "last": 3.0}, {}):
+        again.restore({"t/Q": nonsense})
+    assert again.get("t/Q/LAST") == 1e12
+
+
+def test_before_the_first_rate_there_is_none_to_go_on_with() -> None:
+    rig = make(gain=1.0, on_bad="last")
+    assert flow(rig, 9.0, 3, BAD_SENSOR_FAILURE) == 0.0
+
+
 def test_beyond_all_numbers_it_stays() -> None:
     rig = make(gain=1e300)
     flow(rig, 1.0)
