@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from historian.edits import Edit
 from historian.notes import Annotation
 from historian.pages import Page
 from historian.query import History
-from historian.read import SHIFTS, Bounded, Cursor, Intervals
+from historian.read import SHIFTS, Bounded, Cursor, Intervals, Trend
 from historian.store import Store
 from scada.datadir import DataDir
 from tags.model import Tag
@@ -130,6 +130,24 @@ class Past(abc.ABC):
     ) -> npt.NDArray[np.void]:
         """Several tags at the same times, as a structured array: `found["tank1/LT-101"]["value"]`."""
         return self._past().align([self._tag(path) for path in paths], times_ns, uncertain=uncertain)
+
+    def history_table(self, paths: Sequence[str], times_ns: Sequence[int], *, uncertain: bool = False) -> Any:
+        """`history_grid` as a `pyarrow.Table`: `t`, then a column for each tag, null in gaps.
+
+        Raises:
+            ImportError: pyarrow is not installed (`pip install 'closedloop[arrow]'`).
+        """
+        return self._past().table([self._tag(path) for path in paths], times_ns, uncertain=uncertain)
+
+    def history_trend(self, path: str, start_ns: int, end_ns: int, points: int) -> Trend:
+        """Lowest, highest and average value of each pixel of a picture; see `historian.query.History.trend`."""
+        return self._past().trend(self._tag(path), start_ns, end_ns, points)
+
+    def aggregates(
+        self, path: str, names: Sequence[str], start_ns: int, end_ns: int, every: int | str, **options: Any
+    ) -> list[Intervals]:
+        """Several aggregates of the same intervals, read once; options as those of `aggregate`."""
+        return self._past().aggregates(self._tag(path), names, start_ns, end_ns, every, **options)
 
     def aggregate(
         self,
