@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from historian import codec
+from historian.settled import newest_at
 from historian.store import SAMPLE, StoreDamagedError
 
 Rows = npt.NDArray[np.void]
@@ -58,6 +59,8 @@ class Recent:
         self._columns = {name: _Column(SAMPLE[name]) for name in SAMPLE.names or ()}
         self._seq = _Column(np.dtype(np.int64))
         self._lengths: list[tuple[int, int]] = []  # journal row number, samples
+        self._newest = np.empty(0, SAMPLE)  # of each tag, of what was followed so far
+        self._newest_seq = np.empty(0, np.int64)
 
     def follow(self, db: sqlite3.Connection) -> None:
         """Reads what is new; call it inside a transaction before the others."""
@@ -72,6 +75,7 @@ class Recent:
             for column in (self._seq, *self._columns.values()):
                 column.cut(folded)
         seen = self._lengths[-1][0] if self._lengths else 0
+        old = len(self)
         for number, blob in db.execute(
             "SELECT seq, samples FROM journal WHERE seq > ? ORDER BY seq", (seen,)
         ):
@@ -80,21 +84,31 @@ class Recent:
                 column.append(batch[name])
             self._seq.append(np.full(len(batch), number))
             self._lengths.append((number, len(batch)))
+        if gone or len(self) != old:
+            self._follow_newest(first, old)
+
+    def _follow_newest(self, first: int | None, old: int) -> None:
+        kept = self._newest_seq >= (2**63 - 1 if first is None else first)
+        rows = np.concatenate([self._newest[kept], self._rows(slice(old, None))])
+        seq = np.concatenate([self._newest_seq[kept], self._seq.values[old:]])
+        where = newest_at(rows)
+        self._newest, self._newest_seq = rows[where], seq[where]
+
+    def newest(self) -> Rows:
+        """The newest sample of each tag in the journal; of a tag whose newest was folded perhaps none. Dtype `SAMPLE`."""
+        return self._newest
 
     def __len__(self) -> int:
         return len(self._seq.values)
 
-    def all(self) -> Rows:
-        """All samples of the journal; dtype `SAMPLE`."""
-        rows = np.empty(len(self), SAMPLE)
-        for name, column in self._columns.items():
-            rows[name] = column.values
-        return rows
-
     def of(self, tag_id: int) -> tuple[Rows, npt.NDArray[np.int64]]:
         """The journal's samples of one tag, and the commit of each."""
         where = np.flatnonzero(self._columns["tag"].values == tag_id)
-        rows = np.empty(len(where), SAMPLE)
-        for name, column in self._columns.items():
-            rows[name] = column.values[where]
-        return rows, self._seq.values[where]
+        return self._rows(where), self._seq.values[where]
+
+    def _rows(self, which: slice | npt.NDArray[np.intp]) -> Rows:
+        columns = {name: column.values[which] for name, column in self._columns.items()}
+        rows = np.empty(len(columns["tag"]), SAMPLE)
+        for name, values in columns.items():
+            rows[name] = values
+        return rows
