@@ -262,6 +262,16 @@ def test_the_audit_trail_is_followed(tmp_path: Path) -> None:
     for i in range(3):
         audit.record(data.history, "x", i + 1, note=str(i))
     assert found(data) == []
+    with audit.Trail(data.history) as trail:
+        told = trail.anchor()
+    assert told is not None
+    store = SqliteStore.appender(data.history)
+    store.append(Batch(events=[{"kind": "audit", "t": 9, **told}], utc_ns=T0))
+    store.close()
+    assert found(data) == []
+    change(data, audit.FILE, "DELETE FROM entry WHERE seq = 3")  # the end is cut off
+    (one,) = found(data)
+    assert one.message.endswith("it is missing, and was there before")
     change(data, audit.FILE, "UPDATE entry SET json = replace(json, '1', '7') WHERE seq = 2")
     (one,) = found(data)
     assert (one.file, one.block) == ("audit.sqlite", "entry 2")

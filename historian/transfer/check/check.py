@@ -69,7 +69,7 @@ class _Whole:
         self._store = ""
         self._listed: dict[int, str] | None = None
         self._days: dict[int, tuple[str, str]] = {}  # key and mark of the files that are there
-        self._known: dict[int, bytes] = {}
+        self._told: list[dict[str, Any]] = []
 
     def look(self, name: str) -> None:
         """Into one file."""
@@ -100,7 +100,7 @@ class _Whole:
             self._listed = dict(db.execute("SELECT day, key FROM day").fetchall())
         check_main(db, name, tags, self._report)
         check_samples(db, name, self._paths, self._report)
-        self._known = _heads(db)
+        self._told = _told(db)
 
     def _day(self, db: sqlite3.Connection, name: str) -> None:
         day = number_of(Path(name).name)
@@ -156,11 +156,15 @@ class _Whole:
     def _audit(self) -> None:
         self._report.files += 1
         try:
-            verdict = audit.verify(self._folder, self._known)
+            verdict = audit.verify(self._folder, told=self._told)
         except StoreError as error:
             self._report.add(Damage(audit.FILE, "structure", str(error)))
             return
         self._report.blocks += verdict.entries
+        if verdict.others:
+            self._report.notes.append(
+                f"{audit.FILE}: the history speaks of {verdict.others} other audit trails, too"
+            )
         if verdict.problem:
             self._report.add(Damage(audit.FILE, f"entry {verdict.entries + 1}", verdict.problem))
 
@@ -224,13 +228,10 @@ def _meta(db: sqlite3.Connection, name: str) -> str:
     return str(row[0]) if row else ""
 
 
-def _heads(db: sqlite3.Connection) -> dict[int, bytes]:
-    """Hashes of the audit trail that the history has seen, by number; only of the trail that is there now."""
-    found: dict[int, bytes] = {}
+def _told(db: sqlite3.Connection) -> list[dict[str, Any]]:
+    """What the history has been told of the audit trail."""
+    found = []
     for (text,) in db.execute("SELECT json FROM event WHERE kind = 'audit' ORDER BY id").fetchall():
-        with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-            event = orjson.loads(text)
-            if found and event["seq"] < max(found):
-                found.clear()  # it was begun anew
-            found[int(event["seq"])] = bytes.fromhex(event["hash"])
+        with contextlib.suppress(orjson.JSONDecodeError, TypeError):
+            found.append(orjson.loads(text))
     return found
