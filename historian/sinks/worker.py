@@ -6,30 +6,26 @@ What is live goes first; between two portions of it a sink gets one of what it l
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
-from historian.sinks import corrections, happened, marks
+from historian.sinks import corrections, marks
 from historian.sinks.answers import RefusedError, Reply
-from historian.sinks.backfill import Backfill
 from historian.sinks.corrections import Corrections
 from historian.sinks.delivery import Action, Pace, decide
-from historian.sinks.feed import Feed
 from historian.sinks.lanes import Answer, Lanes
-from historian.sinks.lines import Encoder, Lines
+from historian.sinks.lines import Lines
 from historian.sinks.losses import Losses
 from historian.sinks.portion import Portion
+from historian.sinks.source import Ready, Source
 from historian.sinks.state import Cursor, Job, Refused, State
 from historian.store import StoreError
 from scada.clock import Clock
 from tags.model import Sink, Site
 
 IDLE_S: Final = 0.5
-PORTION: Final = 32  # requests between two moves of the cursor, if they are not large
-PORTION_MAX: Final = 160_000  # samples
 REFUSED_AT_ONCE: Final = 1000
 
 _NO_DELETE: Final = (403, 404, 405, 501)  # it has no such thing, or the token may not
@@ -51,11 +47,6 @@ class Target(marks.Marked, Protocol):
     def close(self) -> None:
         """Lets go of it."""
         ...
-
-
-class _Ready(NamedTuple):
-    portion: Portion
-    parts: list[Lines]
 
 
 class Worker:
@@ -82,17 +73,12 @@ class Worker:
         self, sink: Sink, site: Site, folder: Path, clock: Clock, target: Target, report: Report
     ) -> None:
         self._sink, self._site, self._clock, self._target, self._report = sink, site, clock, target, report
-        self._encoder = Encoder(sink, site.tags, site.name)
         self._paths = {tag.id: tag.path for tag in site.tags}
         self._state = State.writer(folder)
         self._cursor = self._state.cursors().get(sink.name, Cursor())
-        self._most = most = max(min(PORTION * sink.batch, PORTION_MAX), sink.parallel * sink.batch)
-        self._feed = Feed(folder, events=sink.events)
-        self._backfill = Backfill(folder, self._encoder.sends, most)
+        self._source = Source(sink, site, folder)
         self._pace = Pace(sink.batch)
         self._lanes = Lanes(target.post, self._pace, sink.parallel)
-        self._pool = ThreadPoolExecutor(1)
-        self._ahead: dict[bool, Future[_Ready | None]] = {}  # what is live, and what is of a job
         self._portion: Portion | None = None
         self._parts: list[Lines] = []
         self._aside: list[tuple[str, str, int]] = []
@@ -136,25 +122,23 @@ class Worker:
     def close(self) -> None:
         """Lets go of everything; what was not delivered is sent at the next start."""
         self._lanes.close()
-        self._pool.shutdown()
-        self._feed.close()
-        self._backfill.close()
+        self._source.close()
         self._target.close()
         self._state.close()
 
     # What is next
 
     def _load(self) -> float:
-        of_job = ready = self._next_job() if self._turn_of_job else None
+        of_job = ready = self._of_job() if self._turn_of_job else None
         if ready is None:
-            ready = self._next_live()
+            ready = self._source.live(self._cursor)
         if ready is None:
             # Only where all is delivered that was committed before: an edit must not be undone by what it changed.
-            changes = self._feed.corrections(self._cursor, self._encoder.sends)
+            changes = self._source.corrections(self._cursor)
             if changes is not None:
                 return self._correct(changes)
         if ready is None and not self._turn_of_job:
-            of_job = ready = self._next_job()
+            of_job = ready = self._of_job()
         self._turn_of_job = ready is not None and of_job is None
         if ready is None:
             self._oldest_ns = 0
@@ -169,46 +153,14 @@ class Worker:
             self._oldest_ns = portion.oldest_ns
         return 0.0
 
-    def _next_live(self) -> _Ready | None:
-        ahead = self._ahead.pop(False, None)
-        ready = self._live(self._cursor) if ahead is None else ahead.result()
-        if ready is not None and ready.portion.more:  # make the lines of the next while these travel
-            after = ready.portion.cursor
-            assert after is not None
-            self._ahead[False] = self._pool.submit(self._live, after)
-        return ready
-
-    def _next_job(self) -> _Ready | None:
+    def _of_job(self) -> Ready | None:
         jobs = self._state.jobs(self._sink.name)
         self.jobs = len(jobs)
-        ahead = self._ahead.pop(True, None)
-        ready = None if ahead is None else ahead.result()
-        if not jobs:
-            return None
-        if ready is None or ready.portion.job is None or ready.portion.job.id != jobs[0].id:
-            ready = self._of_job(jobs[0])
-        if ready is not None and ready.portion.more and ready.portion.job is not None:
-            self._ahead[True] = self._pool.submit(self._of_job, ready.portion.job)
-        return ready
-
-    def _live(self, cursor: Cursor) -> _Ready | None:
-        """The next portion behind a cursor and its lines; also called while the one before it is on its way."""
-        portion = self._feed.next(cursor, self._most)
-        return None if portion is None else self._encoded(portion)
-
-    def _of_job(self, job: Job) -> _Ready:
-        return self._encoded(self._backfill.next(job))
-
-    def _encoded(self, portion: Portion) -> _Ready:
-        parts = [self._encoder.samples(portion.samples), self._encoder.texts(portion.texts)]
-        parts.append(happened.lines(self._sink, self._site.name, portion.events))
-        return _Ready(portion, [part for part in parts if len(part)])
+        return self._source.of_job(jobs[0] if jobs else None)
 
     def _correct(self, changes: Corrections) -> float:
         """Deletes what edits took away, then sends what they put there; or says how long to wait, s."""
-        ahead = self._ahead.pop(True, None)
-        if ahead is not None:
-            ahead.result()  # it was read before the edit: it is read again
+        self._source.forget_job()
         rows = [changes.samples]
         for gone in changes.gone:
             try:
@@ -224,8 +176,7 @@ class Worker:
             )
             self._report("edit", said)
         self._portion = Portion(self._cursor._replace(edit=changes.number))
-        lines = self._encoder.samples(np.concatenate(rows), always=True)
-        self._parts = [lines] if len(lines) else []
+        self._parts = self._source.corrected(np.concatenate(rows))
         return 0.0
 
     # Sending
@@ -283,6 +234,8 @@ class Worker:
             # Its lines may have been made before an edit was sent.
             cursor = cursor._replace(edit=max(cursor.edit, self._cursor.edit))
         self._put_aside(cursor, portion.job)
+        if cursor is not None and not portion.more:
+            self._oldest_ns = 0
         if len(portion.samples):
             t = portion.samples["t"]
             self._losses.delivered(int(t.min()), int(t.max()))

@@ -195,6 +195,11 @@ def test_live_samples_do_not_wait_for_a_long_history(rig: Rig, server: FaultServ
         320 + 900
     )  # portions: windows of the first length until there are 320
     assert rig.worker.jobs == 1
+    for _ in range(5):
+        rig.worker.turn()
+    rig.clock.advance(HOUR)
+    assert rig.worker.lag_s() == 0, "old history is no lag"
+    assert rig.worker.jobs == 1
     desk.close()
 
 
