@@ -17,9 +17,6 @@ CHUNK: Final = 50_000
 SAMPLES_MAX: Final = 1_000_000
 DRAWN_MAX: Final = 200_000  # samples that could be in the range: beyond, summaries are drawn
 _MS: Final = 1_000_000
-_MINUTE: Final = 60_000 * _MS
-_DAY: Final = 1440 * _MINUTE
-_WIDTHS: Final = tuple(n * _MINUTE for n in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440))
 T = TypeVar("T")
 
 
@@ -108,21 +105,15 @@ def trend(client: Client, tag: Tag, start: int, end: int, points: int) -> Histor
 
 def long_trend(client: Client, tag: Tag, start: int, end: int, points: int) -> History:
     """A trend of more time than is worth reading sample by sample: the lowest and highest value of each pixel."""
-    width = sensible(-(-(end - start) // points))
-    low, high = (client.aggregate(tag.path, name, start, end, width, origin_ns=0) for name in ("min", "max"))
-    known = np.isfinite(low.value)
+    found = client.history_trend(tag.path, start, end, points)
+    known = np.isfinite(found.low)
     # Up in one pixel, down in the next: the line between two of them stays short.
-    up = np.arange(len(low.start)) % 2 == 0
-    pairs = np.stack([np.where(up, low.value, high.value), np.where(up, high.value, low.value)], axis=1)
-    moments = np.stack([low.start, low.start + (low.end - low.start) // 2], axis=1)
-    used = np.stack([np.ones_like(known), low.value != high.value], axis=1)
+    up = np.arange(len(found)) % 2 == 0
+    pairs = np.stack([np.where(up, found.low, found.high), np.where(up, found.high, found.low)], axis=1)
+    moments = np.stack([found.start, found.start + (found.end - found.start) // 2], axis=1)
+    used = np.stack([np.ones_like(known), found.low != found.high], axis=1)
     t, v = merge_gaps(moments[used], np.where(known[:, None], pairs, np.nan)[used])
-    return _history(tag, start, end, t, v, samples=int(low.count.sum()), decimated=True, truncated=False)
-
-
-def sensible(width_ns: int) -> int:
-    """A width that fits whole hours, and with them what the historian has summed up already; whole days where it is longer than one."""
-    return next((width for width in _WIDTHS if width >= width_ns), -(-width_ns // _DAY) * _DAY)
+    return _history(tag, start, end, t, v, samples=int(found.count.sum()), decimated=True, truncated=False)
 
 
 def _history(

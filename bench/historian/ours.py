@@ -112,16 +112,16 @@ class Ours(Bench):
         return self._parts(tag, self.day.start, self.day.seconds * 10**9, count)
 
     def _parts(self, tag: int, start: int, length: int, count: int) -> int:
-        found = [
-            self.past.aggregate(self.day.tags[tag - 1], name, start, start + length, length // count)
-            for name in ("min", "max", "time-average")
-        ]
-        return len(found[0])
+        names = ["min", "max", "time-average"]
+        return len(
+            self.past.aggregates(self.day.tags[tag - 1], names, start, start + length, length // count)[0]
+        )
 
     def hour(self) -> int:
         """See `Bench`."""
         start = self.day.start + 5 * self.hour_ns
-        return sum(len(self.reader.raw(tag, start, start + self.hour_ns)) for tag in range(1, HOUR_TAGS + 1))
+        end = start + self.hour_ns
+        return sum(len(self.reader.raw(tag, start, end)) for tag in range(1, HOUR_TAGS + 1))
 
     def hourly(self, tag: int) -> int:
         """See `Bench`."""

@@ -12,7 +12,6 @@ import pytest
 
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
-from hmi.past import sensible
 from scada.clock import SystemClock
 from tests.hmi.plant import Hmi, Plant
 from tests.support.wait import wait_for
@@ -226,14 +225,6 @@ def test_every_aggregate_that_is_listed_is_there(api: httpx.Client) -> None:
     assert {"name": "max", "opcua": "Maximum2"} in names
     for item in names:
         ask(api, "intervals/tank1/LT-101", aggregate=item["name"], start=0, end=30, every="10s", state=1)
-
-
-@pytest.mark.parametrize(
-    ("least_s", "wanted_s"),
-    [(1, 60), (61, 120), (3000, 3600), (3601, 7200), (90_000, 172_800), (172_800, 172_800)],
-)
-def test_widths_fit_whole_hours(least_s: int, wanted_s: int) -> None:
-    assert sensible(least_s * SECOND) == wanted_s * SECOND
 
 
 @pytest.mark.parametrize(
