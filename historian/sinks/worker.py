@@ -27,6 +27,7 @@ from tags.model import Sink, Site
 
 IDLE_S: Final = 0.5
 REFUSED_AT_ONCE: Final = 1000
+AGAIN_AT_ONCE: Final = 200  # so that what is new does not wait for them
 
 _NO_DELETE: Final = (403, 404, 405, 501)  # it has no such thing, or the token may not
 
@@ -64,7 +65,7 @@ class Worker:
         sent: Samples, texts and events delivered.
         lost: Commits that were given up while they waited; the history still has their samples.
         refused: Rows in quarantine.
-        expired: Samples of the history that the database does not keep because they are too old for it.
+        expired: Samples of the present stretch of history that the database does not keep: too old for it.
         jobs: Stretches of history that it is still to get.
         problem: Why nothing can be delivered now, or "".
     """
@@ -241,10 +242,12 @@ class Worker:
             self._losses.delivered(int(t.min()), int(t.max()))
         self._cursor = cursor or self._cursor
         if portion.job is not None and portion.job.at >= portion.job.end:
-            self._report(
-                "filled",
-                f"{portion.job.sent} samples of history were sent to {self._sink.name}: {portion.job.reason}",
+            done = (
+                f"{portion.job.sent} samples of history were sent to {self._sink.name}: {portion.job.reason}"
             )
+            left = f". It left out {self.expired} that are too old for it" if self.expired else ""
+            self._report("filled", done + left)
+            self.expired = 0
         self._look()
         if not self.problem:
             self._losses.mark()
@@ -267,20 +270,28 @@ class Worker:
             self.refused = self._state.count(self._sink.name)
 
     def _again(self) -> None:
-        """Sends once more, one by one, what somebody took out of quarantine."""
-        name = self._sink.name
-        asked: list[Refused] = self._state.quarantine(name, retry=True, limit=REFUSED_AT_ONCE)
-        for row in asked:
-            reply = self._target.post(row.line.encode() + b"\n")
-            if 200 <= reply.status < 300:
-                self._state.drop(name, [row.id])
-                self.sent += 1
-            elif self._pace.learn(reply.status, 1):
-                break  # the server has a trouble of its own: the row waits
-            else:
-                self._state.commit(name, None, [(row.line, reply.text, self._clock.utc_ns())])
+        """Sends once more what somebody took out of quarantine."""
+        asked = self._state.quarantine(self._sink.name, retry=True, limit=AGAIN_AT_ONCE)
+        if asked:
+            self._resend(asked)
         if asked or self.refused:
-            self.refused = self._state.count(name)
+            self.refused = self._state.count(self._sink.name)
+
+    def _resend(self, rows: list[Refused]) -> bool:
+        """Sends rows of the quarantine, fewer and fewer where some are refused; False when the rest has to wait."""
+        name = self._sink.name
+        reply = self._target.post("".join(f"{row.line}\n" for row in rows).encode())
+        if 200 <= reply.status < 300:
+            self._state.drop(name, [row.id for row in rows])
+            self.sent += len(rows)
+            return True
+        if decide(reply.status, len(rows)) is Action.KEEP:
+            return False  # the server has a trouble of its own
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            return self._resend(rows[:middle]) and self._resend(rows[middle:])
+        self._state.commit(name, None, [(rows[0].line, reply.text, self._clock.utc_ns())])
+        return True
 
     def _is(self, problem: str) -> None:
         """Says once that nothing can be delivered, and once that it can again."""

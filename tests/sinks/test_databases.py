@@ -123,6 +123,32 @@ def test_what_is_older_than_its_retention_is_put_aside_at_once(tmp_path: Path, i
     rig.close()
 
 
+def test_old_history_that_a_database_does_not_keep_is_left_out(tmp_path: Path, influx: Database) -> None:
+    rig = Rig(tmp_path / "history", make_sink(influx.url, history_ns=0, retention_ns=2 * 3600 * 10**9))
+    now = SystemClock().utc_ns()
+    rig.number = (now - START) // rig.step_ns
+    rig.clock.advance(now - START)
+    rig.commit(5)
+    deliver(rig)
+    influx.influxql('ALTER RETENTION POLICY "autogen" ON "plant" DURATION 1h')
+    rows = np.zeros(300, SAMPLE)
+    rows["tag"], rows["t"] = rig.ids[LEVEL], now - np.arange(300)[::-1] * 20 * 10**9  # 100 minutes
+    rig.worker.close()
+    rig.store.append(Batch(rows))
+    desk = State.writer(rig.folder)
+    desk.commit("db", Cursor(rig.store.key(), 2, 0, 0, 0, now))
+    desk.ask("db", now - 7200 * 10**9, now + 10**9, "asked")
+    desk.close()
+    rig.worker = rig.make()
+    deliver(rig)
+    assert rig.worker.refused == 0
+    (said,) = [message for state, message in rig.said if state == "filled" and "asked" in message]
+    left = int(said.partition("It left out ")[2].split()[0])
+    assert 100 <= left <= 130
+    assert count(influx) == 305 - left
+    rig.close()
+
+
 def test_wiped_in_mid_replay_the_counts_are_equal_at_the_end(tmp_path: Path, influx: Database) -> None:
     rig = Rig(tmp_path / "history", make_sink(influx.url, history_ns=0, batch=500, parallel=3))
     for number in range(COMMITS):

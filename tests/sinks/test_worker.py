@@ -107,6 +107,21 @@ def test_only_poison_goes_into_quarantine_and_can_be_sent_again(rig: Rig, server
     assert rig.worker.refused == 0
 
 
+def test_many_rows_are_sent_again_in_few_requests(rig: Rig, server: FaultServer) -> None:
+    desk = State.writer(rig.folder)
+    desk.commit("db", None, [(f"small v={n}.0 {n}", "no", 1) for n in range(1, 501)])
+    desk.retry("db")
+    server.poison = ["v=77.0 "]
+    server.answers = [503]
+    while rig.run() and desk.quarantine(retry=True):
+        pass
+    assert values(server.lines) == [n for n in range(1, 501) if n != 77]
+    assert [row.line for row in desk.quarantine()] == ["small v=77.0 77"]
+    assert len(server.requests) < 40
+    assert rig.worker.refused == 1
+    desk.close()
+
+
 def test_killed_in_the_middle_it_sends_again_and_loses_nothing(rig: Rig, server: FaultServer) -> None:
     rig.commit(100)
     for _ in range(5):
