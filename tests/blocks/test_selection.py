@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE, is_good
+from tags.quality import (
+    BAD_NO_COMMUNICATION,
+    BAD_SENSOR_FAILURE,
+    GOOD,
+    UNCERTAIN_EU_EXCEEDED,
+    UNCERTAIN_LAST_USABLE,
+    is_good,
+)
 from tests.blocks.rig import SECOND, Rig, block
 
 INPUTS = ("t/A", "t/B", "t/C", "t/D")
@@ -61,6 +68,36 @@ def test_one_broken_transmitter_of_three_moves_the_median_by_nothing() -> None:
         rig.set("t/C", broken)
         rig.scan()
         assert 10.0 <= rig.get("t/S") <= 10.2
+
+
+def test_a_selection_is_a_new_sample_when_any_input_is() -> None:
+    rig = select("min")
+    for path in INPUTS[:3]:
+        rig.set(path, 1.0)
+    rig.scan()
+    slot = rig.binder.index["t/S"]
+    for path in (None, *INPUTS[:3], INPUTS[3]):
+        before = rig.signals.time_ns[slot]
+        if path is not None:
+            rig.set(path, 1.0)
+        rig.scan()
+        assert (rig.signals.time_ns[slot] > before) is (path in INPUTS[:3])
+
+
+def test_the_worst_quality_and_the_first_of_equals() -> None:
+    rig = select("max", least=3)
+    rig.set("t/A", 2.0)
+    rig.set("t/B", 2.0, UNCERTAIN_EU_EXCEEDED)
+    rig.set("t/C", 1.0)
+    rig.scan()
+    assert (rig.get("t/S/SELECTED"), rig.status("t/S")) == (1, GOOD)
+    rig.set("t/A", 1.0)
+    rig.scan()
+    assert (rig.get("t/S/SELECTED"), rig.status("t/S")) == (2, UNCERTAIN_EU_EXCEEDED)
+    rig.set("t/A", 0.0, BAD_SENSOR_FAILURE)
+    rig.set("t/C", 0.0, UNCERTAIN_LAST_USABLE)
+    rig.scan()
+    assert (rig.get("t/S"), rig.status("t/S"), rig.get("t/S/USED")) == (2.0, BAD_SENSOR_FAILURE, 1)
 
 
 def test_main_and_reserve() -> None:
