@@ -76,7 +76,8 @@ def test_a_selection_is_a_new_sample_when_any_input_is() -> None:
         rig.set(path, 1.0)
     rig.scan()
     slot = rig.binder.index["t/S"]
-    for path in (None, *INPUTS[:3], INPUTS[3]):
+    each: tuple[str | None, ...] = (None, *INPUTS)
+    for path in each:
         before = rig.signals.time_ns[slot]
         if path is not None:
             rig.set(path, 1.0)
