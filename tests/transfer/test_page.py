@@ -244,7 +244,7 @@ def test_seals_summaries_and_rollups_are_read_by_the_page_alone(tmp_path: Path) 
 def read_rollup(block: bytes) -> dict[str, list[int]]:
     data = Bytes(block)
     layout, checksum, n = data.take("BII")
-    assert (layout, checksum) == (1, zlib.crc32(block[5:]))
+    assert (layout, checksum) == (2, zlib.crc32(block[5:]))
     sizes = data.take(f"{len(FIELDS)}I")
     found = {}
     for name, size in zip(FIELDS, sizes, strict=True):
@@ -252,6 +252,15 @@ def read_rollup(block: bytes) -> dict[str, list[int]]:
         found[name] = read_values(data, n)[1]
         assert data.at == end
     assert data.at == len(block)
+    for i, t0 in enumerate(found["t0"]):
+        length = found["t1"][i]
+        t1 = t0 + length
+        found["t1"][i] = t1
+        for name, base in (("known", t0), ("good_t0", t0), ("good_t1", t1), ("covered", length)):
+            found[name][i] = (found[name][i] + base) % 2**64
+        assert found["form"][i] == 0
+        found["good_first"][i] ^= found["first"][i]
+        found["good_last"][i] ^= found["last"][i]
     return found
 
 
