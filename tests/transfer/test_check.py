@@ -19,6 +19,7 @@ from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch
 from historian.transfer.backup import backup
 from historian.transfer.check import UNCOVERED, Damage, check
+from historian.transfer.check.reading import opened
 from scada.datadir import DataDir
 from tags.types import to_bits
 from tests.transfer.plant import SECOND, T0, empty, everything, make, plain, tag
@@ -248,6 +249,22 @@ def test_edits_are_looked_at(tmp_path: Path, change_: str, message: str) -> None
     (one,) = found(data)
     assert one.block == "edit 1"
     assert one.message.startswith(message)
+
+
+def test_a_day_that_retention_deletes_meanwhile_is_no_damage(tmp_path: Path) -> None:
+    data = settled(tmp_path / "data")
+    path = data.history / DAY_FILE
+
+    def forget(name: str, _share: float, _blocks: int) -> None:
+        if name == DAY_FILE:
+            change(data, FILE, f"DELETE FROM day WHERE day = {DAY}")
+            path.unlink()
+
+    report = check(data.history, forget)
+    assert report.damage == []
+    with opened(path, DAY_FILE, report) as db:
+        assert db is None
+    assert report.notes == [f"{DAY_FILE}: was deleted meanwhile, as retention does"]
 
 
 def test_a_missing_day_is_found(tmp_path: Path) -> None:

@@ -40,7 +40,10 @@ def opened(path: Path, name: str, report: Report) -> Iterator[sqlite3.Connection
                     said = str(message).removeprefix("*** in database main ***").strip().replace("\n", "; ")
                     report.add(Damage(name, "structure", said))
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name in SQLite's message
-            report.add(Damage(name, "structure", str(error)))
+            if path.exists():
+                report.add(Damage(name, "structure", str(error)))
+            else:
+                report.notes.append(f"{name}: was deleted meanwhile, as retention does")
             if not _readable(db):
                 db = None
         yield db
