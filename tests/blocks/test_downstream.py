@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scada.blocks.base import DISARMED, LIMITED, LOCAL, NOT_INITIALISED
 from tags import model
+from tags.quality import BAD_SENSOR_FAILURE
 from tests.blocks.rig import SECOND, Rig, block, pid
 
 RANGE = {"range": (0.0, 100.0)}
@@ -114,6 +115,44 @@ def test_a_limited_valve_winds_nothing_up() -> None:
         rig.set("t/PV", 52.0)
         rig.scan()
     assert rig.applied("t/HV") < 80.0
+
+
+def test_an_interlock_of_the_demand_acts_on_the_valves_in_the_same_scan() -> None:
+    lock = block(
+        "t/I", "interlock", "ACTIVE", target="t/U", when="t/X > 8", value=20.0, reset="auto", description=""
+    )
+    rig = Rig(
+        [lock, pid("t/TC", out="t/U", action="direct"), split(*HEAT_COOL)],
+        {"t/PV": RANGE, "t/U": MEMORY, "t/HV": RANGE, "t/CV": RANGE, "t/X": {}},
+        SECOND,
+    )
+    rig.set("t/PV", 50.0)
+    rig.set("t/X", 0.0)
+    rig.ready(**{"t/U": 50.0, "t/HV": 0.0, "t/CV": 0.0})
+    rig.scan(2)
+    rig.set("t/X", 9.0)
+    rig.scan()
+    assert rig.applied("t/HV") == pytest.approx(60.0)
+    rig.set("t/X", 0.0)
+    rig.scan(2)
+    assert rig.applied("t/HV") == pytest.approx(60.0, abs=0.1), (
+        "the controller took over what the interlock held"
+    )
+
+
+def test_a_demand_that_no_controller_writes_is_just_read() -> None:
+    rig = Rig([split(*HEAT_COOL)], {"t/U": RANGE, "t/HV": RANGE, "t/CV": RANGE, "t/Z": RANGE}, SECOND)
+    rig.ready(**{"t/HV": 0.0, "t/CV": 0.0})
+    rig.gates["t/HV"] = LOCAL
+    rig.set("t/U", 75.0)
+    rig.scan()
+    assert (rig.applied("t/HV"), rig.applied("t/CV")) == (0.0, 50.0)
+    rig.set("t/U", 30.0)
+    rig.scan()
+    assert rig.outputs.feedback == [None, None], "there is nobody to be told"
+    rig.set("t/U", 90.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    assert rig.applied("t/CV") == 0.0, "it stays"
 
 
 def test_a_range_without_a_width_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,12 @@ def test_a_site_accepts_the_examples(tmp_path: Path) -> None:
         extra = "  tank1/P-102: {block: motor}\n  tank1/P-103: {block: motor}\n"
         (tmp_path / "site.yaml").write_text(SITE + examples + extra)
         build(read_site(tmp_path, drivers={"modbus": Modbus}))
+
+
+def test_the_how_to_is_accepted(tmp_path: Path) -> None:
+    text = (PAGE.parents[1] / "how-to" / "heat-and-cool-with-one-controller.md").read_text()
+    (tmp_path / "site.yaml").write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    program = build(read_site(tmp_path, drivers={"modbus": Modbus}))
+    assert {"room1/HV-1", "room1/CV-1", "room1/DEMAND"} <= set(program.output_of)
+    for anchor in re.findall(r"blocks\.md#(\w+)", text):
+        assert f"### {anchor}\n" in PAGE.read_text()
