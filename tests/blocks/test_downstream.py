@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scada.blocks.base import DISARMED, LIMITED, LOCAL, NOT_INITIALISED
+from scada.blocks.base import DISARMED, LIMITED, LOCAL, NOT_INITIALISED, RATE_LIMITED
 from tags import model
 from tags.quality import BAD_SENSOR_FAILURE
 from tests.blocks.rig import SECOND, Rig, block, pid
@@ -222,6 +222,19 @@ def test_the_valve_is_always_at_the_lowest_or_highest(
         wanted = [rig.outputs.wanted[rig.outputs.path.index(path)] for path in ("t/UF", "t/UP")]
         assert rig.applied("t/V") == best(wanted)
         assert wanted[rig.get("t/OV/SELECTED") - 1] == rig.applied("t/V")
+
+
+@pytest.mark.parametrize("limit", [LIMITED, RATE_LIMITED])
+def test_the_selected_controller_knows_the_limit_of_the_valve(limit: int) -> None:
+    rig = override()
+    both(rig, 45.0, 40.0, 5)
+    rig.gates["t/V"] = limit
+    stuck = rig.applied("t/V")
+    both(rig, 30.0, 40.0, 600)  # it wants to open, and cannot
+    assert (rig.applied("t/V"), rig.get("t/OV/SELECTED")) == (stuck, 1)
+    rig.gates.clear()
+    both(rig, 52.0, 40.0, 3)
+    assert rig.applied("t/V") < stuck, "nothing had been wound up"
 
 
 def test_all_track_a_valve_in_local() -> None:
