@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from historian.sinks import state
 from scada.cli.options import AsJson, Data, past
 from scada.cli.render import USAGE, err, failed, out, show_json, show_table, utc_text
 from scada.client import StoreError
+from scada.clock import SystemClock
 
 Sink = Annotated[str, typer.Argument(metavar="SINK")]
 Row = Annotated[list[int] | None, typer.Option("--row", metavar="NUMBER", help="Only this row; repeatable.")]
@@ -83,6 +85,7 @@ def repair(
             number, line, why = broken[0]
             raise failed(f"row {number} would become no line of the line protocol ({why}): {line}")
         if apply and desk is not None and lines:
+            _witness(data, sink, "repaired", len(lines), find=find, replace=replace)
             _done(sink, row, desk.repair(sink, lines), "repaired; they will be sent again")
             return
     if not lines:
@@ -95,8 +98,28 @@ def repair(
 def drop(sink: Sink, row: Row = None, data: Data = None) -> None:
     """Forgets rows, all of a sink or some; history keeps the samples."""
     with _desk(data) as desk:
-        count = 0 if desk is None else desk.drop(sink, row)
+        count = 0 if desk is None else len(desk.quarantine(sink, limit=100_000, ids=row))
+        if desk is not None and count:
+            _witness(data, sink, "forgotten", count)
+            count = desk.drop(sink, row)
     _done(sink, row, count, "forgotten")
+
+
+def _witness(data: Path | None, sink: str, what: str, rows: int, **fields: str) -> None:
+    """The audit trail has it first: what is sent from now on is not what history says."""
+    from historian import audit  # noqa: PLC0415 - heavy
+
+    source, _, _ = past(data)
+    audit.record(
+        source.data.history,
+        "quarantine",
+        SystemClock().utc_ns(),
+        user=getpass.getuser(),
+        source="cli",
+        sink=sink,
+        message=f"sink {sink}: {rows} {'row' if rows == 1 else 'rows'} in quarantine {what}",
+        **fields,
+    )
 
 
 def _done(sink: str, rows: list[int] | None, count: int, what: str) -> None:

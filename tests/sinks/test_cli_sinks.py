@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from historian import audit
 from historian.sinks.state import State
 from scada.cli.app import app
 from scada.datadir import DataDir
@@ -115,6 +116,9 @@ def test_lines_in_quarantine_are_repaired_and_sent_again(rig: Rig, server: Fault
     )
     done = scada(rig, *words, r" v=\1", "--row", "2", "--apply")[1]
     assert done == "db: 1 row repaired; they will be sent again.\n"
+    (entry,) = audit.entries(rig.folder, 0, 2**62, ["quarantine"])
+    assert entry.event["message"] == "sink db: 1 row in quarantine repaired"
+    assert (entry.event["find"], entry.event["replace"]) == (r" v=(\d+)i", r" v=\1")
     rig.run()
     assert server.lines == ["small v=2 2"]
     assert [row.line for row in desk.quarantine()] == ["small v=1i 1"]
