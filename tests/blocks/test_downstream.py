@@ -237,6 +237,26 @@ def test_the_selected_controller_knows_the_limit_of_the_valve(limit: int) -> Non
     assert rig.applied("t/V") < stuck, "nothing had been wound up"
 
 
+def test_with_no_input_left_the_valve_stays() -> None:
+    rig = Rig(
+        [block("t/OV", "override_select", "SELECTED", kind="high", inputs=["t/A", "t/B"], out="t/V")],
+        {"t/A": RANGE, "t/B": RANGE, "t/V": RANGE},
+        SECOND,
+    )
+    rig.ready(**{"t/V": 40.0})
+    rig.set("t/A", 30.0)
+    rig.set("t/B", 60.0)
+    rig.scan()
+    assert (rig.applied("t/V"), rig.get("t/OV/SELECTED")) == (60.0, 2)
+    rig.set("t/B", 60.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    assert (rig.applied("t/V"), rig.get("t/OV/SELECTED")) == (30.0, 1)
+    rig.set("t/A", 30.0, BAD_SENSOR_FAILURE)
+    rig.scan(5)
+    assert (rig.applied("t/V"), rig.get("t/OV/SELECTED")) == (30.0, 0)
+    assert rig.outputs.wanted == [None]
+
+
 def test_all_track_a_valve_in_local() -> None:
     rig = override()
     both(rig, 45.0, 40.0, 5)

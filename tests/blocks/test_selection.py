@@ -241,6 +241,19 @@ def test_the_last_decision_survives_a_restart_until_inputs_can_vote() -> None:
     assert (again.get("t/V"), again.status("t/V")) == (True, UNCERTAIN_LAST_USABLE)
 
 
-def test_more_votes_than_inputs_are_refused() -> None:
-    with pytest.raises(ValueError, match="4 out of 3"):
-        vote(4)
+@pytest.mark.parametrize("need", [0, 4])
+def test_more_or_fewer_votes_than_can_be_are_refused(need: int) -> None:
+    with pytest.raises(ValueError, match=f"{need} out of 3"):
+        vote(need)
+
+
+def test_without_a_time_disagreement_shows_at_once() -> None:
+    rig = vote(disagree_s=0)
+    rig.set("t/A", True)
+    rig.set("t/B", False)
+    rig.set("t/C", False)
+    rig.scan()
+    assert rig.get("t/V/DISAGREE") is True
+    rig.set("t/A", False)
+    rig.scan()
+    assert rig.get("t/V/DISAGREE") is False
