@@ -21,6 +21,8 @@ _SECTION: Final = struct.Struct("<BBI")
 _PLAIN, _ZSTD = 0, 1
 _NO_SIGN: Final = np.int64(2**63 - 1)
 _BYTE: Final = np.uint64(8)
+_UNFOLDED: Final = np.array([n // 2 if n % 2 == 0 else -(n // 2) - 1 for n in range(256)], np.int8)
+_SMALL: Final = 1024  # so many numbers are put together faster byte beside byte
 _WORTH: Final = 24  # bytes; a zstandard frame is not shorter below
 
 Whole = npt.NDArray[np.uint64]
@@ -104,6 +106,46 @@ def unpack_whole(cursor: Cursor, count: int) -> Whole:
     Raises:
         StoreDamagedError: Not what was written.
     """
+    planes = _planes(cursor, count)
+    if not len(planes):
+        return np.zeros(count, np.uint64)
+    return _whole(planes)
+
+
+def unpack_steps(cursor: Cursor, count: int) -> npt.NDArray[np.signedinteger[Any]]:
+    """As `unpack_whole`, with the signs unfolded: of the least type that has room for what the section can hold."""
+    planes = _planes(cursor, count)
+    if not len(planes):
+        return np.zeros(count, np.int8)
+    if len(planes) == 1:
+        short: npt.NDArray[np.int8] = _UNFOLDED.take(planes[0])
+        return short
+    if len(planes) == 2:
+        folded = planes[1].astype(np.uint16)
+        folded <<= np.uint16(8)
+        folded |= planes[0]
+        signs: npt.NDArray[np.int16] = -(folded & np.uint16(1)).view(np.int16)
+        signs ^= (folded >> np.uint16(1)).view(np.int16)
+        return signs
+    return unfold_signs(_whole(planes))
+
+
+def _whole(planes: npt.NDArray[np.uint8]) -> Whole:
+    """Numbers of their bytes."""
+    width, count = planes.shape
+    if width > 2 and count < _SMALL:
+        side = np.zeros((count, 8), np.uint8)
+        side[:, :width] = planes.T
+        return side.view("<u8").reshape(count)
+    found: Whole = planes[-1].astype(np.uint64)
+    for plane in planes[-2::-1]:
+        found <<= _BYTE
+        found |= plane
+    return found
+
+
+def _planes(cursor: Cursor, count: int) -> npt.NDArray[np.uint8]:
+    """The bytes of a section, shape (width, count), the lowest first."""
     width, method, size = cursor.fields(_SECTION)
     if width > 8 or method > _ZSTD:
         raise StoreDamagedError(f"a block of samples has a section of width {width}, method {method}")
@@ -112,14 +154,7 @@ def unpack_whole(cursor: Cursor, count: int) -> Whole:
         planes = _decompress(planes, width * count)
     if len(planes) != width * count:
         raise StoreDamagedError(f"a section of samples has {len(planes)} bytes, wanted {width * count}")
-    if not width:
-        return np.zeros(count, np.uint64)
-    ordered = np.frombuffer(planes, np.uint8).reshape(width, count)[::-1]
-    found: Whole = ordered[0].astype(np.uint64)
-    for plane in ordered[1:]:
-        found <<= _BYTE
-        found |= plane
-    return found
+    return np.frombuffer(planes, np.uint8).reshape(width, count)
 
 
 def _decompress(frame: bytes, size: int) -> bytes:
@@ -148,9 +183,10 @@ def steps(numbers: Whole) -> Whole:
     return fold_signs((numbers[1:] - numbers[:-1]).view(np.int64))
 
 
-def sums(first: int, folded: Whole) -> Whole:
-    """The inverse of `steps`."""
-    found = np.empty(len(folded) + 1, np.uint64)
-    found[0] = first
-    found[1:] = unfold_signs(folded).view(np.uint64)
-    return np.cumsum(found, out=found)
+def sums(first: int, steps_: npt.NDArray[np.signedinteger[Any]]) -> Whole:
+    """The inverse of `steps`, from what `unpack_steps` returns."""
+    found = np.empty(len(steps_) + 1, np.int64)
+    found[:1].view(np.uint64)[0] = first
+    np.cumsum(steps_, dtype=np.int64, out=found[1:])
+    found[1:] += found[0]
+    return found.view(np.uint64)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from historian.chunks.sections import COUNT_MAX, Cursor, fold_signs, pack_whole, unfold_signs, unpack_whole
+from historian.chunks.sections import COUNT_MAX, Cursor, fold_signs, pack_whole, unpack_steps
 from historian.store import StoreDamagedError
 
 TIMES: Final = 4
@@ -59,7 +59,7 @@ def unpack_times(block: bytes) -> Times:
     count, first, unit, usual = cursor.fields(_HEAD)
     if not 0 < count <= COUNT_MAX:
         raise StoreDamagedError(f"a block of time stamps says it has {count}")
-    gaps = unfold_signs(unpack_whole(cursor, count - 1))
+    gaps = unpack_steps(cursor, count - 1)
     cursor.finish()
     t = np.empty(count, np.int64)
     t[0] = first

@@ -19,6 +19,7 @@ from historian.chunks.sections import (
     pack_whole,
     steps,
     sums,
+    unpack_steps,
     unpack_whole,
 )
 from historian.store import StoreDamagedError
@@ -62,7 +63,7 @@ def unpack_values(cursor: Cursor, count: int) -> Whole:
         decimals, first = cursor.fields(_TENS)
         if decimals not in _DECIMALS:
             raise StoreDamagedError(f"a block of samples has values of {decimals} decimals")
-        whole = sums(first & (2**64 - 1), unpack_whole(cursor, count - 1)).view(np.int64)
+        whole = sums(first & (2**64 - 1), unpack_steps(cursor, count - 1)).view(np.int64)
         found: Whole = (whole / 10.0**decimals).view(np.uint64)
         return found
     if kind == FLOAT32:
@@ -71,7 +72,7 @@ def unpack_values(cursor: Cursor, count: int) -> Whole:
         return unpack_whole(cursor, count)
     if kind == INTEGER:
         (first,) = cursor.fields(_BITS)
-        return sums(first, unpack_whole(cursor, count - 1))
+        return sums(first, unpack_steps(cursor, count - 1))
     raise StoreDamagedError(f"a block of samples has values of kind {kind}: made by a newer version?")
 
 
@@ -126,7 +127,7 @@ def _unpack_dictionary(cursor: Cursor, count: int) -> Whole:
     table = np.empty(entries, np.uint64)
     table[0] = first
     table[1:] = unpack_whole(cursor, entries - 1)
-    places = sums(0, unpack_whole(cursor, count))[1:]
+    places = sums(0, unpack_steps(cursor, count))[1:]
     if places.max() >= entries:
         raise StoreDamagedError("a block of samples points outside its table of values")
     found: Whole = np.cumsum(table, out=table)[places.view(np.int64)]
@@ -172,6 +173,6 @@ def _float32(bits: Whole) -> bytes | None:
 
 def _unpack_float32(cursor: Cursor, count: int) -> Whole:
     (first,) = cursor.fields(_PATTERN)
-    patterns = sums(first, unpack_whole(cursor, count - 1)).astype(np.uint32)
+    patterns = sums(first, unpack_steps(cursor, count - 1)).astype(np.uint32)
     with np.errstate(invalid="ignore"):
         return patterns.view(np.float32).astype(np.float64).view(np.uint64)
