@@ -31,7 +31,7 @@ DAY: Final = 86_400 * SECOND
 STEP: Final = 3600 * SECOND
 START: Final = 20_600 * DAY - 2 * STEP - STEP // 2
 KEPT_DAYS: Final = 4
-RETENTION: Final = Retention(samples_ns=KEPT_DAYS * DAY, events_ns=KEPT_DAYS * DAY)
+RETENTION: Final = Retention(samples_ns=KEPT_DAYS * DAY, events_ns=KEPT_DAYS * DAY, share=1.0)
 SAMPLED: Final = (LEVEL, RUN, TAGS["tank1/LIC-101/SP"].id, TAGS["tank1/LV-101/POS"].id)
 WRITER: Final = ("field", "changes")
 

@@ -91,6 +91,16 @@ def test_it_commits_each_second_and_at_the_end(process: Process) -> None:
     assert process.kept() == [1.0, 2.0]
 
 
+def test_days_are_written_by_the_service(process: Process) -> None:
+    process.put(1.0)
+    days = process.plant.data.history / "days"
+    wait_for(lambda: list(days.glob("*.sqlite")), what="the file of a day")
+    wait_for(lambda: process.kept() == [1.0])
+    wait_for(lambda: process.health("size") > 0)
+    assert process.stop() == 0
+    assert process.kept() == [1.0]
+
+
 def test_killed_and_started_again_it_has_everything_once(process: Process) -> None:
     written = []
     for round_ in range(3):
