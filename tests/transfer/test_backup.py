@@ -17,11 +17,13 @@ import pytest
 
 from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch, StoreError
+from historian.transfer import backup as module
 from historian.transfer import manifest as manifests
 from historian.transfer.backup import backup
 from historian.transfer.manifest import HISTORY
 from historian.transfer.restore import restore, verify
 from scada.datadir import DataDir
+from tags.mapped import Position
 from tests.support.wait import wait_for
 from tests.transfer.plant import SECOND, T0, TAGS, empty, everything, make, plain
 from tests.transfer.test_cli import asked, say
@@ -101,6 +103,46 @@ def test_backups_of_a_busy_history_hold_each_acknowledged_sample_once(tmp_path: 
             values = everything(again)["plant/float64"].bits.tolist()
             assert values == list(range(len(values)))
             assert len(values) >= acknowledged
+
+
+def test_nothing_is_committed_between_the_snapshots_of_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a day would have samples beyond the positions of the rings, and a restart would store them twice."""
+    data = empty(tmp_path / "data")
+    store = SqliteStore.writer(data.history)
+    tries: list[bool] = []
+
+    def more(i: int) -> None:
+        some = batch(i)
+        some.positions[("field", "changes")] = Position(1, i + 1)
+        store.append(some)
+        store.fold(force=True)
+
+    for i in range(20):
+        more(i)
+    store._connection.execute("PRAGMA busy_timeout = 0")
+    connect = module._connect
+
+    def beside(path: Path, *, writes: bool = False) -> sqlite3.Connection:
+        db = connect(path, writes=writes)
+        if path.parent.name == "days" and not tries:
+            with contextlib.suppress(StoreError):
+                tries.append(False)
+                more(20)
+                tries.append(True)
+        return db
+
+    monkeypatch.setattr(module, "_connect", beside)
+    backup(data, tmp_path / "backup", 7)
+    store.close()
+    assert tries == [False]  # it had to wait
+    again = restored(tmp_path, tmp_path / "backup")
+    reader = SqliteStore.reader(again.history)
+    position = reader.position("field", "changes")
+    reader.close()
+    assert position is not None
+    assert everything(again)["plant/float64"].bits.tolist() == list(range(position.sequence))
 
 
 def test_a_restored_history_goes_on_counting_and_nothing_new_is_taken_for_old(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_an_export_that_was_cut_off_goes_on_and_none_is_missing_or_doubled(
             part = tmp_path / f"{name}.part"
             if part.exists() and cuts % 2:  # what was written behind the last place is worth nothing
                 with part.open("ab") as file:
-                    file.write(b"half a li")
+                    file.write(b"half a li\n" * 20_000)
     store.close()
     assert cuts > 3
     assert done.counted == 600
