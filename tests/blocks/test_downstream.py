@@ -66,6 +66,7 @@ def test_outputs_follow_in_the_same_scan_and_stay_in_their_ranges(u: float, end:
     assert 0 <= heat <= 100
     assert 0 <= cool <= 100
     assert not (heat and cool)
+    assert rig.outputs.feedback == [None] * 3, "it had its way"
     if end + 1 <= u <= start - 1:
         assert (heat, cool) == (0, 0)
 
