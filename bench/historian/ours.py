@@ -84,6 +84,10 @@ class Ours(Bench):
         for number in work.open_days():
             work.seal(number, self._clock.now_ns)
         work.close()
+        with contextlib.closing(sqlite3.connect(self.store.path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._worker = Worker(lambda _: self._work(), self._clock)
+        self._worker.start()
 
     def size(self) -> int:
         """See `Bench`."""

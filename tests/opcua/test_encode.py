@@ -9,7 +9,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.client import Cursor
@@ -42,6 +42,7 @@ def decoded(body: bytes) -> list[ua.DataValue]:
 
 
 @pytest.mark.parametrize("type_", list(VALUES))
+@settings(max_examples=30)
 @given(data=st.data(), fine=st.booleans())
 def test_numbers(type_: str, data: st.DataObject, fine: bool) -> None:
     rows = data.draw(st.lists(st.tuples(st.integers(0, 10**9), VALUES[type_], STATUS), max_size=8))
