@@ -2,8 +2,8 @@
 
 Run as a program it mounts itself and starts a command that works on it:
 `python -m tests.faults.forgetful MOUNT LOG COMMAND…`. What the command writes to the file `said` in the root of the
-mount is no file: it is written down as said, in the order of everything else. Writing a number to `room` gives the file
-system so many bytes; then it is full.
+mount is no file: it is written down as said, in the order of everything else. Writing a number to `room` leaves so many bytes
+free; then it is full.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests.faults.fuse import Server
 SAID: Final = "said"
 ROOM: Final = "room"
 ROOT: Final = 1
+SIZE: Final = 1 << 40
 
 Step = tuple[Any, ...]
 
@@ -43,7 +44,7 @@ class Forgetful:
         self._mode = {ROOT: stat.S_IFDIR | 0o700}
         self._names: dict[int, dict[str, int]] = {ROOT: {}}
         self._special: dict[int, str] = {}
-        self._room = 1 << 40
+        self._room = SIZE
 
     def lookup(self, folder: int, name: str) -> int:
         try:
@@ -113,14 +114,15 @@ class Forgetful:
         self.steps.append(("flush", node))
 
     def free(self) -> tuple[int, int]:
-        used = sum(
-            len(self._data.get(node, b"")) for names in self._names.values() for node in names.values()
-        )
-        return self._room, max(0, self._room - used)
+        return SIZE, max(0, self._room - self._used())
+
+    def _used(self) -> int:
+        nodes = [node for names in self._names.values() for node in names.values()]
+        return sum(len(self._data.get(node, b"")) for node in nodes)
 
     def _tell(self, name: str, text: str) -> None:
         if name == ROOM:
-            self._room = int(text)
+            self._room = self._used() + int(text)
         else:
             self.steps.append(("said", text))
 
@@ -137,11 +139,15 @@ def main() -> int:
         pass
     server.once()  # the kernel's greeting comes first: nobody may wait for it in us
     with subprocess.Popen(command) as child:
-        while child.poll() is None:
-            if select.select([handle], [], [], 0.02)[0]:
+        try:
+            while child.poll() is None:
+                if select.select([handle], [], [], 0.02)[0]:
+                    server.once()
+            while select.select([handle], [], [], 0.05)[0]:  # files that were closed for it
                 server.once()
-        while select.select([handle], [], [], 0.05)[0]:  # files that were closed for it
-            server.once()
+        finally:
+            os.close(handle)  # whoever waits for an answer gets an error
+            child.kill()
     Path(log).write_bytes(pickle.dumps(files.steps))
     return child.returncode
 
