@@ -96,7 +96,8 @@ def prepare(db: sqlite3.Connection) -> None:
     """
     db.execute("PRAGMA page_size = 8192")
     tune(db)
-    db.execute("PRAGMA wal_autocheckpoint = 4000")  # the thread that folds does it sooner: no commit waits for it
+    # The thread that folds writes the log back sooner: no commit waits for it.
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
     db.execute("PRAGMA cache_size = -4000")
     examine(db)
     version = number(db, "user_version")
