@@ -80,7 +80,7 @@ class Columns(NamedTuple):
     @staticmethod
     def joined(parts: Iterable[Columns]) -> Columns:
         """By time; samples of one time in the order of the parts, which is that of their coming."""
-        parts = list(parts)
+        parts = [part for part in parts if len(part.t)]
         if len(parts) == 1 and not (parts[0].t[1:] < parts[0].t[:-1]).any():
             return parts[0]
         if not parts:

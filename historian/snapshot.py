@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Final
 
@@ -37,6 +38,7 @@ class Snapshot:
     ) -> None:
         self.main = main
         self._key, self._listed, self._days, self._recent = key, listed, days, recent
+        self._order = sorted(listed)
         self._entered: dict[int, DayFile | None] = {}
         self._marked: set[int] = set()  # days whose mark was looked at: they stay as they were then
         self._extents: dict[int, tuple[int, int] | None] = {}
@@ -63,9 +65,7 @@ class Snapshot:
     def days(self, start_ns: int, end_ns: int) -> list[int]:
         """The days that have a file and to do with start <= t < end, in order."""
         low, high = day_of(start_ns), day_of(end_ns - 1)
-        if high - low < len(self._listed):
-            return [day for day in range(low, high + 1) if day in self._listed]
-        return sorted(day for day in self._listed if low <= day <= high)
+        return self._order[bisect_left(self._order, low) : bisect_right(self._order, high)]
 
     def key_of(self, day: int) -> str | None:
         """Of the file of a day; None when there is none."""
@@ -146,10 +146,9 @@ class Snapshot:
         The extent is noted when a fold is over, the mark of a day is set before: in between the mark alone tells.
         """
         extent = self.extent(tag)
-        found = set(self._begun.intersection(self.days(start_ns, end_ns)))
-        if extent is not None:
-            found.update(self.days(max(start_ns, extent[0]), min(end_ns, extent[1] + 1)))
-        return sorted(found)
+        found = [] if extent is None else self.days(max(start_ns, extent[0]), min(end_ns, extent[1] + 1))
+        begun = self._begun.intersection(self.days(start_ns, end_ns)) if self._begun else ()
+        return sorted({*found, *begun}) if begun else found
 
     def recent(self, tag: int) -> Columns:
         """The journal's samples of a tag that no day has, in the order in which they came."""
