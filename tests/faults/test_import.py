@@ -26,7 +26,7 @@ def rows_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("power", [False, True])
-@pytest.mark.parametrize("cuts", [6, pytest.param(CUTS // 10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cuts", [4, pytest.param(CUTS // 10, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_an_interrupted_import_goes_on_with_the_next_row(tmp_path: Path, cuts: int, power: bool) -> None:
     path = csv_file(tmp_path)

@@ -74,14 +74,14 @@ def cut_everywhere(
             raise WrongError(f"power cut before step {number} {steps[number][:3]}: {wrong}") from wrong
 
 
-@pytest.mark.parametrize("cuts", [50, pytest.param(CUTS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cuts", [30, pytest.param(CUTS, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_no_acknowledged_batch_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "130")
     cut_everywhere(steps, tmp_path, cuts, random.Random(cuts))
 
 
-@pytest.mark.parametrize("places", [40, pytest.param(PLACES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("places", [25, pytest.param(PLACES, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: int) -> None:
     """All that was written is there, as after kill -9; in the long run every place is tried."""
@@ -113,7 +113,7 @@ def test_a_store_that_does_not_flush_is_found_out(tmp_path: Path, bug: str) -> N
 def test_rows_that_leave_the_journal_too_early_are_found_out(tmp_path: Path) -> None:
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20", "hasty")
     with pytest.raises(WrongError, match="lost"):
-        cut_everywhere(steps, tmp_path, 150, random.Random(1), what_is_left=crash.everything)
+        cut_everywhere(steps, tmp_path, 80, random.Random(1), what_is_left=crash.everything)
 
 
 def test_days_that_do_not_know_what_they_have_are_found_out(
@@ -122,4 +122,4 @@ def test_days_that_do_not_know_what_they_have_are_found_out(
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "20")
     monkeypatch.setattr(DayFile, "rolled", lambda *_: 0)
     with pytest.raises(WrongError, match="twice"):
-        cut_everywhere(steps, tmp_path, 150, random.Random(1), what_is_left=crash.everything)
+        cut_everywhere(steps, tmp_path, 80, random.Random(1), what_is_left=crash.everything)

@@ -41,7 +41,7 @@ def wanted(tag: int, newest: int, since_ns: int) -> Rows:
     return list(zip(made["t"].tolist(), made["bits"].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("last", [60, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("last", [40, pytest.param(400, marks=pytest.mark.slow)])
 def test_a_reader_sees_every_commit_once_and_in_order(tmp_path: Path, last: int) -> None:
     folder = tmp_path / "history"
     with subprocess.Popen(
