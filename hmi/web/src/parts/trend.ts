@@ -28,6 +28,7 @@ export class Trend extends Panel {
   private fixed: [number, number] | null = null;
   private problem = "";
   private loading = 0;
+  private waiting = false;
   private unwatch: (() => void) | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private resize: ResizeObserver | null = null;
@@ -76,6 +77,7 @@ export class Trend extends Panel {
       <figcaption>
         ${this.tags.map((tag, index) => html`<span class="pen pen-${index + 1}"><i aria-hidden="true"></i>${tag.path}${tag.unit ? ` [${unitText(tag.unit)}]` : ""}</span>`)}
         <span class="problem" role="status">${this.problem || nothing}</span>
+        ${this.waiting ? html`<span>Loading…</span>` : nothing}
       </figcaption>
     </figure>`;
   }
@@ -115,6 +117,8 @@ export class Trend extends Panel {
     this.unwatch = null;
     if (!tags.length || !this.isConnected) return;
     const [start, end] = this.range();
+    this.waiting = true;
+    this.requestUpdate();
     const width = Math.min(4000, Math.max(200, Math.round(this.clientWidth * devicePixelRatio)));
     this.dispatchEvent(new CustomEvent<[number, number]>("range", { detail: [start, end] }));
     try {
@@ -127,6 +131,7 @@ export class Trend extends Panel {
       this.problem = `No history: ${error instanceof Error ? error.message : String(error)}`;
       this.curves = tags.map(() => ({ t: [], v: [] }));
     }
+    this.waiting = false;
     if (!this.fixed) {
       this.unwatch = live.watch(tags.map((tag) => tag.path), (paths) => {
         tags.forEach((tag, index) => paths.has(tag.path) && this.extend(index, tag));
