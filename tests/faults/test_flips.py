@@ -102,7 +102,7 @@ def flipped(history: Path, copy: Path, flips: int, chance: random.Random) -> Ite
         yield path.relative_to(history).as_posix(), at, bit
 
 
-@pytest.mark.parametrize("flips", [40, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [40, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.timeout(3600)
 def test_what_a_checksum_covers_is_found_and_named(history: Path, tmp_path: Path, flips: int) -> None:
     before, wanted = contents(history), good(history)
