@@ -6,9 +6,15 @@ Run as root it needs nothing more; otherwise it makes a user namespace in which 
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 _NEWNS: Final = 0x0002_0000
 _NEWUSER: Final = 0x1000_0000
@@ -51,3 +57,39 @@ def mount_memory(target: Path, size: int, *, again: bool = False) -> None:
     """Mounts a file system of some bytes, or gives the one that is there another size."""
     flags = _NOSUID | _NODEV | (_REMOUNT if again else 0)
     _call("mount", b"small", os.fsencode(target), b"tmpfs", flags, f"size={size}".encode())
+
+
+@functools.cache
+def refusal() -> str:
+    """Why this machine lets nobody mount a file system, as in many containers; "" when it does."""
+    tried = subprocess.run(
+        [sys.executable, "-m", "tests.faults.space"], capture_output=True, text=True, check=False
+    )
+    return tried.stderr.strip().rpartition("\n")[2]
+
+
+def needed() -> None:
+    """Skips a test where file systems cannot be mounted, and says why."""
+    if refusal():
+        pytest.skip(f"this machine does not let us mount a file system: {refusal()}")
+
+
+def main() -> None:
+    """Tries both kinds of file system."""
+    handle = os.open("/dev/fuse", os.O_RDWR)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "disk"
+        target.mkdir()
+        if os.fork() == 0:  # whatever it mounts is gone with it
+            try:
+                enter()
+                mount_memory(target, 1 << 20)
+                mount_fuse(target, handle)
+            except OSError as error:
+                sys.stderr.write(f"{error}\n")
+            os._exit(0)
+        os.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import crash
+from tests.faults import crash, space
 from tests.faults.crash import Disk
 from tests.faults.test_power import record
 from tests.faults.verdict import Said, judge
@@ -27,6 +27,7 @@ def run(module: str, *arguments: str | Path) -> dict[str, Any]:
 
 
 def test_a_full_disk_stops_nothing_and_history_is_whole_when_there_is_room_again(tmp_path: Path) -> None:
+    space.needed()
     found = run("tests.faults.full", tmp_path / "data")
     assert found["before"]
     assert "full" in found["problem"]

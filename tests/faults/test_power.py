@@ -17,7 +17,7 @@ import pytest
 from historian import audit
 from historian.audit import Trail
 from historian.days import DayFile
-from tests.faults import crash
+from tests.faults import crash, space
 from tests.faults.crash import Disk
 from tests.faults.forgetful import Step
 from tests.faults.verdict import Said, WrongError, judge
@@ -28,6 +28,7 @@ PLACES: Final = int(os.environ.get("SOAK_PLACES", "400"))
 
 def record(tmp_path: Path, *command: str) -> list[Step]:
     """The steps of a command on a disk that forgets; `{}` in it is where the disk is."""
+    space.needed()
     mount, log = tmp_path / "disk", tmp_path / "log"
     mount.mkdir()
     python = (sys.executable, "-m")
