@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,51 +127,6 @@ def test_a_reader_goes_over_to_the_new_file(tmp_path: Path) -> None:
     assert len(reader.raw(LEVEL, 0, END)) == 2
     fresh.close()
     reader.close()
-
-
-_CHILD = """
-import sys
-from pathlib import Path
-from historian.sqlite import SqliteStore
-from tests.historian.contract import LEVEL, batch
-store = SqliteStore.writer(Path(sys.argv[1]))
-at = store.position("field", "changes")
-number = at.sequence if at else 0
-while True:
-    number += 1
-    # Twice, as after a crash between commit and answer.
-    for _ in range(2):
-        store.append(batch((LEVEL, number, float(number), 0), at=number, events=[{"kind": "login", "t": number}]))
-    if number % 5 == 0:
-        store.fold(force=True)
-        store.join_short()
-    print(number, flush=True)
-"""
-
-
-@pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.slow)])
-@pytest.mark.timeout(600)
-def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, kills: int) -> None:
-    acknowledged = 0
-    rng = np.random.default_rng(7)
-    for _ in range(kills):
-        child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout
-        for _ in range(int(rng.integers(1, 60))):
-            acknowledged = int(child.stdout.readline())
-        child.send_signal(signal.SIGKILL)
-        rest = child.communicate()[0].split("\n")
-        whole = [int(line) for line in rest[:-1]]
-        acknowledged = whole[-1] if whole else acknowledged
-    store = SqliteStore.writer(tmp_path)
-    found = store.raw(LEVEL, 0, END)
-    assert acknowledged <= len(found) <= acknowledged + 1
-    assert found.t.tolist() == list(range(1, len(found) + 1))
-    assert [event["t"] for event in store.events(0, END, limit=10**6)] == found.t.tolist()
-    assert store.position("field", "changes") == Position(1, len(found))
-    store.close()
 
 
 def test_without_its_check_of_positions_a_batch_would_be_there_twice(
