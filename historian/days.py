@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import resource
 import sqlite3
 from collections import OrderedDict
 from datetime import date
@@ -25,6 +26,7 @@ ENDINGS: Final = ("", "-wal", "-shm")
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)\.sqlite")
 _OPEN_MAX: Final = 48  # each has three files open
+_SPARE: Final = 512  # files that a process has open besides
 
 
 def day_of(t_ns: int) -> int:
@@ -211,13 +213,19 @@ class Days:
         for day in list(self._open):
             self.drop(day)
 
-    def _remember(self, day: int, file: DayFile) -> DayFile:
+    def trim(self, most: int = _OPEN_MAX) -> None:
+        """Closes those that were not used for longest, but for those in a transaction."""
         for other in list(self._open):
-            if len(self._open) < _OPEN_MAX:
+            if len(self._open) <= most:
                 break
             if not self._open[other].db.in_transaction:
                 self.drop(other)
+
+    def _remember(self, day: int, file: DayFile) -> DayFile:
+        self.trim(_OPEN_MAX - 1)
         self._open[day] = file
+        if len(self._open) > _OPEN_MAX:
+            _more_files(3 * len(self._open))
         return file
 
     def _connect(self, path: Path) -> sqlite3.Connection:
@@ -239,6 +247,16 @@ class Days:
             db.close()
             raise sqlite3.DatabaseError(f"damaged: {error}") from error
         return db
+
+
+def _more_files(wanted: int) -> None:
+    """Lets the process have more files open, where the system allows: the journal may have samples of hundreds of days."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    least = wanted + _SPARE
+    if soft != resource.RLIM_INFINITY and soft < least:
+        new = 2 * least if hard == resource.RLIM_INFINITY else min(2 * least, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(new, soft), hard))
 
 
 def unlink(path: Path) -> int:

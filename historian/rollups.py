@@ -96,7 +96,7 @@ def _hours(db: sqlite3.Connection, store: Settled, tag: int) -> Iterator[Columns
     start = min((place.t0 for place in places), default=0)
     last = max((place.t1 for place in places), default=-1)
     while start <= last:
-        end = (start // settled.HOUR + 1) * settled.HOUR
+        end = min((start // settled.HOUR + 1) * settled.HOUR, chunks.NEVER)
         parts, _ = store.read(db, tag, start, end, chunks.NEVER)
         samples = Columns.joined(parts)
         if len(samples.t):

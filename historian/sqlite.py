@@ -536,6 +536,7 @@ class SqliteStore:
             yield seen
         finally:
             seen.close()
+            self._days.trim()
 
     @staticmethod
     def _editable(db: sqlite3.Connection, tag_id: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Final
 
@@ -62,14 +63,14 @@ class Chores:
             OSError: Likewise.
             StoreError: From `leaving`.
         """
-        if self._work.upgrade():
-            return True
-        return (
-            self._fold(now_ns)
-            or self._work.tidy()
-            or self._seal(utc_ns, now_ns)
-            or self._retain(utc_ns, now_ns)
-        )
+        try:
+            busy = (
+                self._work.upgrade() or self._fold(now_ns) or self._work.tidy() or self._seal(utc_ns, now_ns)
+            )
+        except (sqlite3.OperationalError, OSError):
+            self._retain(utc_ns, now_ns)  # what is missing may be the room that this makes
+            raise
+        return bool(busy) or self._retain(utc_ns, now_ns)
 
     def _fold(self, now_ns: int) -> bool:
         rows, samples = self._work.waiting()

@@ -77,7 +77,7 @@ def _around(db: sqlite3.Connection, tag: int, since_ns: int) -> list[Place]:
         return []
     while True:
         found = settled.places(db, tag, start)
-        first = min(place.t0 for place in found)
+        first = min((place.t0 for place in found), default=start)
         if first >= start:
             return found
         start = first

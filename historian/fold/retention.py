@@ -61,12 +61,16 @@ def allowed(retention: Retention, disk_total: int) -> int:
 
 
 def forget_rows(main: sqlite3.Connection, table: str, before_ns: int) -> int:
-    """Deletes some texts, events or annotations that are older than a time; returns how many: call it again while it is not 0."""
-    query = f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE t < ? LIMIT ?)"  # noqa: S608 - our own names
-    if not main.execute(f"SELECT 1 FROM {table} WHERE t < ? LIMIT 1", (before_ns,)).fetchone():  # noqa: S608 - likewise
+    """Deletes some texts, events or annotations that are older than a time; returns how many: call it again while it is not 0.
+
+    The one with the highest number stays: SQLite would give that number again, and a sink that is past it would not send
+    what is new.
+    """
+    old = f"SELECT id FROM {table} WHERE t < ? AND id < (SELECT max(id) FROM {table}) LIMIT ?"  # noqa: S608 - our own names
+    if not main.execute(old, (before_ns, 1)).fetchone():
         return 0
     with writing(main):
-        return main.execute(query, (before_ns, _ROWS)).rowcount
+        return main.execute(f"DELETE FROM {table} WHERE id IN ({old})", (before_ns, _ROWS)).rowcount  # noqa: S608 - likewise
 
 
 def forget_oldest_rows(main: sqlite3.Connection) -> int:

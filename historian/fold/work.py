@@ -313,7 +313,7 @@ class Work:
     def _close_before_forgetting(self, day: int, now_ns: int) -> None:
         """Its summaries outlive it; a disk that is too full for them does not keep it."""
         if day in self.open_days():
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.OperationalError, OSError):
                 self.seal(day, now_ns)
 
     def _tell(self, day: int, why: str) -> None:

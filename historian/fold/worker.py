@@ -101,6 +101,8 @@ class Worker:
             self._failed(StoreError(f"{error.filename or 'history'}: {error.strerror or error}"), error)
         except StoreError as error:
             self._failed(error, error.__cause__)
+        except Exception as error:  # noqa: BLE001 - a thread that ends without a word would never fold again
+            self._failed(StoreError(f"history: {type(error).__name__}: {error}"), error)
         else:
             self.problem = None
         self.turns += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import resource
 import shutil
 import sqlite3
 import struct
@@ -22,7 +23,7 @@ from historian.fold.chores import Chores
 from historian.fold.work import Work
 from historian.reader import open_reader
 from historian.sqlite import FILE, SqliteStore
-from historian.store import BAD_DATA_LOST, Batch, Samples
+from historian.store import BAD_DATA_LOST, Batch, Samples, Text
 from tags.model import Retention
 from tests.historian.contract import LEVEL, RUN, TAGS, batch
 from tests.historian.layouts import LAYOUT_2
@@ -138,6 +139,61 @@ def test_many_days_are_not_all_kept_open(store: SqliteStore, tmp_path: Path) -> 
     assert reader.raw(LEVEL, times[50], ALL, 5).t.tolist() == times[50:55]
     assert len(list(Path("/proc/self/fd").iterdir())) < 500
     reader.close()
+
+
+def test_a_journal_of_more_days_than_a_process_may_have_files(store: SqliteStore, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    days = range(120)
+    put(store, *(START + i * DAY_NS for i in days))
+    store.fold(force=True)
+    put(store, *(START + i * DAY_NS + 1 for i in days))
+    reader = SqliteStore.reader(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 200, hard))
+    try:
+        assert len(everything(reader)) == 240
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(reader._days._open) <= 48
+    reader.close()
+
+
+def test_numbers_of_texts_and_events_are_not_given_again(store: SqliteStore) -> None:
+    text = Text(LEVEL, START, 0, "a")
+    store.append(Batch(texts=[text, text], events=[{"kind": "alarm", "t": START}] * 2))
+    while store.retain(Retention(samples_ns=DAY_NS, events_ns=DAY_NS), START + 9 * DAY_NS):
+        pass
+    store.append(Batch(texts=[text], events=[{"kind": "login", "t": START}]))
+    assert [number for number, _ in store.tail(0, 2, 10).texts] == [3]
+    with store._reading() as db:
+        assert db.execute("SELECT id FROM event WHERE kind = 'login'").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("t", [2**63 - 1, 2**63 - 2, -(2**63)])
+def test_a_time_at_the_end_of_all_times_stops_nothing(three: Days3, t: int) -> None:
+    put(three.store, t, START)
+    three.at(START)
+    three.at(START + HOUR)
+    three.work.seal(t // DAY_NS, START)
+    assert START in everything(three.store)
+    assert three.work.waiting() == (0, 0)
+
+
+def test_what_is_old_goes_also_while_nothing_can_be_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = Days3(tmp_path, Retention(samples_ns=DAY_NS, events_ns=DAY_NS, share=1.0))
+    put(three.store, START, START + 2 * DAY_NS)
+    three.at(START + 2 * DAY_NS)
+    put(three.store, START + 2 * DAY_NS + 1)
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(three.work, "fold", full)
+    with pytest.raises(sqlite3.OperationalError):
+        three.at(START + 2 * DAY_NS + HOUR)
+    assert [day.day for day in three.store.days()] == [FIRST + 2]
+    three.close()
 
 
 def test_a_seal_tells_what_is_in_a_day(store: SqliteStore, tmp_path: Path) -> None:
@@ -420,7 +476,7 @@ def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
     three.at(START + 4 * DAY_NS + 60 * SECOND)
     assert everything(three.store) == [START + 2 * DAY_NS, START + 3 * DAY_NS]
     assert names(tmp_path) == [name_of(FIRST + 2), name_of(FIRST + 3)]
-    assert [event["t"] for event in three.store.events(0, ALL)] == []
+    assert [event["t"] for event in three.store.events(0, ALL)] == [START + 3 * DAY_NS]  # its number
     assert [fields["day"] for kind, fields in three.said if kind == "retention"] == [
         "2024-10-04",
         "2024-10-05",

@@ -72,6 +72,21 @@ def test_what_fails_is_told_and_tried_again(store: SqliteStore, tmp_path: Path) 
     worker.stop()
 
 
+def test_what_nobody_thought_of_is_told_and_ends_no_thread(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PERIOD_S", 0.01)
+
+    def wrong() -> None:
+        raise OverflowError("too large")
+
+    worker = Worker(opens(tmp_path), SystemClock(), each=wrong)
+    worker.start()
+    wait_for(lambda: worker.turns > 1)
+    assert "OverflowError: too large" in str(worker.problem)
+    worker.stop()
+
+
 def test_a_damaged_history_file_is_told_as_that(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
