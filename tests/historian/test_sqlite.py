@@ -13,7 +13,6 @@ from historian import codec, open_reader
 from historian.damage import move_aside
 from historian.sqlite import FILE, SqliteStore
 from historian.store import SAMPLE, Batch, Store, StoreDamagedError, StoreError
-from tags.mapped import Position
 from tests.historian.contract import END, LEVEL, TAGS, StoreContract, batch
 from tests.historian.fresh import fresh
 
