@@ -42,7 +42,7 @@ class SinkReader:
     def __init__(self, sink: Sink) -> None:
         if sink.type != "influxdb":
             raise ValueError(
-                f"{sink.name} is {sink.type}, which does not speak InfluxQL: ask it in its own language"
+                f"a sink of type {sink.type}, which does not speak InfluxQL: ask it in its own language"
             )
         self._sink, self._influx = sink, Influx(sink)
         self._from = f'"{sink.measurement}"'

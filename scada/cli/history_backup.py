@@ -80,7 +80,9 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
     for line in wrong:
         err.print(plain(line), markup=False)
     if wrong:
-        raise failed(f"{len(wrong)} problems. Restore from another backup.")
+        raise failed(
+            f"{len(wrong)} {'problem' if len(wrong) == 1 else 'problems'}. Restore from another backup."
+        )
     size = sum(file.size for file in made.files.values())
     out.print(
         f"{folder}: {len(made.files)} files, {size / 1e6:,.1f} MB, made {utc_text(made.made_ns)}. As they were written.",

@@ -48,9 +48,10 @@ def edit(
         t = _one(source, target, stamp)
         status = quality.UNCERTAIN_SUBSTITUTE if bad else quality.GOOD
         made = corrections.put(target.path, [(t, parse_value(target, value), status)], reason)
-        was = " and ".join(_values(target, made.old.bits.tolist())) or "nothing"
+        was = " and ".join(_values(target, made.old.bits.tolist()))
+        before = f"it was {was}" if len(made.old.t) else "there was no sample at that time"
         now = " and ".join(_values(target, made.new.bits.tolist()))
-        out.print(f"{target.path} at {exact(t)}: {now}; it was {was}. Edit {made.id}.", markup=False)
+        out.print(f"{target.path} at {exact(t)}: {now}; {before}. Edit {made.id}.", markup=False)
 
 
 def delete(
@@ -83,7 +84,9 @@ def undo(number: int, reason: Reason, data: Data = None) -> None:
     """Takes an edit back: what it hid is shown again."""
     with _corrections(data) as (_, _, _, corrections):
         made = corrections.undo(number, reason)
-        out.print(f"Edit {number} is taken back: {len(made.new.t)} samples are shown again. Edit {made.id}.")
+        count = len(made.new.t)
+        shown = f"{count} {'sample is' if count == 1 else 'samples are'} shown again"
+        out.print(f"Edit {number} is taken back: {shown}. Edit {made.id}.")
 
 
 def edits(

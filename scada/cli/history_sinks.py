@@ -64,6 +64,9 @@ def sinks(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
         return
+    if not rows:
+        out.print("The site names no sinks: nothing is forwarded.")
+        return
     show_table(
         ("sink", "delivered up to (UTC)", "age", "quarantine", "of the history it still gets"),
         (
@@ -93,7 +96,9 @@ def forward(
         _named(site, sink)
         if cancel:
             count = desk.cancel(sink)
-            out.print(f"{sink}: {count} {'stretch' if count == 1 else 'stretches'} of history forgotten.")
+            out.print(
+                f"{sink}: {count} {'stretch' if count == 1 else 'stretches'} of history will not be sent."
+            )
             return
         now = SystemClock().utc_ns()
         begin = 0 if start is None else parse_time(start, now, site.timezone)

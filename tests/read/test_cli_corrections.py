@@ -68,7 +68,10 @@ def test_a_sample_is_corrected_by_the_digits_that_are_seen(data: Path) -> None:
     assert code == 2
     assert "00:00:00.123456789Z, 2026-03-29T00:00:00.123500Z. Write more digits" in text
     said = scada(data, "edit", LEVEL, "--at", "2026-03-29T00:00:05.5Z", "--value", "6", "--reason", "x")
-    assert said == (0, "tank1/LT-101 at 2026-03-29T00:00:05.500Z: 6.00 m; it was nothing. Edit 2.")
+    assert said == (
+        0,
+        "tank1/LT-101 at 2026-03-29T00:00:05.500Z: 6.00 m; there was no sample at that time. Edit 2.",
+    )
     assert values(data) == [0, 9, 6, 7.5, 2, 3, 4]
 
 
@@ -96,6 +99,8 @@ def test_deleted_listed_and_taken_back(data: Path) -> None:
     assert values(data) == [0, 9, 1, 2, 3, 4]
     assert scada(data, "delete", LEVEL, "--at", "2026-03-29T00:00:20.1Z", "--reason", "x")[0] == 0
     assert values(data) == [0, 9, 1, 3, 4]
+    code, text = scada(data, "undo", "3", "--reason", "it was real too")
+    assert (code, text) == (0, "Edit 3 is taken back: 1 sample is shown again. Edit 4.")
 
 
 @pytest.mark.parametrize(

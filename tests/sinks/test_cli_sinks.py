@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -67,12 +68,19 @@ def test_history_is_sent_again_when_somebody_asks(rig: Rig, server: FaultServer)
     assert json.loads(scada(rig, "sinks", "--json")[1])[0]["jobs"] == []
 
 
+def test_a_site_without_sinks_says_so(rig: Rig) -> None:
+    site = model.load(DataDir(rig.folder.parent).site_json.read_bytes())
+    DataDir(rig.folder.parent).site_json.write_bytes(model.dump(dataclasses.replace(site, sinks=())))
+    assert scada(rig, "sinks") == (0, "The site names no sinks: nothing is forwarded.\n", "")
+    assert json.loads(scada(rig, "sinks", "--json")[1]) == []
+
+
 def test_what_was_asked_for_can_be_taken_back(rig: Rig, server: FaultServer) -> None:
     rig.commit(10)
     rig.run()
     server.lines.clear()
     assert scada(rig, "forward", "db")[0] == 0
-    assert scada(rig, "forward", "db", "--cancel")[1] == "db: 1 stretch of history forgotten.\n"
+    assert scada(rig, "forward", "db", "--cancel")[1] == "db: 1 stretch of history will not be sent.\n"
     rig.run()
     assert server.lines == []
 
