@@ -66,7 +66,7 @@ def test_history_says_what_is_wrong(stopped: Path, arguments: list[str], code: i
 def test_history_of_no_plant(tmp_path: Path) -> None:
     code, _, said = scada("history", "a/b", "--data", str(tmp_path))
     assert code == 1
-    assert "no plant is running there" in said
+    assert "there is no plant, and no history of one" in said
 
 
 def test_history_that_is_no_history(tmp_path: Path) -> None:
