@@ -2,12 +2,14 @@
 
 `history/rollups/2026-11.minutes.sqlite` and `history/rollups/2026-11.hours.sqlite` hold a month each; one row of `rollup`
 holds a day of a tag: the columns of `chunks.SUMMARY`, each by the kind that takes the fewest bytes. A day that is sealed
-anew is made anew. Beside its samples a day's summaries only count while they were made of what is sealed now.
+anew is made anew. Beside its samples a day's summaries only count while they were made of what is sealed now. They are of what was stored; only when the
+samples go they are made of what is shown after all corrections.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ from historian import chunks, settled
 from historian.chunks import Summaries
 from historian.chunks.table import pack_table, unpack_table
 from historian.days import DAY_NS, DayFile, unlink
+from historian.edits import NONE, Overlay
 from historian.settled import Columns, Settled
 from historian.store import StoreDamagedError
 from scada.datadir import make_folder
@@ -78,10 +81,44 @@ def write(history: Path, file: DayFile, day: int, seal: bytes) -> int:
     return len(tags)
 
 
-def _of_day(file: DayFile, tag: int, kind: settled.Kind, widths: Iterable[str]) -> dict[str, Summaries]:
+def correct(history: Path, file: DayFile, day: int, overlays: Mapping[int, Overlay]) -> None:
+    """Makes summaries of a day anew as people have corrected it, because its samples go and corrections with them.
+
+    What is left is said to be of another seal than the file's: while that is there its samples count.
+
+    Args:
+        history: The data directory's `history` folder.
+        file: Of the day.
+        day: Counted from 1970-01-01.
+        overlays: All edits, by tag.
+
+    Raises:
+        sqlite3.Error: A file is damaged.
+        OSError: The disk does not let it.
+    """
+    kinds = settled.kinds(file.db)
+    for width in WIDTHS:
+        with _writing(path_of(history, day, width)) as db:
+            made = db.execute("SELECT key, seal FROM made WHERE day = ?", (day,)).fetchone()
+            if made is None or made[0] != file.key:
+                continue
+            for tag, overlay in overlays.items():
+                found = _of_day(file, tag, kinds.get(tag, settled.UNKNOWN), [width], overlay)
+                db.execute("DELETE FROM rollup WHERE tag = ? AND day = ?", (tag, day))
+                db.executemany(
+                    "INSERT INTO rollup (tag, day, n, block) VALUES (?, ?, ?, ?)",
+                    [(tag, day, len(records), pack_table(records)) for records in found.values()],
+                )
+            seal = hashlib.blake2b(b"corrected" + made[1], digest_size=32).digest()
+            db.execute("UPDATE made SET seal = ? WHERE day = ?", (seal, day))
+
+
+def _of_day(
+    file: DayFile, tag: int, kind: settled.Kind, widths: Iterable[str], overlay: Overlay = NONE
+) -> dict[str, Summaries]:
     """Part by part: the day of a fast tag would take hundreds of megabytes at once."""
     found: dict[str, list[Summaries]] = {width: [] for width in widths}
-    for samples in _hours(file.db, file.chunks, tag):
+    for samples in _hours(file.db, file.chunks, tag, overlay):
         for width, records in found.items():
             number = samples.t // WIDTHS[width]
             starts = np.flatnonzero(np.concatenate(([True], number[1:] != number[:-1])))
@@ -90,7 +127,7 @@ def _of_day(file: DayFile, tag: int, kind: settled.Kind, widths: Iterable[str]) 
     return {width: np.concatenate(parts) for width, parts in found.items() if parts}
 
 
-def _hours(db: sqlite3.Connection, store: Settled, tag: int) -> Iterator[Columns]:
+def _hours(db: sqlite3.Connection, store: Settled, tag: int, overlay: Overlay) -> Iterator[Columns]:
     """The samples of a tag, some whole hours at a time."""
     places = settled.places(db, tag)
     start = min((place.t0 for place in places), default=0)
@@ -98,7 +135,7 @@ def _hours(db: sqlite3.Connection, store: Settled, tag: int) -> Iterator[Columns
     while start <= last:
         end = min((start // settled.HOUR + 1) * settled.HOUR, chunks.NEVER)
         parts, _ = store.read(db, tag, start, end, chunks.NEVER)
-        samples = Columns.joined(parts)
+        samples = Columns.joined([overlay.shown(Columns.joined(parts)), overlay.between(start, end)])
         if len(samples.t):
             yield samples
         start = min((place.t0 for place in places if place.t1 >= end), default=last + 1)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from historian import rollups, schema
+from historian import edits, rollups, schema
 from historian.days import DAY_NS, DayFile, Days, name_of, unlink
 from historian.fold import fold as folding
 from historian.fold import retention as forgetting
@@ -27,6 +27,7 @@ TAGS_AT_ONCE: Final = 64
 _MENDS: Final = 8
 HOUR_AFTER_NS: Final = 120_000_000_000  # of samples after its end, and an hour is over
 _SEAL: Final = "INSERT INTO seal (day, key, utc_ns, chunks, samples, digest) VALUES (?, ?, ?, ?, ?, ?)"
+_EDITED: Final = "SELECT DISTINCT tag FROM edit WHERE t1 >= ? AND t0 < ?"
 _LAST_SEAL: Final = "SELECT digest FROM seal WHERE day = ? AND key = ? ORDER BY id DESC LIMIT 1"
 
 _T = TypeVar("_T")
@@ -254,6 +255,10 @@ class Work:
 
     def forget(self, day: int, now_ns: int) -> int:
         """Deletes the file of a day; returns how many bytes that frees."""
+        with contextlib.suppress(
+            sqlite3.Error, OSError
+        ):  # a disk that is too full for it does not keep the day
+            self._correct(day)
         with writing(self._main):
             self._main.execute("DELETE FROM day WHERE day = ?", (day,))
             self._main.execute("UPDATE seal SET gone_ns = ? WHERE day = ? AND gone_ns IS NULL", (now_ns, day))
@@ -261,6 +266,15 @@ class Work:
             days.pop(day, None)
         self.days.drop(day)
         return unlink(self.days.path(day))
+
+    def _correct(self, day: int) -> None:
+        """Summaries are of what was stored; without the samples they must be of what is shown."""
+        file = self.days.get(day)
+        tags = self._main.execute(_EDITED, (day * DAY_NS, (day + 1) * DAY_NS)).fetchall()
+        if file is not None and tags:
+            found = edits.Overlays()
+            overlays = {tag: found.of(self._main, tag) for (tag,) in tags}
+            rollups.correct(self._folder, file, day, overlays)
 
     def retain(self, retention: Retention, now_ns: int, *, by_age: bool = True) -> int:
         """Forgets something that is not kept any longer.

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from historian.days import DAY_NS
 from historian.edits import Edit, EditError, Who
 from historian.edits.overlay import EXTRA_DATA
 from historian.edits.write import Wish
+from historian.query import History
 from historian.settled import Columns
 from historian.sqlite import SqliteStore
 from historian.store import StoreError
@@ -223,6 +225,33 @@ def test_stored_folded_and_edited_in_any_order_it_is_the_same(
 
 
 # Annotations
+
+
+def test_corrections_stay_in_the_summaries_when_the_samples_go(store: SqliteStore) -> None:
+    hour, start = 3600 * 10**9, 20_000 * DAY_NS
+    times = [start + i * 10 * 10**9 for i in range(2000)]
+    store.append(
+        batch(*((LEVEL, t, float(i % 7), 0) for i, t in enumerate(times)), utc_ns=start + 2 * DAY_NS)
+    )
+    store.fold(force=True)
+    store.seal(20_000, start + DAY_NS)
+    wrong = store.edit(put("replace", (times[900], 1e9)), ANNA)
+    store.edit(put("replace", (times[50], -50.0), (times[51], -50.0)), ANNA)
+    store.edit(put("insert", (times[500] + 1, 99.0)), ANNA)
+    store.edit(delete(times[700], times[720]), ANNA)
+    store.undo(wrong.id, ANNA)
+
+    def asked() -> list[list[float]]:
+        found = History(store, "UTC").aggregates(
+            TAGS["tank1/LT-101"], ["min", "max", "count", "time-average"], start, start + 6 * hour, hour
+        )
+        return [each.value.tolist() for each in found]
+
+    corrected = asked()
+    assert corrected[:2] == [[-50.0, 0.0, 0.0, 0.0, 0.0, 0.0], [6.0, 99.0, 6.0, 6.0, 6.0, 6.0]]
+    store.work().forget(20_000, start + DAY_NS)
+    assert store.days() == []
+    np.testing.assert_allclose(asked(), corrected, rtol=1e-12)
 
 
 def test_annotations_stand_until_they_are_taken_away(store: SqliteStore, tmp_path: Path) -> None:
