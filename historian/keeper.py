@@ -71,6 +71,7 @@ class Keeper:
         self._worker: Worker | None = None
         self._silent_to = -1
         self._trust_from_ns = clock.monotonic_ns() + _FIRST_NS
+        self._holding = False
         self._offset_ns = clock.utc_ns() - clock.monotonic_ns()
         names = [sink.name for sink in site.sinks]
         self._spool = Spool(data.history, names, max(s.spool for s in site.sinks)) if names else None
@@ -178,8 +179,14 @@ class Keeper:
             self._look_at_logs()
             self._store = SqliteStore.writer(self._data.history)
             self._store.declare(self._site.tags)
-            if self._clock.utc_ns() - self._store.last_commit_ns() > _LONG_OFF_NS:
+            now_ns = self._clock.utc_ns()
+            held_ns = self._store.held_ns()
+            # One that began less than a day ago, or later than now, was not over when the last process ended.
+            if now_ns - self._store.last_commit_ns() > _LONG_OFF_NS or now_ns < held_ns + _HOLD_NS:
                 self._hold_pruning()
+        if self._holding:
+            self._store.hold(self._clock.utc_ns())
+            self._holding = False
         return self._store
 
     def _look_at_logs(self) -> None:
@@ -271,6 +278,7 @@ class Keeper:
     def _hold_pruning(self) -> None:
         """A clock that is wrong by years must not forget all history: a day for somebody to see it."""
         self._trust_from_ns = self._clock.monotonic_ns() + _HOLD_NS
+        self._holding = True
         if self._worker is not None:
             self._worker.distrust(self._trust_from_ns)
 

@@ -58,6 +58,7 @@ _TAIL: Final = "SELECT seq, n, t1, samples FROM journal WHERE seq > ? ORDER BY s
 
 _WORD: Final = 2**64 - 1
 _FOREVER: Final = 2**63 - 1
+_NEVER: Final = -(2**62)
 
 Rows = npt.NDArray[np.void]
 
@@ -105,6 +106,8 @@ class SqliteStore:
         self._types: dict[int, str] = {}
         self._kinds: tuple[npt.NDArray[np.uint32], bytes] = np.empty(0, np.uint32), b""
         self._listed: dict[int, str] = {}
+        self._store = ""
+        self._version: int | None = None  # of what `_listed`, `_store` and `_recent` say
 
     @classmethod
     def writer(cls, folder: Path) -> Self:
@@ -490,6 +493,17 @@ class SqliteStore:
             row = db.execute("SELECT value FROM meta WHERE key = 'committed_ns'").fetchone()
         return int(row[0]) if row else 0
 
+    def hold(self, utc_ns: int) -> None:
+        """Keeps in mind, also for the next process, that the clock cannot be trusted since then (its own UTC, ns)."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('held_ns', ?)", (utc_ns,))
+
+    def held_ns(self) -> int:
+        """Since when that is so; long ago for never."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'held_ns'").fetchone()
+        return int(row[0]) if row else _NEVER
+
     def gone(self) -> bool:
         """Somebody deleted or replaced the file: what is written now would be in no folder."""
         try:
@@ -526,12 +540,18 @@ class SqliteStore:
     @contextlib.contextmanager
     def _seen(self, db: sqlite3.Connection) -> Iterator[Snapshot]:
         """That, inside a transaction of the caller."""
-        self._recent.follow(db)
-        listed = dict(db.execute("SELECT day, key FROM day").fetchall())
-        if listed != self._listed:
-            self._days.keep_only(listed)
-            self._listed = listed
-        seen = Snapshot(db, _key(db), listed, self._days, self._recent)
+        # Of what others commit only: a reader alone may go by it.
+        version = db.execute("PRAGMA data_version").fetchone()[0]
+        if not self._reads or version != self._version:
+            self._version = None
+            self._recent.follow(db)
+            listed = dict(db.execute("SELECT day, key FROM day").fetchall())
+            if listed != self._listed:
+                self._days.keep_only(listed)
+                self._listed = listed
+            self._store = _key(db)
+            self._version = version
+        seen = Snapshot(db, self._store, self._listed, self._days, self._recent)
         try:
             yield seen
         finally:
@@ -579,6 +599,7 @@ class SqliteStore:
             self._connection.close()
             self._connection, self._file = _connect_reader(self.path)
             self._recent = Recent()
+            self._version = None
             self._overlays = edits.Overlays()
             self._entries.clear()
 

@@ -264,6 +264,26 @@ def test_a_clock_that_is_wrong_by_years_does_not_forget_history(plant: Plant, ke
     assert 1.0 not in kept.good("tank1/LT-101")
 
 
+def test_a_wrong_clock_does_not_forget_history_after_a_restart_either(plant: Plant, kept: Kept) -> None:
+    plant.put("tank1/LT-101", 1.0)
+    kept.tick()
+    assert isinstance(kept.keeper._store, SqliteStore)
+    kept.keeper._store.fold(force=True)
+    plant.clock.step_utc(10 * 365 * 86_400 * SECOND)
+    kept.tick()
+    kept.keeper.close()
+    again = Kept(plant)
+    again.tick()
+    for _ in range(3):
+        plant.clock.advance(4 * 3600 * SECOND)
+        again.tick()
+        assert 1.0 in again.good("tank1/LT-101")
+    plant.clock.advance(14 * 3600 * SECOND)
+    again.tick()
+    assert 1.0 not in again.good("tank1/LT-101")
+    again.keeper.close()
+
+
 def test_a_damaged_batch_is_put_aside_and_said(plant: Plant, kept: Kept) -> None:
     plant.put("tank1/LT-101", 1.0)
     kept.tick()
