@@ -133,7 +133,7 @@ def measure(
     add("a day of one tag, 500 buckets, the slowest aggregate", slowest, "ms", "<= 40")
     an_hour = (LAST + 5 * HOUR, LAST + 6 * HOUR)
     ids = [one.id for one in tags]
-    add("20 tags of an hour", median_ms(lambda: store.around(ids, *an_hour)), "ms", "<= 3")
+    add("20 tags of an hour", median_ms(lambda: [store.raw(tag, *an_hour) for tag in ids]), "ms", "<= 3")
     grid = median_ms(lambda: past.align(tags, range(*an_hour, SECOND)))
     add("20 tags of an hour on a grid of 1 s", grid, "ms", "<= 20")
     month = median_ms(lambda: past.trend(tag, START, end, 1000))

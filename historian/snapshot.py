@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from historian.days import DAY_NS, DayFile, Days, day_of
-from historian.recent import Recent
+from historian.recent import Recent, Rows
 from historian.settled import Columns
 from historian.store import BAD_DATA_LOST
 
@@ -45,6 +46,7 @@ class Snapshot:
         self._recents: dict[int, Columns] = {}
         self._begun: set[int] = set()  # days that have what a fold has not taken out of the journal yet
         self.lost: set[int] = set()
+        self._asked: tuple[int, tuple[Rows, npt.NDArray[np.int64]]] | None = None
 
     def close(self) -> None:
         """Ends the transactions."""
@@ -70,6 +72,13 @@ class Snapshot:
     def key_of(self, day: int) -> str | None:
         """Of the file of a day; None when there is none."""
         return self._listed.get(day)
+
+    def made_again(self, first: int, last: int) -> bool:
+        """A file of these days was forgotten; the one that is there now has only what came late."""
+        found = self.main.execute(
+            "SELECT 1 FROM seal WHERE day BETWEEN ? AND ? AND gone_ns IS NOT NULL LIMIT 1", (first, last)
+        )
+        return found.fetchone() is not None
 
     def day(self, day: int) -> DayFile | None:
         """The file of a day, in a transaction until this is closed.
@@ -126,6 +135,12 @@ class Snapshot:
             parts = [_mark(day), *parts]
         return parts
 
+    def _journal(self, tag: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+        """All of a tag in the journal, and the commits; kept, as it is asked for twice in a row."""
+        if self._asked is None or self._asked[0] != tag:
+            self._asked = tag, self._recent.of(tag)
+        return self._asked[1]
+
     def extent(self, tag: int) -> tuple[int, int] | None:
         """First and last time of what may be in files of days, ns UTC; None for nothing.
 
@@ -134,7 +149,7 @@ class Snapshot:
         if tag not in self._extents:
             row = self.main.execute("SELECT first, t FROM newest WHERE tag = ?", (tag,)).fetchone()
             times = list(row or ())
-            t = self._recent.of(tag)[0]["t"]
+            t = self._journal(tag)[0]["t"]
             if len(t):
                 times += [int(t.min()), int(t.max())]
             self._extents[tag] = (min(times), max(times)) if times else None
@@ -157,7 +172,7 @@ class Snapshot:
         return self._recents[tag]
 
     def _not_in_days(self, tag: int) -> Columns:
-        rows, seq = self._recent.of(tag)
+        rows, seq = self._journal(tag)
         if not len(rows):
             return Columns.of(rows)
         days = rows["t"] // DAY_NS
