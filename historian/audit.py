@@ -354,15 +354,28 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise StoreError(f"{path}: there is no audit trail yet. The historian makes it when the plant runs")
     with _errors(path):
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
-        )
-        db.text_factory = schema.text
+        db = _connect(path, "ro")
         try:
-            _check(db)
+            try:
+                _check(db)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    raise
+                # A crash in the midst of a commit: SQLite takes back the half of it that is in the file.
+                db.close()
+                db = _connect(path, "rw")
+                _check(db)
             yield db
         finally:
             db.close()
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5.0
+    )
+    db.text_factory = schema.text
+    return db
 
 
 def _check(db: sqlite3.Connection) -> None:

@@ -200,7 +200,9 @@ def _rolled(
     if rollups is None:
         return {}, {}
     first, last = day_of(start_ns), day_of(end_ns - 1)
-    gone = not days or days[0] > first or len(days) <= days[-1] - days[0]
+    gone = (
+        not days or days[0] > first or len(days) <= days[-1] - days[0] or seen.made_again(days[0], days[-1])
+    )
     coarse = choose.width is not None and end_ns - start_ns >= DAY_NS // 2
     if not gone and not coarse:
         return {}, {}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,22 @@ ALL = 2**62
 
 def event(n: int, kind: str = "login", **fields: Any) -> dict[str, Any]:
     return {"kind": kind, "t": n, "user": "anna", **fields}
+
+
+def test_a_crash_in_the_midst_of_a_commit_hides_nothing(tmp_path: Path) -> None:
+    with Trail(tmp_path) as trail:
+        trail.append([event(1)])
+    killed = f"""
+import os, sqlite3
+db = sqlite3.connect({str(tmp_path / FILE)!r}, isolation_level=None)
+db.executescript("PRAGMA journal_mode = PERSIST; PRAGMA cache_size = 2; BEGIN IMMEDIATE")
+for i in range(2000):
+    db.execute("INSERT INTO reserve (filler) VALUES (zeroblob(3000))")
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert [entry.event for entry in audit.entries(tmp_path, 0, ALL)] == [event(1)]
+    assert audit.verify(tmp_path).ok
 
 
 @pytest.fixture

@@ -254,6 +254,26 @@ def test_corrections_stay_in_the_summaries_when_the_samples_go(store: SqliteStor
     np.testing.assert_allclose(asked(), corrected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_comes_late_does_not_hide_the_summaries_of_a_day_that_is_gone(
+    store: SqliteStore, *, gone: bool
+) -> None:
+    hour, start = 3600 * 10**9, 20_000 * DAY_NS
+    store.append(batch((LEVEL, start + hour, 1.0, 0), utc_ns=start + 2 * DAY_NS))
+    store.fold(force=True)
+    store.seal(20_000, start + DAY_NS)
+    if gone:
+        store.work().forget(20_000, start + DAY_NS)
+    store.append(batch((LEVEL, start + 2 * hour, 2.0, 0)))
+    store.fold(force=True)
+    found = History(store, "UTC").aggregates(
+        TAGS["tank1/LT-101"], ["min", "max", "count"], start, start + 3 * hour, hour
+    )
+    assert found[2].value.tolist()[1:] == [1.0, 1.0]
+    assert found[0].value.tolist()[1:] == [1.0, 2.0]
+    assert found[1].value.tolist()[1:] == [2.0, 2.0]  # the line to the next one
+
+
 def test_annotations_stand_until_they_are_taken_away(store: SqliteStore, tmp_path: Path) -> None:
     one = store.annotate(LEVEL, 10, "  tank was cleaned ", ANNA)
     two = store.annotate(NOTE, 20, "batch 7", ANNA)
