@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from historian.transfer.export import Exported, Question, export, state_of
 from scada.datadir import DataDir
 from tests.transfer.plant import T0, everything, make
 
+ROOT = Path(__file__).parents[2]
 WORDS = {"tags": "*"}
 
 
@@ -110,6 +114,17 @@ class Failing:
         if self.left < 0:
             raise CutError
         return self.store.raw(tag_id, start_ns, end_ns, limit, originals=originals)
+
+
+def test_the_query_of_the_manual_reads_it(tmp_path: Path) -> None:
+    ask(make(tmp_path / "data"), tmp_path / "all.parquet", "parquet")
+    page = (ROOT / "docs/how-to/export-and-import-history.md").read_text("utf-8")
+    (code,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "duckdb" in code]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "plant/float64" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.csv.zst", "x.lines", "x.parquet"])
