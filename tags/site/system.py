@@ -57,7 +57,9 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
         Health("disk_free", FLOAT64, "Free space for history, MB", None, 100.0),
         Health("ok", BOOL, "History reaches the disk"),
         Health("journal", INT64, "Samples that are not in the files of their days yet", None, 10000.0),
-        Health("size", FLOAT64, "What samples, summaries, texts and events take on the disk, MB", None, 10.0, 1),
+        Health(
+            "size", FLOAT64, "What samples, summaries, texts and events take on the disk, MB", None, 10.0, 1
+        ),
     ),
     "opcua": (Health("sessions", INT32, "Connected OPC UA clients"),),
     "forward": (),
