@@ -76,4 +76,9 @@ def _measure(results: Results, day: Day, data: DataDir, site: Site) -> None:
         "samples/s",
         ">= 3e6",
     )
+    results.add(
+        "the same, until it is durable in the journal, folds beside it",
+        SECONDS * len(rows) / sum(commits),
+        "samples/s",
+    )
     results.add("the same, worst commit", max(commits), "s", "<= 1")

@@ -34,6 +34,10 @@ def merged(need: Need, records: Summaries, must: Mask, others: Times) -> Summari
     joins = plain[1:] & plain[:-1] & (gap > 0) & (gap <= _longest(need))
     at = np.searchsorted(need.edges, records["t0"], "right")
     joins &= at[1:] == at[:-1]
+    if need.state and any(item.name == "time-in-state" for item in need.items):
+        # Times at 0 and at something else do not tell which of two other states it was.
+        for name in ("low", "high"):
+            joins &= records[name][1:] == records[name][:-1]
     if len(others):
         between = np.searchsorted(others, records["t0"][1:]) - np.searchsorted(others, records["t1"][:-1])
         joins &= between == 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from historian.chunks import form_of, is_summary, pack_summary, summarised, unpack_summary
@@ -100,6 +100,21 @@ CASES = st.fixed_dictionaries(
 )
 
 
+def two_states() -> tuple[str, npt.NDArray[np.int64], Bits, npt.NDArray[np.uint32]]:
+    """Two summaries of one value each, neither of which is the one that is asked for."""
+    bits = np.array([0.0, 0.0, 2.0, 2.0, 0.0, 0.0]).view(np.uint64)
+    return "float64", np.array([0, 0, 1, 2, 3, 4], np.int64) * S, bits, np.zeros(6, np.uint32)
+
+
+@example(
+    what=two_states(),
+    rules=NO_SAMPLES,
+    edges=[0, 45],
+    now=0,
+    cuts={2, 4},
+    ramp=0,
+    case={"uncertain": False, "state": 1.0, "roll_over": None},
+)
 @given(
     what=samples(),
     rules=RULES,
