@@ -22,7 +22,8 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 from historian import schema
-from historian.store import StoreDamagedError, StoreError
+from historian.connect import errors
+from historian.store import StoreError
 from scada.datadir import make_folder
 from tags.mapped import Position
 
@@ -108,7 +109,7 @@ class Trail:
 
     def __init__(self, folder: Path, patience_s: float = 5.0) -> None:
         self.path = folder / FILE
-        with _errors(self.path):
+        with errors(self.path):
             make_folder(folder)
             self.path.touch(mode=0o600)
             self._db = sqlite3.connect(
@@ -161,7 +162,7 @@ class Trail:
 
     def reached(self, writer: str) -> Position | None:
         """How far the event ring of a service was read."""
-        with _errors(self.path):
+        with errors(self.path):
             row = self._db.execute(
                 "SELECT epoch, sequence FROM reached WHERE writer = ?", (writer,)
             ).fetchone()
@@ -169,7 +170,7 @@ class Trail:
 
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the last entry."""
-        with _errors(self.path):
+        with errors(self.path):
             row = self._db.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
         return row or (0, BEGIN)
 
@@ -178,7 +179,7 @@ class Trail:
 
         `first`, the hash of the first entry, says which trail it speaks of.
         """
-        with _errors(self.path):
+        with errors(self.path):
             row = self._db.execute("SELECT hash FROM entry WHERE seq = 1").fetchone()
         seq, head = self.head()
         return {"seq": seq, "hash": head.hex(), "first": row[0].hex()} if row else None
@@ -192,7 +193,7 @@ class Trail:
         Raises:
             StoreError: The disk does not let it.
         """
-        with _errors(self.path):
+        with errors(self.path):
             missing = RESERVE - _number(self._db, "freelist_count") * _PAGE
             left = self._db.execute("SELECT count(*) FROM reserve").fetchone()[0]
             if missing <= RESERVE // 4 and not left:
@@ -227,7 +228,7 @@ class Trail:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _errors(self.path):
+        with errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -353,7 +354,7 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
     path = folder / FILE
     if not path.exists():
         raise StoreError(f"{path}: there is no audit trail yet. The historian makes it when the plant runs")
-    with _errors(path):
+    with errors(path):
         db = _connect(path, "ro")
         try:
             try:
@@ -387,16 +388,3 @@ def _check(db: sqlite3.Connection) -> None:
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:
     return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-
-@contextlib.contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours, with the file's name."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"{path}: {error}") from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise StoreDamagedError(f"{path}: {error}") from error
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror or error}") from error

@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from historian.sqlite import FILE
+from historian.connect import FILE
 
 
 def move_aside(folder: Path, utc_ns: int) -> Path:

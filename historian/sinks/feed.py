@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from historian import codec
+from historian.connect import FILE
 from historian.sinks import corrections, happened
 from historian.sinks.corrections import Corrections
 from historian.sinks.happened import Event
 from historian.sinks.portion import Portion
 from historian.sinks.spool import spooled
 from historian.sinks.state import Cursor
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Committed, StoreDamagedError, Text
 
 

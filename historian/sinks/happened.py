@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple, TypeGuard
 
 import orjson
 
+from historian.connect import FILE
 from historian.sinks.lines import Lines, in_order, named, quoted
-from historian.sqlite import FILE
 from historian.store import StoreError
 from tags.model import Sink
 

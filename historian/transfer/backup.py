@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from historian.connect import FILE
 from historian.days import FOLDER as DAYS
 from historian.days import name_of
-from historian.sqlite import FILE
 from historian.store import StoreDamagedError, StoreError
 from historian.transfer import manifest as manifests
 from historian.transfer.manifest import HISTORY, IDS, Copied, Manifest, digest_of

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from historian.connect import FILE
 from historian.sinks import state
-from historian.sqlite import FILE
 from historian.store import StoreError
 
 WAITING_MAX: Final = 2_000_000  # samples in the journal: 50 MB in each reader

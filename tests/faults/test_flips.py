@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from historian import audit
+from historian.connect import FILE
 from historian.fold.chores import Chores
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import StoreError
 from historian.transfer.check import Report, check
 from tests.faults.verdict import ALL

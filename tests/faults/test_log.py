@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from historian import wal
-from historian.sqlite import FILE, SqliteStore
+from historian.connect import FILE
+from historian.sqlite import SqliteStore
 from historian.transfer.check import check
 from tests.faults.full import CHANGES, Watched
 from tests.faults.work import WRITER

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from historian.sqlite import FILE, SqliteStore
+from historian.connect import FILE
+from historian.sqlite import SqliteStore
 from tests.faults.verdict import ALL
 from tests.faults.work import SAMPLED, batch_of
 from tests.historian.contract import TAGS

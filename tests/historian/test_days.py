@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from historian import chunks, seal, settled
+from historian.connect import FILE
 from historian.damage import move_aside
 from historian.days import DAY_NS, Days, name_of, number_of
 from historian.fold import fold as folding
 from historian.fold.chores import Chores
 from historian.fold.work import Work
 from historian.reader import open_reader
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import BAD_DATA_LOST, Batch, Samples, Text
 from tags.model import Retention
 from tests.historian.contract import LEVEL, RUN, TAGS, batch

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from historian import keeper as keeper_module
+from historian.connect import FILE
 from historian.keeper import Keeper
 from historian.reader import open_reader
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import BAD_DATA_LOST, Batch, Samples, StoreError
 from tags import quality
 from tags.model import History

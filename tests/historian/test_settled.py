@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from historian import chunks, settled
+from historian.connect import FILE
 from historian.fold import compact
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import BAD_DATA_LOST, SAMPLE, Batch
 from tests.historian.contract import END, LEVEL, RUN, TAGS, batch
 from tests.historian.fresh import fresh

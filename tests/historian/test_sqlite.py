@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from historian import codec, open_reader
+from historian.connect import FILE
 from historian.damage import move_aside
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Store, StoreDamagedError, StoreError
 from tests.historian.contract import END, LEVEL, TAGS, StoreContract, batch
 from tests.historian.fresh import fresh
@@ -132,7 +133,7 @@ def test_without_its_check_of_positions_a_batch_would_be_there_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SqliteStore.writer(tmp_path)
-    monkeypatch.setattr("historian.sqlite._position", lambda *_: None)
+    monkeypatch.setattr("historian.sqlite.position_of", lambda *_: None)
     for _ in range(2):
         store.append(batch((LEVEL, 1, 1.0, 0), at=1))
     assert len(store.raw(LEVEL, 0, END)) == 2

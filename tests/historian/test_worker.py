@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from historian.connect import FILE
 from historian.fold import worker as module
 from historian.fold.work import Work
 from historian.fold.worker import Worker
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import Committed, StoreDamagedError, StoreError
 from scada.clock import SimulatedClock, SystemClock
 from tests.historian.contract import END, LEVEL, TAGS, batch

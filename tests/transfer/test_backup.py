@@ -15,7 +15,8 @@ import numpy as np
 import orjson
 import pytest
 
-from historian.sqlite import FILE, SqliteStore
+from historian.connect import FILE
+from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, StoreError
 from historian.transfer import backup as module
 from historian.transfer import manifest as manifests

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from historian import audit, edits, rollups, seal
+from historian.connect import FILE
 from historian.days import FOLDER, Days, name_of
 from historian.settled import Columns
-from historian.sqlite import FILE, SqliteStore
+from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch
 from historian.transfer.backup import backup
 from historian.transfer.check import UNCOVERED, Damage, check

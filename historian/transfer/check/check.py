@@ -12,9 +12,9 @@ import orjson
 
 from historian import audit, codec, rollups, seal
 from historian.chunks.table import unpack_table
+from historian.connect import FILE
 from historian.days import DAY_NS, FOLDER, name_of, number_of
 from historian.sinks.spool import FILE as SPOOL
-from historian.sqlite import FILE
 from historian.store import StoreDamagedError, StoreError
 from historian.transfer.check.found import Damage, Report
 from historian.transfer.check.main import check_main, tags_of
