@@ -69,7 +69,7 @@ def check(
     for line in transfer.UNCOVERED:
         out.print(f"  {line}", markup=False)
     if report.count:
-        raise failed("What to do: docs/how-to/repair-history.md")
+        raise failed("What to do: see Repair history in the manual (docs/how-to/repair-history.md)")
 
 
 def _row(damage: object) -> dict[str, object]:

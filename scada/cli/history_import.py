@@ -22,7 +22,7 @@ def import_(
         str, typer.Option("--tag", metavar="TAG", help="Of all samples, when the file names none.")
     ] = "",
     format_: Annotated[
-        Kind | None, typer.Option("--format", help="By the name of the file by default.")
+        Kind | None, typer.Option("--format", help="csv or parquet; by the name of the file by default.")
     ] = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in history.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look for problems.")] = False,
