@@ -2,7 +2,7 @@
 
 Grammar, loosest first; names are tag paths with at least one `/`, so minus and division need spaces around them::
 
-    or | and | not | < <= > >= == != | + - | * / | unary - |
+    implies | or | and | not | < <= > >= == != | + - | * / | unary - |
     12.5 m, tank1/LT-101, true, false, (…), min(a, b…), max(a, b…), abs(a), sqrt(a), if(condition, a, b)
 
 An expression is parsed and checked once, then bound to positions in the scan's arrays and compiled, so that the

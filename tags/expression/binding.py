@@ -98,6 +98,9 @@ class _Generator:
         code, kinds = [item[0] for item in made], [item[1] for item in made]
         if node.op == "not":
             return ast.UnaryOp(ast.Not(), code[0]), Kind(True)
+        if node.op == "implies":
+            negated = ast.UnaryOp(ast.Not(), code[0])
+            return ast.BoolOp(ast.Or(), [negated, _call("bool", code[1])]), Kind(True)
         if node.op in ("and", "or"):
             operator: ast.boolop = ast.And() if node.op == "and" else ast.Or()
             return ast.BoolOp(operator, [_call("bool", item) for item in code]), Kind(True)

@@ -48,7 +48,7 @@ class _Checker:
         if node.op == "path":
             return self.path(node)
         kinds = [self.kind(arg) for arg in node.args]
-        if node.op in ("and", "or", "not"):
+        if node.op in ("and", "or", "not", "implies"):
             self.want(True, node.args, kinds, node.op)
             return Kind(True)
         if node.op in ("==", "!=") and kinds[0].is_bool and kinds[1].is_bool:

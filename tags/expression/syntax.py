@@ -25,7 +25,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 _UNIT: Final = re.compile(r"\s*([^\W\d_][\w·]*(?:/[^\W\d_]\w*)?|[%°‰Ω][\w]*|1/min)")
-_NOT_UNITS: Final = frozenset({"and", "or", "not"})
+_NOT_UNITS: Final = frozenset({"and", "or", "not", "implies"})
 
 
 class ExpressionError(ValueError):
@@ -130,7 +130,7 @@ class _Parser:
             )
 
     def whole(self) -> Node:
-        tree = self.disjunction()
+        tree = self.implication()
         if self.kind != "end":
             raise self.error(f"an operator is missing before {self.token!r}")
         return tree
@@ -139,9 +139,20 @@ class _Parser:
         self.depth += 1
         if self.depth > DEPTH_MAX:
             raise self.error(f"parentheses are nested more than {DEPTH_MAX} deep")
-        tree = self.disjunction()
+        tree = self.implication()
         self.depth -= 1
         return tree
+
+    def implication(self) -> Node:
+        left, column = self.disjunction(), self.column
+        if not self.take("implies"):
+            return left
+        self.depth += 1
+        if self.depth > DEPTH_MAX:
+            raise self.error("too many 'implies'")
+        right = self.implication()  # a implies b implies c: a implies (b implies c)
+        self.depth -= 1
+        return Node("implies", (left, right), column=column)
 
     def disjunction(self) -> Node:
         return self.chain(("or",), lambda: self.chain(("and",), self.negation))

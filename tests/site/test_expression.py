@@ -72,6 +72,15 @@ def evaluate(text: str, values: list[object] | None = None) -> tuple[bool | floa
         ("a/T-1 > 60 degF", True),
         ("(a/T-1 + a/T-2) / 2", 17.5),
         ("2 * a/level > 350 cm", True),
+        ("a/run implies a/level > 1 m", True),
+        ("a/run implies a/level > 3 m", False),
+        ("a/stop implies a/level > 3 m", True),
+        ("a/n > 3 implies a/run and a/stop", False),
+        (
+            "a/stop implies a/stop implies a/stop",
+            True,
+        ),  # from the right: the other way round it would be false
+        ("(a/stop implies a/stop) implies a/stop", False),
         ("a/level/2 > 3", None),
     ],
 )
@@ -97,7 +106,7 @@ bools = st.builds(Node, op=st.just("bool"), value=st.booleans())
 
 def operations(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     binary = st.sampled_from(
-        ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or", "min", "max")
+        ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or", "implies", "min", "max")
     )
     return st.one_of(
         st.builds(lambda op, a, b: Node(op, (a, b)), binary, inner, inner),
