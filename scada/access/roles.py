@@ -15,6 +15,8 @@ OPERATIONS: Final[dict[str, str]] = {
     "acknowledge": "operator",
     "force": "engineer",
     "unforce": "engineer",
+    "bypass": "engineer",
+    "unbypass": "operator",  # it puts a protection back
     "annotate": "operator",
     "edit": "engineer",
 }

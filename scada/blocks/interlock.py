@@ -10,6 +10,10 @@ survives a restart.
 Quality of the condition: Bad counts as the condition itself (a failed sensor must not disable a protection) except
 lost communication or a value not yet read, which keep the state, as uncertain ones do: with the device away nothing
 can be commanded, and its return must not find everything tripped.
+
+Bypass: where the site declares `bypass: {max: 8 h}`, an engineer may put the condition out of action for at most that time,
+with a reason (`scada bypass`). A bypassed condition counts as not there; one that is latched stays until it is reset. BYPASSED
+has an alarm; a condition that comes meanwhile is an event.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do
@@ -19,18 +23,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from scada.blocks.base import Binder, Context, FunctionBlock, Inhibitable, number, usable
+from scada.blocks.bypass import Bypassable
 from tags import model
 from tags.quality import BAD_NO_COMMUNICATION, BAD_WAITING_FOR_INITIAL_DATA, is_bad
 
 _KEEPS = (BAD_NO_COMMUNICATION, BAD_WAITING_FOR_INITIAL_DATA)
 
 
-class Interlock(FunctionBlock):
-    """See the module. Points: ACTIVE (bool; writing false resets)."""
+class Interlock(FunctionBlock, Bypassable):
+    """See the module. Points: ACTIVE (bool; writing false resets); with `bypass`: BYPASSED."""
 
     __slots__ = (
-        "_active", "_block", "_condition", "_description", "_latch", "_others", "_out", "_point", "_target", "_true",
-        "_value",
+        "_active", "_block", "_bypassed", "_condition", "_description", "_latch", "_others", "_out", "_point", "_point_bypassed",
+        "_target", "_told", "_true", "_value",
     )  # fmt: skip
     type = "interlock"
 
@@ -42,10 +47,11 @@ class Interlock(FunctionBlock):
         self._out = binder.output(self._target) if self._target in binder.tags else -1
         self._value, self._latch = c.get("value"), c.get("reset", "auto") == "manual"
         self._description = str(c.get("description") or "")
-        self._point = binder.point(config, "ACTIVE")
+        self._point, self._point_bypassed = binder.point(config, "ACTIVE"), binder.point(config, "BYPASSED")
         self._block: Inhibitable | None = None
         self._others: list[Interlock] = []
-        self._active = self._true = False
+        self._active = self._true = self._bypassed = False
+        self._told = False  # the condition as it was told last while it is bypassed
 
     def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
         """Finds the target block and the other interlocks of the target.
@@ -78,11 +84,16 @@ class Interlock(FunctionBlock):
                 self._true = bool(value)
             elif is_bad(status) and (status & 0xFFFF_0000) not in _KEEPS:
                 self._true = True
-        if self._true and not self._active:
+        true = self._true and not self._bypassed
+        if self._bypassed and self._told != self._true:
+            self._told = self._true
+            if self._true:
+                self._tell(ctx, first_out=False, bypassed=True)
+        if true and not self._active:
             self._active = True
             first = not any(other.active for other in self._others)
             self._tell(ctx, first_out=first)
-        elif self._active and not self._true and not self._latch:
+        elif self._active and not true and not self._latch:
             self._active = False
             self._tell(ctx, first_out=False)
         if self._block is not None:
@@ -90,8 +101,13 @@ class Interlock(FunctionBlock):
         elif self._active:
             ctx.override(self._out, self._value, self.path)
         ctx.put(self._point, self._active)
+        ctx.put(self._point_bypassed, self._bypassed)
 
-    def _tell(self, ctx: Context, *, first_out: bool) -> None:
+    def bypass(self, name: str, *, on: bool) -> None:
+        del name
+        self._bypassed, self._told = on, self._true
+
+    def _tell(self, ctx: Context, *, first_out: bool, **more: bool) -> None:
         ctx.emit(
             "interlock",
             path=self.path,
@@ -99,12 +115,13 @@ class Interlock(FunctionBlock):
             active=self._active,
             first_out=first_out,
             message=self._description,
+            **more,
         )
 
     def write(self, point: str, value: Any) -> str | None:
         if point != "ACTIVE" or number(value) != 0.0:
             return f"{self.path} takes only ACTIVE = false, which resets it"
-        if self._active and self._true:
+        if self._active and self._true and not self._bypassed:
             return f"{self.path} is still active: {self._description or 'its condition holds'}"
         self._active = False
         return None

@@ -8,7 +8,8 @@ from typing import Any, Final
 import orjson
 
 WRITE, ACKNOWLEDGE, FORCE, UNFORCE = "write", "acknowledge", "force", "unforce"
-KINDS: Final = (WRITE, ACKNOWLEDGE, FORCE, UNFORCE)
+BYPASS, UNBYPASS = "bypass", "unbypass"
+KINDS: Final = (WRITE, ACKNOWLEDGE, FORCE, UNFORCE, BYPASS, UNBYPASS)
 ITEMS_MAX: Final = 64
 REASON_MAX: Final = 500
 DEADLINE_NS: Final = 5_000_000_000
@@ -36,13 +37,13 @@ class Request:
 
     Attributes:
         id: Of the sender's making, unique; a repeated id returns the recorded outcome and does nothing else.
-        kind: `write`, `acknowledge`, `force` or `unforce`.
-        items: Path and value; the value is None to acknowledge and to end a force. All or none is done.
+        kind: `write`, `acknowledge`, `force`, `unforce`, `bypass` or `unbypass`.
+        items: Path and value; the value is None to acknowledge, to end a force, and of a bypass. All or none is done.
         reason: In the sender's words.
         source: `hmi`, `opcua`, `cli`, `gateway` or `script`.
         user: Who asks.
         role: The role that the sender vouches for; control checks it again.
-        for_ns: How long a force holds, ns; 0 for other kinds.
+        for_ns: How long a force or a bypass holds, ns; 0 for other kinds.
         deadline_ns: An outcome that is not known by then is `timed out`, ns from acceptance.
     """
 
@@ -152,8 +153,8 @@ def _whole(found: dict[str, Any], name: str, default: int, id_: str) -> int:
 
 def _force_time(found: dict[str, Any], kind: str, id_: str) -> int:
     for_ns = _whole(found, "for_ns", 0, id_)
-    if kind != FORCE:
+    if kind not in (FORCE, BYPASS):
         return 0
     if not 0 < for_ns <= _FORCE_MAX_NS:
-        raise RequestError("a force says for how long (for_ns), at most 7 days", id_)
+        raise RequestError(f"a {kind} says for how long (for_ns), at most 7 days", id_)
     return for_ns

@@ -9,7 +9,7 @@ from scada import access
 from scada.blocks.base import DISARMED, LOCAL, NOT_INITIALISED, Context, FunctionBlock, usable
 from scada.requests import Entry, Item, Request, check, machine
 from scada.requests.message import ACKNOWLEDGE
-from scada.scan import forcing, outcomes
+from scada.scan import bypassing, forcing, outcomes
 from scada.scan.outputs import Output, near
 from scada.scan.program import ASK, PULSE, Program
 from scada.scan.state import State
@@ -31,6 +31,8 @@ def admit(program: Program, state: State, request: Request, ctx: Context) -> Non
             reasons = _write(program, state, entry, ctx)
         case "acknowledge":
             reasons = _acknowledge(program, state, entry)
+        case "bypass" | "unbypass":
+            reasons = bypassing.bypass(state, entry, ctx)
         case _:
             reasons = forcing.force(program, state, entry, ctx)
     if reasons:

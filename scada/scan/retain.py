@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from scada.requests.machine import FINAL, TIMED_OUT
+from scada.scan import bypassing
 from scada.scan.program import HOLD, Program
 from scada.scan.state import State
 from tags.model import BLOCK, MEMORY
@@ -52,6 +53,7 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
             if output.plan.way == HOLD and output.last is not None
         },
         "forces": state.forces.retained(),
+        "bypasses": state.bypasses.retained(state.elapsed_ns),
         "open": [entry.event(utc_ns) for entry in state.ledger.open],
         "outcomes": _outcomes(state),
     }
@@ -103,6 +105,8 @@ def load(program: Program, state: State, kept: Mapping[str, Any], utc_ns: int, *
         if output.plan.way == HOLD and isinstance(last, bool | int | float):
             output.last = last
     state.forces.restore(kept.get("forces"), program.tags, utc_ns)
+    state.bypasses.restore(kept.get("bypasses"), utc_ns)
+    bypassing.apply(state)
     for event in kept.get("outcomes") or ():
         if isinstance(event, dict) and event.get("status") in FINAL:
             state.ledger.record(event)

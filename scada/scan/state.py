@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from scada.blocks import base
 from scada.blocks.base import Context, FunctionBlock
+from scada.blocks.bypass import permits
 from scada.requests import Inbox, Ledger, Request
+from scada.scan.bypasses import Bypasses
 from scada.scan.forces import Forces
 from scada.scan.outputs import Output
-from scada.scan.program import OWN, Program, bind
+from scada.scan.program import BYPASSES_TAG, OWN, Program, bind, own_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class State:
         ledger: Requests that are open, and outcomes.
         lost: Requests that were open when an earlier control died, as events to announce in the first scan.
         forces: The table of forces.
+        bypasses: The table of bypasses.
         elapsed_ns: Control's own time: the sum of all scan periods, ns.
         scans: Number of scans made.
         drive: Command slot to its drive flag.
@@ -76,7 +79,7 @@ class State:
     """
 
     __slots__ = (
-        "alarms", "blocks", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
+        "alarms", "blocks", "bypasses", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
         "outputs", "renew", "scans", "signals", "urgent",
     )  # fmt: skip
 
@@ -94,6 +97,7 @@ class State:
         self.ledger = Ledger()
         self.lost: list[dict[str, Any]] = []
         self.forces = Forces()
+        self.bypasses = Bypasses(permits(program.site.blocks), own_slot(program, BYPASSES_TAG))
         self.elapsed_ns = 0
         self.scans = 0
         self.drive = {plan.command: False for plan in program.outputs if plan.way != OWN}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Tick
 from scada.requests import Request
-from scada.scan import forcing, orders, outcomes
+from scada.scan import bypassing, forcing, orders, outcomes
 from scada.scan.outputs import Output, Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
@@ -53,6 +53,7 @@ def step(
         times[: program.own] = [time_ns or tick.utc_ns for time_ns in times[: program.own]]
         _announce_lost(state, tick.utc_ns)
     forcing.expire(program, state, ctx)
+    bypassing.expire(state, ctx)
     _take_requests(program, state, requests, ctx)
     forcing.apply(program, state, ctx)
     _run_blocks(program, state, ctx)
@@ -188,6 +189,8 @@ def _drive_own(state: State, output: Output, ctx: Context) -> None:
 def _summarise(program: Program, state: State, ctx: Context) -> None:
     if program.forces >= 0:
         ctx.put(program.forces, len(state.forces))
+    if state.bypasses.slot >= 0:
+        ctx.put(state.bypasses.slot, len(state.bypasses))
     if program.failed >= 0:
         failed = len(state.failed_outputs) + len(state.alarms.failed)
         ctx.put(program.failed, failed + sum(message is not None for message in state.failed))

@@ -48,6 +48,7 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
         Health("realtime", BOOL, "Runs with real-time priority"),
         Health("shadow", BOOL, "No device is armed: nothing is written"),
         Health("forces", INT32, "Values that are forced by hand"),
+        Health("bypasses", INT32, "Protections that are bypassed"),
         Health("defects", INT32, "Blocks, outputs and alarms that stand because of an error in the program"),
     ),
     "historian": (

@@ -40,8 +40,8 @@ def test_a_write_takes_the_role_of_the_operation_and_of_the_tag(role: str, write
 def test_the_matrix() -> None:
     expected = {
         "viewer": {"read"},
-        "operator": {"read", "write", "acknowledge", "annotate"},
-        "engineer": {"read", "write", "acknowledge", "annotate", "force", "unforce", "edit"},
+        "operator": {"read", "write", "acknowledge", "annotate", "unbypass"},
+        "engineer": {*OPERATIONS},
         "admin": set(OPERATIONS),
     }
     for role, operations in expected.items():
