@@ -5,10 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOM ?= image
+SAMPLE ?= 150
+SEED ?= 1
 # Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
 PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
 
-.PHONY: help demo test test-all soak lint bench lock web clean browser databases
+.PHONY: help demo test test-all soak mutants lint bench lock web clean browser databases
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +46,9 @@ test-all: web browser databases ## the slow tests: third-party peers, long kill 
 
 soak: $(VENV)/ready ## an hour of faults: 1,000 kills, 5,000 power cuts, a kill at every place
 	SOAK_KILLS=1000 SOAK_CUTS=5000 SOAK_PLACES=1000000 $(BIN)/pytest -q -m slow --timeout 7200 tests/faults
+
+mutants: $(VENV)/ready ## would a test notice? changes SAMPLE=150 lines of blocks, requests and scan, one at a time (SAMPLE=all: hours)
+	@$(BIN)/python -m tests.mutants.run --sample $(SAMPLE) --seed $(SEED)
 
 bench: web ## measure one room: make bench ROOM=image
 	@$(BIN)/python -m bench.$(ROOM) && $(BIN)/python -m bench.report
