@@ -233,6 +233,34 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """When blocks run (IEC 61131-3:2013, 6.8.2): together, once in each period.
+
+    Attributes:
+        name: For example `fast`; `scan` is that of blocks that name none.
+        period_ns: A whole multiple of the site's `scan_ns`.
+        priority: Of the tasks that are due in one scan the smallest number runs first.
+    """
+
+    name: str
+    period_ns: int
+    priority: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realtime:
+    """What the control process asks of the machine.
+
+    Attributes:
+        cpu: The processor that it runs on and that the other services keep off, or None.
+        priority: Of SCHED_FIFO, 1 … 99.
+    """
+
+    cpu: int | None = None
+    priority: int = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One function block of the control program, in execution order.
 
@@ -244,6 +272,7 @@ class Block:
             references are full paths, conditions are expressions.
         points: Point name to tag path, for example `{"SP": "tank1/LIC-101/SP"}`.
         place: `file:line:column`.
+        task: Name of its task.
     """
 
     path: str
@@ -251,6 +280,7 @@ class Block:
     config: dict[str, Any]
     points: dict[str, str] = field(default_factory=dict)
     place: str = ""
+    task: str = "scan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,7 +403,7 @@ class Site:
         timezone: IANA name.
         folder: Where it was read from.
         digest: SHA-256 of the site's files, hex.
-        scan_ns: Period of the scan, ns.
+        scan_ns: Period of the scan, ns: that of the fastest task.
         opcua_endpoint: `opc.tcp://host:port`.
         hmi_host: Address that the HMI binds.
         hmi_port: Its port.
@@ -385,6 +415,8 @@ class Site:
         displays: In order of name.
         sinks: Databases that history is forwarded to, in order of name.
         retention: How long history is kept.
+        tasks: In order of priority; empty for one task `scan` in each scan.
+        realtime: What control asks of the machine.
     """
 
     name: str
@@ -403,6 +435,8 @@ class Site:
     displays: tuple[Display, ...]
     sinks: tuple[Sink, ...] = ()
     retention: Retention = Retention()
+    tasks: tuple[Task, ...] = ()
+    realtime: Realtime = Realtime()
 
     def by_path(self) -> dict[str, Tag]:
         """All tags by path; make it once, keep it."""

@@ -31,13 +31,16 @@ INTERLOCKED = 8  # an interlock holds it
 FORCED = 16  # a force holds it
 LIMITED = 32  # clamped to the limits of the tag
 RATE_LIMITED = 64  # on its way at the tag's rate
+NOT_TAKEN = 128  # the controller that it is a set point for is not in Cascade, or follows something else
 NOT_OURS = (
-    NOT_INITIALISED | LOCAL | DISARMED | INTERLOCKED | FORCED
+    NOT_INITIALISED | LOCAL | DISARMED | INTERLOCKED | FORCED | NOT_TAKEN
 )  # what a block wants has no effect at all
 
 # Modes, as in the points `MODE`.
 OUT_OF_SERVICE, MANUAL, AUTO, CASCADE, REMOTE_CASCADE = range(5)
 MODE_TEXTS = ("Out of service", "Manual", "Auto", "Cascade", "Remote cascade")
+
+PUT = 2  # in `Signals.fresh`
 
 # Longer than a scan is ever late on a machine that runs: the larger of both.
 SEEN_MAX_NS, SEEN_MAX_PERIODS = 1_000_000_000, 5
@@ -74,8 +77,8 @@ class Signals:
         value: bool, int, float or str as the tag's type has it, engineering units.
         status: OPC UA status code, 32 bits.
         time_ns: Source time, ns UTC.
-        fresh: A new sample in this scan: its source time changed. The scan clears all of them before it copies the
-            inputs in.
+        fresh: Not 0: a new sample since the task that looks last ran: its source time changed. `PUT`: a block, a
+            request or the output stage put it in this scan. The scan keeps them (`scada.scan.tasks`).
     """
 
     __slots__ = ("fresh", "status", "time_ns", "value")
@@ -86,7 +89,7 @@ class Signals:
         self.value: list[Any] = [zero.get(t.type, 0) if t.initial is None else t.initial for t in tags]
         self.status: list[int] = [BAD_WAITING_FOR_INITIAL_DATA] * len(tags)
         self.time_ns: list[int] = [0] * len(tags)
-        self.fresh: list[bool] = [False] * len(tags)
+        self.fresh = bytearray(len(tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Outputs:
             Cleared with `wanted`.
         applied: The command that the output stage of the last scan came to; in Local, disarmed and before
             initialisation what was read back; None while nothing is known.
-        tracking: Why `applied` differs from `wanted`: bits NOT_INITIALISED … RATE_LIMITED, 0 when it follows.
+        tracking: Why `applied` differs from `wanted`: bits NOT_INITIALISED … NOT_TAKEN, 0 when it follows.
         feedback: `(value, tracking)` of a memory tag whose value another block takes on: what came of it in this scan,
             so that who writes it winds nothing up and starts from there. None: it had its way. Cleared with `wanted`.
     """
@@ -175,15 +178,19 @@ class Context:
         self.dt_ns = self.seen_ns = 1
 
     def begin(self, tick: Tick) -> None:
-        """Starts a scan: the scan calls this once, before requests and blocks."""
-        self.tick = tick
-        self.dt_ns = tick.periods * tick.period_ns
-        self.seen_ns = min(self.dt_ns, max(SEEN_MAX_NS, SEEN_MAX_PERIODS * tick.period_ns))
+        """Starts a scan of one task: nothing is asked for yet."""
+        self.enter(tick)
         outputs = self.outputs
         count = len(outputs.wanted)
         outputs.wanted[:] = [None] * count
         outputs.override[:] = [None] * count
         outputs.feedback[:] = [None] * count
+
+    def enter(self, tick: Tick) -> None:
+        """Time goes on as `tick` has it: that of the scan, or of the task whose blocks run now."""
+        self.tick = tick
+        self.dt_ns = tick.periods * tick.period_ns
+        self.seen_ns = min(self.dt_ns, max(SEEN_MAX_NS, SEEN_MAX_PERIODS * tick.period_ns))
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Records an event of this scan; `t` is filled in."""
@@ -209,7 +216,7 @@ class Context:
             signals.value[slot] = value
             signals.status[slot] = status
             signals.time_ns[slot] = self.tick.utc_ns
-            signals.fresh[slot] = True
+            signals.fresh[slot] = PUT
 
     def drive(self, output: int, value: Any) -> None:
         """Asks for a value of an output in this scan; NaN and infinity ask for nothing.
@@ -239,7 +246,7 @@ class Binder:
 
     Attributes:
         tags: All tags of the site by path.
-        period_ns: Scan period, ns.
+        period_ns: Period of the task of the block that is being built, ns.
         index: Path to slot in `Signals`; grows as blocks bind.
         output_paths: Path of each output row.
         driver: Output row to the one block that drives it; such an output is written by requests only through

@@ -9,6 +9,8 @@ from typing import Final
 from scada.alarms import Alarms
 from scada.blocks import registry
 from scada.blocks.base import Binder, FunctionBlock
+from scada.scan import tasks
+from scada.scan.tasks import TaskPlan
 from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
 from tags.types import BOOL, FLOATS, INTEGER_RANGE
 
@@ -80,6 +82,7 @@ class Program:
         forces: Slot of the count of forces, or -1.
         failed: Slot of the count of what raised and stands, or -1.
         shadow: Slot of `system/control/shadow`, or -1.
+        tasks: In order of priority.
     """
 
     site: Site
@@ -93,6 +96,7 @@ class Program:
     forces: int
     failed: int
     shadow: int
+    tasks: tuple[TaskPlan, ...]
 
 
 class Recorder(Binder):
@@ -102,6 +106,7 @@ class Recorder(Binder):
         super().__init__(tags, site.scan_ns)
         self.reads: set[int] = set()
         self.rows: set[int] = set()
+        self.touched: list[set[int]] = []  # by block
         for tag in site.of_writer(CONTROL):
             self.slot(tag.path)
 
@@ -130,12 +135,14 @@ def bind(
     blocks: list[FunctionBlock] = []
     needs: dict[int, set[int]] = {}
     reads: list[set[int]] = []
-    touched: list[set[int]] = []
+    period_ns = {task.name: task.period_ns for task in tasks.of_site(site)}
     for config in site.blocks:
         binder.reads, binder.rows = set(), set()
+        binder.period_ns = period_ns.get(config.task, site.scan_ns)
         blocks.append(registry.build(config, binder))
         reads.append(binder.reads)
-        touched.append(binder.rows)
+        binder.touched.append(binder.rows)
+    binder.period_ns = site.scan_ns
     maker = {
         binder.slot(path): number for number, one in enumerate(site.blocks) for path in one.points.values()
     }
@@ -143,7 +150,7 @@ def bind(
         path = binder.output_paths[row]
         if tags[path].kind == MEMORY:
             maker.setdefault(binder.slot(path), blocks.index(block))
-    for number, rows in enumerate(touched):
+    for number, rows in enumerate(binder.touched):
         for row in rows:
             needs.setdefault(row, set()).update(_sources(number, reads, maker))
     by_path = {block.path: block for block in blocks}
@@ -213,6 +220,7 @@ def build(site: Site) -> Program:
         forces=_own(binder.index.get(FORCES_TAG, -1), own),
         failed=_own(binder.index.get(FAILED_TAG, -1), own),
         shadow=_own(binder.index.get(SHADOW_TAG, -1), own),
+        tasks=tasks.plan(site, binder.touched),
     )
 
 

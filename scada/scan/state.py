@@ -13,7 +13,8 @@ from scada.requests import Inbox, Ledger, Request
 from scada.scan.bypasses import Bypasses
 from scada.scan.forces import Forces
 from scada.scan.outputs import Output
-from scada.scan.program import BYPASSES_TAG, OWN, Program, bind, own_slot
+from scada.scan.program import BYPASSES_TAG, HOLD, OWN, PULSE, Program, bind, own_slot
+from scada.scan.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class State:
         bypasses: The table of bypasses.
         elapsed_ns: Control's own time: the sum of all scan periods, ns.
         scans: Number of scans made.
+        tasks: Who runs when.
         drive: Command slot to its drive flag.
         flags: Command slots whose drive flag changed in this scan.
         renew: Command slots that were given again in this scan.
@@ -80,7 +82,7 @@ class State:
 
     __slots__ = (
         "alarms", "blocks", "bypasses", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
-        "outputs", "renew", "scans", "signals", "urgent",
+        "outputs", "renew", "scans", "signals", "tasks", "urgent",
     )  # fmt: skip
 
     def __init__(self, program: Program) -> None:
@@ -100,6 +102,8 @@ class State:
         self.bypasses = Bypasses(permits(program.site.blocks), own_slot(program, BYPASSES_TAG))
         self.elapsed_ns = 0
         self.scans = 0
+        levels = [plan.way == PULSE or (plan.way == HOLD and plan.driver >= 0) for plan in program.outputs]
+        self.tasks = Tasks(program.tasks, len(program.slots), levels)
         self.drive = {plan.command: False for plan in program.outputs if plan.way != OWN}
         self.flags: list[int] = []
         self.renew: list[int] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
 from typing import Any, Final
 
 from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Tick
@@ -12,15 +11,21 @@ from scada.scan import bypassing, forcing, orders, outcomes
 from scada.scan.outputs import Output, Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
+from scada.scan.tasks import Watch
 from tags.quality import BAD_INTERNAL_ERROR
 
 _RETRY_SCANS: Final = 100  # a block that raised gets another chance after so many scans
 
 
 def step(
-    program: Program, state: State, inputs: Inputs, requests: Sequence[Request], tick: Tick
+    program: Program,
+    state: State,
+    inputs: Inputs,
+    requests: Sequence[Request],
+    tick: Tick,
+    watch: Watch | None = None,
 ) -> tuple[State, Writes, list[dict[str, Any]]]:
-    """One scan: inputs, requests, blocks, alarms, outputs, outcomes; in this order, always.
+    """One scan: inputs, requests, the blocks of the tasks that are due, outputs, alarms, outcomes; always in this order.
 
     Pure at its boundary: it reads nothing but its arguments and changes nothing but the state, in place.
 
@@ -30,19 +35,18 @@ def step(
         inputs: What changed since the last step.
         requests: What came since the last step, in order of arrival.
         tick: The time of this scan.
+        watch: Told of the tasks as they run, for clocks outside; nothing that it does comes back.
 
     Returns:
         The state, what to publish, and the events of this scan in order.
     """
     ctx, signals = state.context, state.signals
     first = state.scans == 0
-    fresh = signals.fresh
-    fresh[:] = [False] * len(fresh)
     state.flags.clear()
     state.renew.clear()
     state.urgent = False
     ctx.events = []
-    ctx.begin(tick)
+    state.tasks.begin(ctx, tick)
     state.elapsed_ns += ctx.dt_ns
     state.scans += 1
 
@@ -56,15 +60,20 @@ def step(
     bypassing.expire(state, ctx)
     _take_requests(program, state, requests, ctx)
     forcing.apply(program, state, ctx)
-    _run_blocks(program, state, ctx)
+    if watch is not None:
+        watch(-1)
+    for task in state.tasks.due(ctx, tick):
+        _run_blocks(program, state, task, ctx)
+        if watch is not None:
+            watch(task)
     _run_outputs(state, ctx)
     forcing.apply(program, state, ctx)
     _summarise(program, state, ctx)
     state.alarms.step(ctx)
     outcomes.follow(program, state, ctx)
 
-    own = program.own
-    slots = list(range(own)) if first else list(compress(range(own), fresh))
+    changed = state.tasks.end(program.own)
+    slots = list(range(program.own)) if first else changed
     state.flags.sort()
     state.renew.sort()
     writes = Writes(slots, state.flags.copy(), state.renew.copy(), state.forces.changed, state.urgent)
@@ -107,10 +116,12 @@ def _take_requests(program: Program, state: State, requests: Sequence[Request], 
             )
 
 
-def _run_blocks(program: Program, state: State, ctx: Context) -> None:
-    failed = state.failed
-    for position, block in enumerate(state.blocks):
-        if failed[position] is not None and (state.scans + position) % _RETRY_SCANS:
+def _run_blocks(program: Program, state: State, task: int, ctx: Context) -> None:
+    failed, blocks, plan = state.failed, state.blocks, program.tasks[task]
+    run, retry = state.tasks.runs[task], max(1, _RETRY_SCANS // plan.every)
+    for position in plan.positions:
+        block = blocks[position]
+        if failed[position] is not None and (run + position) % retry:
             continue
         try:
             block.step(ctx)
