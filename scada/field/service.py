@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any, Final
@@ -13,6 +13,8 @@ import orjson
 import uvloop
 
 from scada import arming
+from scada.clock import Clock
+from scada.field.driver import Session
 from scada.field.poller import Poller
 from scada.field.samples import Samples
 from scada.field.sleep import Sleeper
@@ -43,14 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return uvloop.run(Field(service).run())
 
 
+def open_session(driver: Any, device: Device, tags: Sequence[Tag], clock: Clock) -> Session:
+    """The working part of a driver for one device, with the real network behind it."""
+    session: Session = driver.session(driver.Config.model_validate(device.config), tags, clock)
+    return session
+
+
 class Field:
     """All devices of one field service.
 
     Args:
         service: Started, its site loaded.
+        session: Makes a device's session of its driver, device, tags and clock; a simulation brings its own.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(
+        self,
+        service: Service,
+        session: Callable[[Any, Device, Sequence[Tag], Clock], Session] = open_session,
+    ) -> None:
+        self._session = session
         self._service = service
         self._clock = service.clock
         self._control = ImageReader(service.data.image(CONTROL))
@@ -134,7 +148,7 @@ class Field:
         heartbeat = device.heartbeat
         if heartbeat is not None and isinstance(heartbeat["address"], str):
             heartbeat = {**heartbeat, "address": driver.parse_address(heartbeat["address"], UINT16, config)}
-        session = driver.session(config, tags, self._clock)
+        session = self._session(driver, device, tags, self._clock)
         fastest = min((period for period, _ in session.periods), default=0)
         return Poller(
             replace(device, heartbeat=heartbeat),

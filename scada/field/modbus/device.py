@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from scada.field.modbus import encode, plan, wire
 from scada.field.modbus.address import Address
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
-from scada.field.modbus.link import Ask, Link
+from scada.field.modbus.link import Ask, Link, Transport, over_tcp
 from tags import quality
 from tags.model import Tag
 
@@ -28,16 +28,23 @@ class ModbusDevice:
         config: Of the device.
         tags: Its tags, addresses parsed; positions below are positions in it.
         clock: For time stamps and latency.
+        transport: Makes its connections.
     """
 
-    def __init__(self, config: Config, tags: Sequence[Tag], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        tags: Sequence[Tag],
+        clock: Clock,
+        transport: Callable[[Config], Transport] = over_tcp,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._points = [Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags]
         periods = [tag.scan_ns or DEFAULT_PERIOD_NS for tag in tags]
         groups = plan.plan([p.address for p in self._points], periods, config)
         self.timeout_ns = config.timeout_ns
-        self.link = Link(config, clock)
+        self.link = Link(config, clock, transport)
         self.periods = tuple((group.period_ns, group.phase_ns) for group in groups)
         self._groups = [_Group(self, group.requests) for group in groups]
         self._place: dict[int, tuple[int, int]] = {}

@@ -1,11 +1,13 @@
 """The one connection to a device: when to connect again, how fast it answers, what went wrong.
 
-Transport is chosen in one place (`_session`), so that serial lines and TLS can come without touching the rest.
+A transport is one connection from its opening to its end. It is made in one place and may be another than TCP: serial
+lines, TLS, or the network of a simulation come without touching the rest.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -13,14 +15,40 @@ from scada.clock import Clock
 from scada.field.driver import NoReplyError, RefusedError
 from scada.field.modbus import pdu
 from scada.field.modbus.config import Config
-from scada.field.modbus.pdu import Ask, Session
+from scada.field.modbus.pdu import Ask
 from scada.field.modbus.wire import Pdu
 
-__all__ = ["Ask", "Link"]
+__all__ = ["Ask", "Link", "Transport"]
 
 BACK_OFF_FIRST_NS: Final = 200_000_000
 BACK_OFF_MOST_NS: Final = 2_000_000_000
 _KEPT: Final = 512
+
+
+class Transport(Protocol):
+    """One connection."""
+
+    @property
+    def open(self) -> bool:
+        """Whether requests may be sent."""
+        ...
+
+    async def connect(self) -> bool:
+        """Connects once; False when that failed within the time-out."""
+        ...
+
+    async def ask(self, ask: Ask) -> bytes:
+        """Sends a request and returns the data of its right reply. Raises RefusedError or NoReplyError."""
+        ...
+
+    def close(self) -> None:
+        """Drops the connection; late bytes go with it."""
+        ...
+
+
+def over_tcp(config: Config) -> Transport:
+    """Modbus/TCP, as the settings of the device say."""
+    return pdu.Session(config.host, config.port, config.timeout_ns)
 
 
 class Link:
@@ -29,6 +57,7 @@ class Link:
     Args:
         config: Endpoint, unit, time-out.
         clock: Monotonic time for latency and back-off.
+        transport: Makes one connection, not opened yet.
 
     Attributes:
         errors: Requests without a right reply, and refused ones, since start.
@@ -36,10 +65,13 @@ class Link:
         failures: Failures (connect or reply) since the last right reply.
     """
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, clock: Clock, transport: Callable[[Config], Transport] = over_tcp
+    ) -> None:
         self._config = config
         self._clock = clock
-        self._current: Session | None = None
+        self._transport = transport
+        self._current: Transport | None = None
         self._latency = np.zeros(_KEPT, np.float64)
         self._asked = 0
         self.errors = 0
@@ -63,7 +95,7 @@ class Link:
         connections but never answers rightly is not hammered either.
         """
         self.close()
-        self._current = self._session()
+        self._current = self._transport(self._config)
         if await self._current.connect():
             return True
         self._failed()
@@ -108,9 +140,6 @@ class Link:
             return 0.0, 0.0
         p50, p99 = np.percentile(known, (50, 99))
         return float(p50), float(p99)
-
-    def _session(self) -> Session:
-        return pdu.Session(self._config.host, self._config.port, self._config.timeout_ns)
 
     def _answered(self, start_ns: int) -> None:
         self.good_ns = self._clock.monotonic_ns()
