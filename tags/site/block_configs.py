@@ -9,7 +9,6 @@ from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
 from tags.site import alarms, function_configs
 from tags.site import control_models as cm
 from tags.site import function_models as fm
-from tags.site.block_points import MODE_NUMBERS
 from tags.site.building import Scope
 from tags.site.job import Config, Job, Writers, span
 from tags.site.schedules import Calendar
@@ -24,7 +23,6 @@ _SIBLINGS: Final[dict[str, dict[str, str]]] = {
     "motor": {"start": "START", "stop": "STOP", "run": "RUN", "remote": "REM", "fault": "FLT"},
 }
 _NEEDED: Final = {"out", "pos", "start", "stop", "run"}
-_STOPPED_BY_INTERLOCK: Final = ("motor", "on_off_valve")
 
 
 def complete(scope: Scope, path: str, model: cm.Block) -> None:
@@ -50,13 +48,13 @@ def reads(model: cm.Block) -> Iterator[str]:
             yield path
     if isinstance(model, fm.OverrideSelect):
         yield from model.inputs
-    if isinstance(model, cm.Pid) and model.setpoint.tag is not None:
-        yield model.setpoint.tag
+    if isinstance(model, cm.Pid):
+        yield from (path for path in (model.setpoint.tag, model.setpoint.cascade) if path is not None)
 
 
 def conditions(model: cm.Block) -> Iterator[str]:
     """Expressions of a block."""
-    if isinstance(model, fm.Function):
+    if isinstance(model, fm.Function | Free):
         yield from model.texts()
         return
     for key in ("auto", "permit", "start_permit", "demand", "when", "expression"):
@@ -69,6 +67,7 @@ def conditions(model: cm.Block) -> Iterator[str]:
         yield from (ahead.input for ahead in (model.feedforward, model.gain_schedule) if ahead is not None)
     if isinstance(model, cm.Motor) and model.trip is not None:
         yield model.trip.when
+        yield from () if model.track is None else (model.track.when, model.track.value)
 
 
 def compile_config(
@@ -82,67 +81,6 @@ def compile_config(
     """The settings of one block, as `tags.model.Block.config` has them."""
     job = Job(scope, path, models, calendars, writers, scan_ns)
     return _COMPILERS[models[path].block](job, models[path])
-
-
-def _pid(job: Job, model: Any) -> Config:
-    scope = job.scope
-    pv, out = job.input(("pv",), model.pv, "number"), job.output(("out",), model.out, "number")
-    out_span = out.limits or out.range if out else None
-    out_limits = (
-        scope.pair(("out_limits",), model.out_limits, out.unit if out else None) or out_span or (0.0, 100.0)
-    )
-    if out_span and not (out_span[0] <= out_limits[0] and out_limits[1] <= out_span[1]):
-        scope.report(
-            ("out_limits",),
-            f"limits reach outside {out_span[0]:g} … {out_span[1]:g} of {model.out}. Correct them.",
-        )
-    if pv is not None and pv.scan_ns and model.every is not None and model.every < pv.scan_ns:
-        scope.report(
-            ("every",),
-            f"every {model.every / 1e6:g} ms is faster than {model.pv} is read, {pv.scan_ns / 1e6:g} ms."
-            " Read it faster, or leave every: out.",
-        )
-    bad = model.mode.on_bad_pv
-    then: Any = "manual"
-    if bad.then != "manual":
-        then = scope.value(("mode", "on_bad_pv", "then"), bad.then, out) if out else None
-    return {
-        "pv": model.pv,
-        "out": model.out,
-        "action": model.action,
-        "gain": model.tuning.gain,
-        "ti_ns": model.tuning.ti,
-        "td_ns": model.tuning.td,
-        **job.setpoint(model.setpoint, pv),
-        "out_low": out_limits[0],
-        "out_high": out_limits[1],
-        **_modes(model),
-        "on_bad_pv": {"hold_ns": bad.hold, "then": then},
-        "every_ns": model.every or 0,
-        **_look_ahead(job, model),
-    }
-
-
-def _look_ahead(job: Job, model: cm.Pid) -> Config:
-    """Feed-forward and gain schedule of a controller."""
-    scope, found = job.scope, Config()
-    if model.feedforward is not None:
-        text = scope.checked(("feedforward", "input"), model.feedforward.input, "number")
-        found["feedforward"] = {"input": text, "gain": model.feedforward.gain}
-    if model.gain_schedule is not None:
-        text = scope.checked(("gain_schedule", "input"), model.gain_schedule.input, "number")
-        unit = function_configs.unit_of(scope.build, model.gain_schedule.input)
-        curve = function_configs.curve(
-            scope, ("gain_schedule", "curve"), model.gain_schedule.curve, unit, None
-        )
-        for i, (_, factor) in enumerate(curve):
-            if factor < 0.0:
-                scope.report(
-                    ("gain_schedule", "curve", i),
-                    f"a factor of {factor:g} turns the action round. Write 0 or more.",
-                )
-        found["gain_schedule"] = {"input": text, "curve": curve}
-    return found
 
 
 def _modes(model: Any) -> Config:
@@ -339,32 +277,6 @@ def _schedule(job: Job, model: Any) -> Config:
     return {"calendar": calendar.data if calendar else {}, "target": model.target, "values": values}
 
 
-def _interlock(job: Job, model: Any) -> Config:
-    scope = job.scope
-    block = job.models.get(model.target)
-    value = None
-    if block is not None and block.block in _STOPPED_BY_INTERLOCK:
-        if model.value not in (None, False, 0):
-            scope.report(("value",), f"an interlock stops or closes {model.target}. Leave value: out.")
-    elif block is not None and model.target not in scope.build.tags:
-        scope.report(
-            ("target",), f"{model.target} is a {block.block}. Name a motor, an on/off valve or an output tag."
-        )
-    else:
-        target = job.output(("target",), model.target, "", claim=False)
-        if model.value is None:
-            scope.report((), f"value is missing. Write value: and what {model.target} is held at.")
-        elif target is not None:
-            value = scope.value(("value",), model.value, target)
-    return {
-        "target": model.target,
-        "when": scope.checked(("when",), model.when),
-        "value": value,
-        "reset": model.reset,
-        "description": model.description,
-    }
-
-
 def _calc(job: Job, model: Any) -> Config:
     scope, tag = job.scope, job.scope.build.tags.get(job.path)
     wanted = "" if model.type is None or tag is None else "bool" if tag.type == BOOL else "number"
@@ -385,6 +297,5 @@ _COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
     "ramp": _ramp,
     "timer": _timer,
     "schedule": _schedule,
-    "interlock": _interlock,
     "calc": _calc,
 }

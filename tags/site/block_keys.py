@@ -7,7 +7,7 @@ from typing import Final
 _SETPOINT: Final = "`{initial, limits, ramp, retain}` of its own, or `{tag: path}` of a tag that holds it"
 _ACTION: Final = "`reverse`: the output falls when the PV rises (heating); `direct`: it rises (cooling)"
 _ALARM: Final = "`{priority, response}` of the alarm that comes with it"
-_MODE: Final = "`first`: mode of the very first start; `restart`: `last` or `manual`"
+_MODE: Final = "`first`: mode of the very first start; `restart`: `last` or `manual`; `role`: least role that may change it"
 _REMOTE: Final = "tag of the Local/Remote selector, true is Remote; `REM` below the block is found by itself"
 _INPUT: Final = "expression of numbers, most often one tag"
 _RANGE: Final = (
@@ -21,10 +21,12 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "pv": "tag of the measured value",
         "out": "tag that it drives: an output, or a memory tag that a split range or override takes on",
         "action": _ACTION,
-        "tuning": "`gain` (percent of out for a percent of pv), `ti` (0: no integral action), `td`",
-        "setpoint": _SETPOINT,
+        "form": "`ideal`: the gain acts on all three parts; `parallel`: `ki` and `kd` stand for themselves",
+        "tuning": "`gain` (percent of out for a percent of pv), `ti` (0: no integral action), `td`; parallel: `gain`, `ki` in 1/s, `kd` in s",
+        "setpoint": f"{_SETPOINT}; `cascade`: tag of the set point in Cascade; `remote: {{timeout, then}}`: Remote cascade; `track_pv`: SP follows the PV in Manual",
         "out_limits": "least and largest output; by itself those of the tag",
-        "mode": f"{_MODE}; `on_bad_pv: {{hold, then}}`: hold for a time, then `manual` or a value",
+        "track": "`{when, value}`: while the condition holds the output follows the expression",
+        "mode": f"{_MODE}; `permitted`: list of modes, by itself all that it can have; `on_bad_pv: {{hold, then}}`: hold for a time, then `manual` or a value",
         "feedforward": "`{input, gain}`: expression that is added, times units of out per unit of it",
         "gain_schedule": "`{input, curve}`: factor of the gain by an expression, points [x, factor]",
         "every": "executes not more often than this; by itself once for each new sample of pv",

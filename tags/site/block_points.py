@@ -12,8 +12,6 @@ from tags.site import function_models as fm
 from tags.site.building import Building, Scope
 from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
 
-MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto", "3": "Cascade", "4": "Remote cascade"}
-MODE_NUMBERS: Final = {text.casefold(): int(number) for number, text in MODES.items()}
 _SIMPLE_MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto"}
 _VALVE_STATES: Final = {"0": "Closed", "1": "Opening", "2": "Open", "3": "Closing", "4": "Fault"}
 _MOTOR_STATES: Final = {
@@ -66,6 +64,9 @@ def point_paths(path: str, model: cm.Block) -> dict[str, str]:
 
 
 def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...] = ()) -> dict[str, Tag]:
+    if isinstance(model, cm.Pid):
+        names += ("RSP",) if model.setpoint.remote is not None else ()
+        names += ("TRACKING",) if model.track is not None else ()
     """Makes the tags of a block's points; what they take their unit from must be there already.
 
     Args:
@@ -76,7 +77,11 @@ def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...
     """
     made = {}
     for name, point in point_paths(path, model).items():
-        fields = _FIELDS[name](scope, model, states) if callable(_FIELDS[name]) else _FIELDS[name]
+        made_by = None if isinstance(model, Free) else _FIELDS[name]
+        if isinstance(model, Free):
+            fields = model.point_fields(name)
+        else:
+            fields = made_by(scope, model, states) if callable(made_by) else made_by
         made[name] = _point(scope, point, name, model, dict(fields))
     return made
 
@@ -92,7 +97,7 @@ def _point(scope: Scope, path: str, name: str, model: cm.Block, fields: dict[str
         writer="control",
         row=0,
         description=f"{about}: {what}" if what else about,
-        step=type_ not in FLOATS or name in ("SP", "GAIN", "TI", "TD"),
+        step=type_ not in FLOATS or name in ("SP", "RSP", "GAIN", "TI", "TD"),
         display=model.display,
         place=str(scope.source.place()),
         **{"type": FLOAT64, "decimals": 2 if type_ in FLOATS else 0, **fields},
@@ -139,8 +144,14 @@ def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
 
 def _tuning(key: str, what: str, unit: str | None) -> Any:
     def fields(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
-        value = getattr(model.tuning, key)
+        value = model.tuning.gain if unit is None else times(model.tuning)[key == "td"]
         return {
+def _remote_setpoint(scope: Scope, model: Any, states: Any) -> dict[str, Any]:
+    fields = _setpoint(scope, model, states)
+    fields.pop("initial", None)
+    return {**fields, "what": "set point written by a computer", "retain": False}
+
+
             "what": what,
             "unit": unit,
             "initial": float(value if unit is None else value / 1e9),
@@ -155,7 +166,9 @@ def _tuning(key: str, what: str, unit: str | None) -> Any:
 
 
 def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
-    states = MODES if isinstance(model, cm.Pid) else _SIMPLE_MODES
+    states = _SIMPLE_MODES
+    if isinstance(model, cm.Pid):
+        states = {str(MODE_NUMBERS[name]): MODES[str(MODE_NUMBERS[name])] for name in modes(model)}
     return {
         "what": "mode",
         "type": INT32,
@@ -168,6 +181,7 @@ def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
 
 
 def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:
+        "write_role": model.mode.role,
     texts = {str(i): text for i, text in enumerate(states)}
     if model.block != "schedule":
         texts = dict(_MOTOR_STATES if model.block == "motor" else _VALVE_STATES)
@@ -243,6 +257,8 @@ _FIELDS: Final[dict[str, Any]] = {
     "CMD": {**_BOOL, "what": "command by hand", "writable": True},
     "AUTO": {**_BOOL, "what": "wanted by the program"},
     "STATE": _state,
+    "RSP": _remote_setpoint,
+    "TRACKING": {**_BOOL, "what": "output follows a value"},
     "TRIP": {**_BOOL, "what": "tripped", "retain": True},
     "RESET": {**_BOOL, "what": "reset", "writable": True, "history": History(keep=True)},
     "HOURS": {"what": "hours run", "unit": "h", "retain": True, "history": History(deadband=0.01)},

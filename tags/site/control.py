@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tags import expression
-from tags.model import Block
+from tags.model import Block, Task
 from tags.site import block_configs, block_points, order
 from tags.site import control_models as cm
 from tags.site import function_models as fm
@@ -179,7 +179,8 @@ def _reads(program: Program, path: str) -> set[str]:
     for read in block_configs.reads(program.models[path]):
         if read in program.owner:
             found.add(program.owner[read])
-        if read in program.writer and isinstance(program.models[path], fm.SplitRange | fm.OverrideSelect):
+        takes_on = cm.Pid | fm.SplitRange | fm.OverrideSelect
+        if read in program.writer and isinstance(program.models[path], takes_on):
             found.add(program.writer[read])
     for text in block_configs.conditions(program.models[path]):
         try:

@@ -20,7 +20,9 @@ from tags.site.fields import (
     UnitName,
     Whole,
 )
-from tags.site.models import Priority, TypeName
+from tags.site.models import Priority, Role, TypeName
+
+ModeName = Literal["out of service", "manual", "auto", "cascade", "remote cascade"]
 
 
 def _bad_pv(data: Any) -> Any:
@@ -43,7 +45,7 @@ class Block(Model):
 
 
 class Tuning(Model):
-    """Of a PID controller, ISA form on percent of range."""
+    """Of a PID controller, on percent of range."""
 
     gain: float
     ti: Duration = 0
@@ -58,6 +60,12 @@ class Setpoint(Model):
     ramp: Rate | None = None
     retain: Flag = True
     tag: str | None = None
+    ki: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        default=None, description="Of the parallel form, 1/s; ti = 1 / ki."
+    )
+    kd: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        default=None, description="Of the parallel form, s; the same as td."
+    )
 
 
 class OnBadPv(Model):
@@ -70,7 +78,29 @@ class OnBadPv(Model):
 class Mode(Model):
     """Modes of a controller."""
 
-    first: Literal["out of service", "manual", "auto", "cascade", "remote cascade"] = "manual"
+class Remote(Model):
+    """A set point that a computer writes again and again."""
+
+    timeout: Period
+    then: Literal["auto", "manual", "cascade"] = "auto"
+
+
+class PidSetpoint(Setpoint):
+    """Of a PID controller: its own, and where it comes from in Cascade and Remote cascade."""
+
+    cascade: str | None = None
+    remote: Remote | None = None
+    track_pv: Flag = False
+
+
+class Track(Model):
+    """When the output follows a value."""
+
+    when: Condition
+    value: Condition
+
+
+    first: ModeName = "manual"
     restart: Literal["last", "manual"] = "last"
     on_bad_pv: Annotated[OnBadPv, BeforeValidator(_bad_pv)] = OnBadPv()
 
@@ -82,6 +112,8 @@ class UnitMode(Model):
     restart: Literal["last", "manual"] = "last"
 
 
+    permitted: Annotated[list[ModeName], Field(min_length=1)] | None = None
+    role: Role = "operator"
 class Feedforward(Model):
     """What a controller adds before an error shows."""
 
@@ -90,6 +122,7 @@ class Feedforward(Model):
 
 
 class GainSchedule(Model):
+    role: Role = "operator"
     """A factor of a controller's gain."""
 
     input: Condition
@@ -106,7 +139,7 @@ class Pid(Block):
     out: str
     action: Literal["reverse", "direct"]
     tuning: Tuning
-    setpoint: Setpoint
+    setpoint: PidSetpoint
     out_limits: Limits | None = None
     mode: Mode = Mode()
     feedforward: Feedforward | None = None
@@ -115,12 +148,14 @@ class Pid(Block):
         default=None, description="Not shorter than the scan of pv; it runs once per new sample."
     )
 
+    form: Literal["ideal", "parallel"] = "ideal"
 
 class Valve(Block):
     """Supervision of a control valve with position feedback."""
 
     block: Literal["valve"]
     out: str | None = None
+    track: Track | None = None
     pos: str | None = None
     remote: str | None = None
     travel: Period

@@ -15,7 +15,7 @@ from tags.quality import GOOD
 MS = 1_000_000
 SECOND = 1_000_000_000
 POINT_TYPES = {
-    **dict.fromkeys(("SP", "GAIN", "TI", "TD", "ET", "HOURS"), "float64"),
+    **dict.fromkeys(("SP", "RSP", "GAIN", "TI", "TD", "ET", "HOURS"), "float64"),
     **dict.fromkeys(("MODE", "STATE", "DUTY"), "int32"),
     "STARTS": "int64",
     **dict.fromkeys(("RATIO", "TOTAL", "LAST"), "float64"),
@@ -135,7 +135,8 @@ class Rig:
                 elif gate & NOT_OURS:
                     outputs.tracking[row] = gate
                 elif (feedback := outputs.feedback[row]) is not None:
-                    self.signals.value[outputs.slot[row]] = outputs.wanted[row]
+                    if outputs.wanted[row] is not None:
+                        self.signals.value[outputs.slot[row]] = outputs.wanted[row]
                     outputs.applied[row], outputs.tracking[row] = feedback
                 elif outputs.applied[row] is not None:
                     outputs.tracking[row] = gate

@@ -290,17 +290,42 @@ control:
     assert order.index("a/MEAN") < order.index("a/OTHER") < order.index("a/LOCK")
 
 
-def test_cascade_writes_the_set_point_of_another_controller(compiled: Compile) -> None:
+def test_a_cascade_goes_through_a_memory_tag(compiled: Compile) -> None:
     site = compiled.site("""
 tags:
   a/FT-1: {device: PLC1, address: input/9, type: int16, raw: [0, 27648], range: [0, 50], unit: m3/h}
+  a/FSP: {type: float64, unit: m3/h, range: [0, 50], initial: 0}
 control:
-  a/LIC-1: {block: pid, pv: a/LT-1, out: a/FIC-1/SP, action: reverse, tuning: {gain: 1}, setpoint: {initial: 2 m}}
-  a/FIC-1: {block: pid, pv: a/FT-1, out: a/LV-1/OUT, action: reverse, tuning: {gain: 1}, setpoint: {initial: 20 m3/h}}
+  a/FIC-1:
+    block: pid
+    pv: a/FT-1
+    out: a/LV-1/OUT
+    action: reverse
+    form: parallel
+    tuning: {gain: 1, ki: 0.1, kd: 2}
+    setpoint: {initial: 20 m3/h, cascade: a/FSP, remote: {timeout: 30 s, then: cascade}, track_pv: true}
+    mode: {first: cascade, role: engineer, permitted: [manual, auto, cascade, remote cascade]}
+    track: {when: a/LT-1 < 1 m, value: 5 %}
+  a/LIC-1: {block: pid, pv: a/LT-1, out: a/FSP, action: reverse, tuning: {gain: 1}, setpoint: {initial: 2 m}}
 """)
     blocks = {block.path: block for block in site.blocks}
-    assert blocks["a/LIC-1"].config["out"] == "a/FIC-1/SP"
+    order = list(blocks)
+    assert order.index("a/LIC-1") < order.index("a/FIC-1"), "the master runs first"
     assert blocks["a/LIC-1"].config["out_high"] == 50.0
+    config = blocks["a/FIC-1"].config
+    assert (config["ti_ns"], config["td_ns"], config["form"]) == (10_000_000_000, 2_000_000_000, "parallel")
+    assert config["cascade"] == "a/FSP"
+    assert config["remote"] == {"timeout_ns": 30_000_000_000, "then": 3}
+    assert (config["first_mode"], config["modes"], config["track_pv"]) == (3, [1, 2, 3, 4], True)
+    tags = site.by_path()
+    assert list(tags["a/FIC-1/MODE"].states) == ["1", "2", "3", "4"]
+    assert tags["a/FIC-1/MODE"].write_role == "engineer"
+    assert list(tags["a/LIC-1/MODE"].states) == ["0", "1", "2"]
+    assert tags["a/FIC-1/TI"].initial == 10.0
+    assert tags["a/FIC-1/RSP"].unit == "m³/h"
+    assert tags["a/FIC-1/RSP"].writable
+    assert not tags["a/FIC-1/TRACKING"].writable
+    assert "a/LIC-1/RSP" not in tags
 
 
 def test_schedule(compiled: Compile) -> None:
