@@ -105,6 +105,18 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             response="See the list of forces. Take back what is not needed",
         )
         add(build, forced, None, forces)
+    late = build.tags.get("system/control/overruns_minute")
+    if late is not None:
+        overrun = Alarm(
+            path="system/control/OVERRUN",
+            tag=late.path,
+            kind=HIGH,
+            limit=0.5,
+            priority="medium",
+            message="Scans were left out in the last minute",
+            response="Run scada doctor on this machine: what it grants, and how late scans start. Or write a longer period",
+        )
+        add(build, overrun, None, late)
     stored = build.tags.get("system/historian/ok")
     if stored is not None:
         full = Alarm(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tags.model import Sink, Site
+from tags.model import Realtime, Sink, Site, Task
 from tags.site import (
     alarms,
     control,
@@ -25,6 +25,7 @@ from tags.site import (
     schedules,
     sinks,
     system,
+    tasks,
 )
 from tags.site.building import Building, Scope
 from tags.site.devices import DeviceBuild
@@ -86,8 +87,8 @@ class _Compiler:
         self._devices(services)
         for name, (data, source) in self.sections["templates"].items():
             self.templates.add(name, data, source)
-        tags, supervised = self._entries()
-        for entry in tags:
+        entries, supervised = self._entries()
+        for entry in entries:
             points.compile_tag(self.build, entry, self.devices, self.sections["devices"])
         outputs.find_selectors(self.build)
         calendars = {}
@@ -96,14 +97,15 @@ class _Compiler:
             if calendar is not None:
                 calendars[name] = calendar
         written = [Entry(p, d, s) for p, d, s in self._dicts("control")]
+        periods = tasks.compile_tasks(self.build, head, self.head_source)
         blocks = control.compile_program(
-            self.build, control.merge(self.build, supervised, written), calendars, head.scan
+            self.build, control.merge(self.build, supervised, written), calendars, periods
         )
         kept = history.retention(self.build, head.historian, self.head_source)
         fed = self._sinks(head, services)
         if fed:
             services = (*services, FORWARD)
-        self._system(services, tuple(sink.name for sink in fed))
+        self._system(services, tuple(sink.name for sink in fed), periods)
         scopes = {path: Scope(self.build, source, path) for path, source in self.build.sources.items()}
         alarms.check_unless(self.build, scopes)
         for device in self.devices.values():
@@ -121,7 +123,7 @@ class _Compiler:
             timezone=head.timezone,
             folder=str(self.root.resolve()),
             digest=self.folder.digest,
-            scan_ns=head.scan,
+            scan_ns=min(task.period_ns for task in periods),
             opcua_endpoint=head.opcua.endpoint,
             hmi_host=head.hmi.host,
             hmi_port=head.hmi.port,
@@ -133,6 +135,8 @@ class _Compiler:
             displays=tuple(sorted((d for d in shown if d is not None), key=lambda display: display.name)),
             sinks=fed,
             retention=kept,
+            tasks=periods,
+            realtime=Realtime(cpu=head.realtime.cpu, priority=head.realtime.priority),
         )
 
     def _head(self) -> models.Head:
@@ -283,9 +287,10 @@ class _Compiler:
         made = [sinks.compile_sink(self.build, *entry, head.site) for entry in entries]
         return tuple(sorted((sink for sink in made if sink is not None), key=lambda sink: sink.name))
 
-    def _system(self, services: tuple[str, ...], fed: tuple[str, ...]) -> None:
+    def _system(self, services: tuple[str, ...], fed: tuple[str, ...], periods: tuple[Task, ...]) -> None:
         compiled = [device.device for device in self.devices.values()]
-        for tag in system.tags(services, compiled, any(d.simulate for d in compiled), fed):
+        names = tuple(task.name for task in periods)
+        for tag in system.tags(services, compiled, any(d.simulate for d in compiled), fed, names):
             if not self.build.add(tag, None):
                 name = tag.path.split("/")[1]
                 self.devices[name].scope.report(

@@ -15,6 +15,7 @@ from tags.site.building import Building, Scope
 from tags.site.job import Writers
 from tags.site.schedules import Calendar
 from tags.site.sources import Loc, Source
+from tags.site.tasks import DEFAULT, check_blocks
 from tags.site.templates import Entry
 from tags.site.validate import unknown_key, validate
 from tags.units import did_you_mean
@@ -74,13 +75,14 @@ def merge(build: Building, supervised: list[Entry], written: list[Entry]) -> lis
 
 
 def compile_program(
-    build: Building, entries: list[Entry], calendars: Mapping[str, Calendar], scan_ns: int
+    build: Building, entries: list[Entry], calendars: Mapping[str, Calendar], tasks: Sequence[Task]
 ) -> tuple[Block, ...]:
     """All blocks: their points become tags of the building, then their settings are checked and compiled."""
     program = Program()
     for entry in entries:
         _admit(build, program, entry)
     _groups(program)
+    check_blocks(program.models, program.scopes, tasks, program.owner)
     wanted = list(program.models)
     ordered, loops = order.sort(program.models, {path: _reads(program, path) for path in wanted})
     for loop in loops:
@@ -95,10 +97,13 @@ def compile_program(
             states = calendars[model.schedule].states
         block_points.make_points(scope, path, model, states)
     writers = Writers(program.owner)
+    period_ns = {task.name: task.period_ns for task in tasks}
     blocks = []
     for path in ordered:
         scope = program.scopes[path]
-        config = block_configs.compile_config(scope, path, program.models, calendars, writers, scan_ns)
+        task = program.models[path].task
+        every_ns = period_ns.get(task, period_ns[DEFAULT])
+        config = block_configs.compile_config(scope, path, program.models, calendars, writers, every_ns)
         place = str(program.scopes[path].source.place())
         blocks.append(
             Block(
@@ -107,6 +112,7 @@ def compile_program(
                 config=config,
                 points=program.points[path],
                 place=place,
+                task=task,
             )
         )
     return tuple(blocks)
@@ -174,13 +180,17 @@ def _groups(program: Program) -> None:
 
 
 def _reads(program: Program, path: str) -> set[str]:
-    """Blocks whose points this block reads in the same scan."""
+    """Blocks of its task whose points this block reads; of the others it reads what their last run left."""
+    task = program.models[path].task
+    return {other for other in _all_reads(program, path) if program.models[other].task == task}
+
+
+def _all_reads(program: Program, path: str) -> set[str]:
     found = set()
     for read in block_configs.reads(program.models[path]):
         if read in program.owner:
             found.add(program.owner[read])
-        takes_on = cm.Pid | fm.SplitRange | fm.OverrideSelect
-        if read in program.writer and isinstance(program.models[path], takes_on):
+        if read in program.writer and isinstance(program.models[path], fm.SplitRange | fm.OverrideSelect):
             found.add(program.writer[read])
     for text in block_configs.conditions(program.models[path]):
         try:

@@ -42,6 +42,7 @@ class Block(Model):
     block: str
     description: str = ""
     display: str | None = None
+    task: str = Field(default="scan", description="When it runs: a name under tasks:, or scan.")
 
 
 class Tuning(Model):
@@ -59,13 +60,13 @@ class Setpoint(Model):
     limits: Limits | None = None
     ramp: Rate | None = None
     retain: Flag = True
-    tag: str | None = None
     ki: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
         default=None, description="Of the parallel form, 1/s; ti = 1 / ki."
     )
     kd: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
         default=None, description="Of the parallel form, s; the same as td."
     )
+    tag: str | None = None
 
 
 class OnBadPv(Model):
@@ -111,9 +112,9 @@ class UnitMode(Model):
     first: Literal["out of service", "manual", "auto"] = "manual"
     restart: Literal["last", "manual"] = "last"
 
-
     permitted: Annotated[list[ModeName], Field(min_length=1)] | None = None
     role: Role = "operator"
+
 class Feedforward(Model):
     """What a controller adds before an error shows."""
 
@@ -121,8 +122,8 @@ class Feedforward(Model):
     gain: float
 
 
-class GainSchedule(Model):
     role: Role = "operator"
+class GainSchedule(Model):
     """A factor of a controller's gain."""
 
     input: Condition
@@ -147,15 +148,15 @@ class Pid(Block):
     every: Period | None = Field(
         default=None, description="Not shorter than the scan of pv; it runs once per new sample."
     )
-
     form: Literal["ideal", "parallel"] = "ideal"
+
 
 class Valve(Block):
     """Supervision of a control valve with position feedback."""
 
     block: Literal["valve"]
-    out: str | None = None
     track: Track | None = None
+    out: str | None = None
     pos: str | None = None
     remote: str | None = None
     travel: Period

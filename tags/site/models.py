@@ -231,12 +231,36 @@ class Historian(Model):
     disk: Disk | None = Field(default=None, description="The oldest days go first when it is more; 50 %.")
 
 
+class Task(Model):
+    """When the blocks that name it run."""
+
+    period: Period | None = Field(
+        default=None, description="10 ms to 10 s, a whole multiple of the shortest period of the site."
+    )
+    priority: Annotated[Whole, Field(ge=0, le=31)] = Field(
+        default=5, description="Of the tasks that are due together the smallest number runs first."
+    )
+
+
+class Realtime(Model):
+    """What control asks of the machine that it runs on."""
+
+    cpu: Annotated[Whole, Field(ge=0, le=1023)] | None = Field(
+        default=None, description="Processor that control has for itself; the other services keep off it."
+    )
+    priority: Annotated[Whole, Field(ge=1, le=99)] = Field(
+        default=80, description="Of SCHED_FIFO; interrupts of the kernel have 50."
+    )
+
+
 class Head(Model):
     """What is said once about a site."""
 
     site: str
     timezone: str
-    scan: Period = 100_000_000
+    scan: Period = Field(default=100_000_000, description="Period of blocks that name no task; 100 ms.")
+    tasks: dict[str, Task] = Field(default_factory=dict, description="Further periods, by name.")
+    realtime: Realtime = Realtime()
     opcua: Opcua = Opcua()
     hmi: Hmi = Hmi()
     historian: Historian = Historian()

@@ -43,9 +43,19 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
     "control": (
         Health("lateness_max", FLOAT64, "Latest start of a scan in the last second", "ms", 0.5, 2),
         Health("execution_max", FLOAT64, "Longest scan in the last second", "ms", 0.5, 2),
+        Health(
+            "lateness_p99", FLOAT64, "Start of a scan, 99 of 100 in the last minute are earlier", "ms", 0.5, 2
+        ),
         Health("overruns", INT64, "Scans that were left out"),
+        Health("overruns_minute", INT64, "Scans that were left out in the last minute"),
         Health("scans", INT64, "Scans since start", None, 1000.0),
         Health("realtime", BOOL, "Runs with real-time priority"),
+        Health("locked", BOOL, "Its memory stays in RAM"),
+        Health("cpu", INT32, "Processor that it has for itself; -1: none"),
+        Health("selftest_p99", FLOAT64, "Lateness of the machine at start, 99 of 100 are less", "ms", 0.0, 3),
+        Health(
+            "selftest_max", FLOAT64, "Lateness of the machine at start, largest of two seconds", "ms", 0.0, 3
+        ),
         Health("shadow", BOOL, "No device is armed: nothing is written"),
         Health("forces", INT32, "Values that are forced by hand"),
         Health("bypasses", INT32, "Protections that are bypassed"),
@@ -66,6 +76,13 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
     "forward": (),
     "hmi": (Health("clients", INT32, "Connected web pages"),),
 }
+
+TASK: Final = (
+    Health("period", FLOAT64, "Period", "ms", 0.0, 0),
+    Health("lateness_max", FLOAT64, "Latest start in the last second", "ms", 0.5, 2),
+    Health("execution_max", FLOAT64, "Longest run in the last second", "ms", 0.5, 2),
+    Health("overruns", INT64, "Runs that were left out"),
+)
 
 DEVICE: Final = (
     Health("connected", BOOL, "Answers"),
@@ -98,7 +115,11 @@ def table_of(service: str) -> tuple[Health, ...]:
 
 
 def tags(
-    services: Sequence[str], devices: Sequence[Device], simulated: bool, sinks: Sequence[str] = ()
+    services: Sequence[str],
+    devices: Sequence[Device],
+    simulated: bool,
+    sinks: Sequence[str] = (),
+    tasks: Sequence[str] = (),
 ) -> Iterator[Tag]:
     """All system tags, without ids and rows.
 
@@ -107,9 +128,14 @@ def tags(
         devices: Of the site.
         simulated: The site has devices that a simulator plays.
         sinks: Names of the databases that history is forwarded to.
+        tasks: Names of the tasks of control.
     """
     for service in services:
         yield from (_tag(f"system/{service}", service, health, service) for health in table_of(service))
+    for task in tasks if "control" in services else ():
+        yield from (
+            _tag(f"system/control/tasks/{task}", "control", health, f"task {task}") for health in TASK
+        )
     for device in devices:
         yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in DEVICE)
     for sink in sinks:

@@ -73,7 +73,7 @@ def test_every_block_and_key_is_there() -> None:
     assert {kind for names in CHAPTERS.values() for name in names for kind in made_of(name)} == set(TYPES)
     for name, model in fm.BLOCKS.items():
         keys = {field.alias or key for key, field in model.model_fields.items()}
-        assert set(KEYS[name]) == keys - {"block", "description", "display", "group"}
+        assert set(KEYS[name]) == keys - {"block", "description", "display", "group", "task"}
 
 
 @pytest.mark.parametrize("name", sorted(fm.MODELS))
