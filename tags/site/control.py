@@ -190,7 +190,8 @@ def _all_reads(program: Program, path: str) -> set[str]:
     for read in block_configs.reads(program.models[path]):
         if read in program.owner:
             found.add(program.owner[read])
-        if read in program.writer and isinstance(program.models[path], fm.SplitRange | fm.OverrideSelect):
+        takes_on = cm.Pid | fm.SplitRange | fm.OverrideSelect
+        if read in program.writer and isinstance(program.models[path], takes_on):
             found.add(program.writer[read])
     for text in block_configs.conditions(program.models[path]):
         try:

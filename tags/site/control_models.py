@@ -45,12 +45,27 @@ class Block(Model):
     task: str = Field(default="scan", description="When it runs: a name under tasks:, or scan.")
 
 
+class Bypass(Model):
+    """How a protection may be put out of action for a time."""
+
+    max: Period = Field(description="Longest time.")
+    role: Literal["engineer", "admin"] = "engineer"
+    priority: Priority = "medium"
+    response: str = ""
+
+
 class Tuning(Model):
     """Of a PID controller, on percent of range."""
 
     gain: float
     ti: Duration = 0
     td: Duration = 0
+    ki: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        default=None, description="Of the parallel form, 1/s; ti = 1 / ki."
+    )
+    kd: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
+        default=None, description="Of the parallel form, s; the same as td."
+    )
 
 
 class Setpoint(Model):
@@ -60,24 +75,8 @@ class Setpoint(Model):
     limits: Limits | None = None
     ramp: Rate | None = None
     retain: Flag = True
-    ki: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
-        default=None, description="Of the parallel form, 1/s; ti = 1 / ki."
-    )
-    kd: Annotated[float, Field(ge=0, le=1e6)] | None = Field(
-        default=None, description="Of the parallel form, s; the same as td."
-    )
     tag: str | None = None
 
-
-class OnBadPv(Model):
-    """What a controller does when its PV is Bad."""
-
-    hold: Duration = 30_000_000_000
-    then: Plain = "manual"
-
-
-class Mode(Model):
-    """Modes of a controller."""
 
 class Remote(Model):
     """A set point that a computer writes again and again."""
@@ -101,8 +100,20 @@ class Track(Model):
     value: Condition
 
 
+class OnBadPv(Model):
+    """What a controller does when its PV is Bad."""
+
+    hold: Duration = 30_000_000_000
+    then: Plain = "manual"
+
+
+class Mode(Model):
+    """Modes of a controller."""
+
     first: ModeName = "manual"
     restart: Literal["last", "manual"] = "last"
+    permitted: Annotated[list[ModeName], Field(min_length=1)] | None = None
+    role: Role = "operator"
     on_bad_pv: Annotated[OnBadPv, BeforeValidator(_bad_pv)] = OnBadPv()
 
 
@@ -111,9 +122,8 @@ class UnitMode(Model):
 
     first: Literal["out of service", "manual", "auto"] = "manual"
     restart: Literal["last", "manual"] = "last"
-
-    permitted: Annotated[list[ModeName], Field(min_length=1)] | None = None
     role: Role = "operator"
+
 
 class Feedforward(Model):
     """What a controller adds before an error shows."""
@@ -122,7 +132,6 @@ class Feedforward(Model):
     gain: float
 
 
-    role: Role = "operator"
 class GainSchedule(Model):
     """A factor of a controller's gain."""
 
@@ -139,23 +148,23 @@ class Pid(Block):
     pv: str
     out: str
     action: Literal["reverse", "direct"]
+    form: Literal["ideal", "parallel"] = "ideal"
     tuning: Tuning
     setpoint: PidSetpoint
     out_limits: Limits | None = None
     mode: Mode = Mode()
     feedforward: Feedforward | None = None
     gain_schedule: GainSchedule | None = None
+    track: Track | None = None
     every: Period | None = Field(
         default=None, description="Not shorter than the scan of pv; it runs once per new sample."
     )
-    form: Literal["ideal", "parallel"] = "ideal"
 
 
 class Valve(Block):
     """Supervision of a control valve with position feedback."""
 
     block: Literal["valve"]
-    track: Track | None = None
     out: str | None = None
     pos: str | None = None
     remote: str | None = None
@@ -264,6 +273,7 @@ class Interlock(Block):
     when: Condition
     value: Plain = None
     reset: Literal["auto", "manual"] = "auto"
+    bypass: Bypass | None = None
 
 
 class Calc(Block):
