@@ -10,6 +10,7 @@ from tags.site import control_models as cm
 from tags.site import function_configs as fc
 from tags.site import function_models as fm
 from tags.site.building import Building, Scope
+from tags.site.pid_config import MODE_NUMBERS, MODES, modes, times
 from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
 
 _SIMPLE_MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto"}
@@ -60,13 +61,13 @@ def point_paths(path: str, model: cm.Block) -> dict[str, str]:
     setpoint = getattr(model, "setpoint", None)
     if isinstance(setpoint, cm.Setpoint) and setpoint.tag is not None:
         names = tuple(name for name in names if name != "SP")
+    if isinstance(model, cm.Pid):
+        names += ("RSP",) if model.setpoint.remote is not None else ()
+        names += ("TRACKING",) if model.track is not None else ()
     return {name: path if name in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
 
 
 def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...] = ()) -> dict[str, Tag]:
-    if isinstance(model, cm.Pid):
-        names += ("RSP",) if model.setpoint.remote is not None else ()
-        names += ("TRACKING",) if model.track is not None else ()
     """Makes the tags of a block's points; what they take their unit from must be there already.
 
     Args:
@@ -77,11 +78,7 @@ def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...
     """
     made = {}
     for name, point in point_paths(path, model).items():
-        made_by = None if isinstance(model, Free) else _FIELDS[name]
-        if isinstance(model, Free):
-            fields = model.point_fields(name)
-        else:
-            fields = made_by(scope, model, states) if callable(made_by) else made_by
+        fields = _FIELDS[name](scope, model, states) if callable(_FIELDS[name]) else _FIELDS[name]
         made[name] = _point(scope, point, name, model, dict(fields))
     return made
 
@@ -142,16 +139,16 @@ def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
     return fields
 
 
-def _tuning(key: str, what: str, unit: str | None) -> Any:
-    def fields(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
-        value = model.tuning.gain if unit is None else times(model.tuning)[key == "td"]
-        return {
 def _remote_setpoint(scope: Scope, model: Any, states: Any) -> dict[str, Any]:
     fields = _setpoint(scope, model, states)
     fields.pop("initial", None)
     return {**fields, "what": "set point written by a computer", "retain": False}
 
 
+def _tuning(key: str, what: str, unit: str | None) -> Any:
+    def fields(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+        value = model.tuning.gain if unit is None else times(model.tuning)[key == "td"]
+        return {
             "what": what,
             "unit": unit,
             "initial": float(value if unit is None else value / 1e9),
@@ -177,11 +174,11 @@ def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
         "writable": True,
         "retain": True,
         "initial": MODE_NUMBERS[model.mode.first],
+        "write_role": model.mode.role,
     }
 
 
 def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:
-        "write_role": model.mode.role,
     texts = {str(i): text for i, text in enumerate(states)}
     if model.block != "schedule":
         texts = dict(_MOTOR_STATES if model.block == "motor" else _VALVE_STATES)
@@ -253,12 +250,12 @@ _FIELDS: Final[dict[str, Any]] = {
     "GAIN": _tuning("gain", "gain", None),
     "TI": _tuning("ti", "integral time", "s"),
     "TD": _tuning("td", "derivative time", "s"),
+    "RSP": _remote_setpoint,
+    "TRACKING": {**_BOOL, "what": "output follows a value"},
     "DISCREPANCY": {**_BOOL, "what": "does not follow"},
     "CMD": {**_BOOL, "what": "command by hand", "writable": True},
     "AUTO": {**_BOOL, "what": "wanted by the program"},
     "STATE": _state,
-    "RSP": _remote_setpoint,
-    "TRACKING": {**_BOOL, "what": "output follows a value"},
     "TRIP": {**_BOOL, "what": "tripped", "retain": True},
     "RESET": {**_BOOL, "what": "reset", "writable": True, "history": History(keep=True)},
     "HOURS": {"what": "hours run", "unit": "h", "retain": True, "history": History(deadband=0.01)},
