@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
-from tags.site import alarms, function_configs
+from tags.site import alarms, function_configs, pid_config
 from tags.site import control_models as cm
 from tags.site import function_models as fm
 from tags.site.building import Scope
 from tags.site.job import Config, Job, Writers, span
+from tags.site.pid_config import MODE_NUMBERS
 from tags.site.schedules import Calendar
 from tags.site.validate import unknown_key
 from tags.types import BOOL, STRING
@@ -54,7 +55,7 @@ def reads(model: cm.Block) -> Iterator[str]:
 
 def conditions(model: cm.Block) -> Iterator[str]:
     """Expressions of a block."""
-    if isinstance(model, fm.Function | Free):
+    if isinstance(model, fm.Function):
         yield from model.texts()
         return
     for key in ("auto", "permit", "start_permit", "demand", "when", "expression"):
@@ -65,9 +66,9 @@ def conditions(model: cm.Block) -> Iterator[str]:
         yield model.input
     if isinstance(model, cm.Pid):
         yield from (ahead.input for ahead in (model.feedforward, model.gain_schedule) if ahead is not None)
+        yield from () if model.track is None else (model.track.when, model.track.value)
     if isinstance(model, cm.Motor) and model.trip is not None:
         yield model.trip.when
-        yield from () if model.track is None else (model.track.when, model.track.value)
 
 
 def compile_config(
@@ -288,7 +289,7 @@ def _calc(job: Job, model: Any) -> Config:
 
 _COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
     **function_configs.COMPILERS,
-    "pid": _pid,
+    "pid": pid_config.compile_pid,
     "valve": _valve,
     "on_off_valve": _on_off_valve,
     "motor": _motor,
