@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scada.blocks.base import Binder, FunctionBlock
 from scada.blocks.calc import Calc
+from scada.blocks.cause_effect import CauseEffect
 from scada.blocks.characteriser import Characteriser
 from scada.blocks.dead_time import DeadTime
 from scada.blocks.duty_standby import DutyStandby
@@ -32,6 +33,7 @@ TYPES: dict[str, type[FunctionBlock]] = {
     block.type: block
     for block in (
         Calc,
+        CauseEffect,
         Characteriser,
         Counter,
         DeadTime,

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
-from tags.site import alarms, function_configs, pid_config
+from tags.site import alarms, function_configs, pid_config, protection_configs
 from tags.site import control_models as cm
 from tags.site import function_models as fm
 from tags.site.building import Scope
 from tags.site.job import Config, Job, Writers, span
 from tags.site.pid_config import MODE_NUMBERS
+from tags.site.protection_models import Free
 from tags.site.schedules import Calendar
 from tags.site.validate import unknown_key
 from tags.types import BOOL, STRING
@@ -55,7 +56,7 @@ def reads(model: cm.Block) -> Iterator[str]:
 
 def conditions(model: cm.Block) -> Iterator[str]:
     """Expressions of a block."""
-    if isinstance(model, fm.Function):
+    if isinstance(model, fm.Function | Free):
         yield from model.texts()
         return
     for key in ("auto", "permit", "start_permit", "demand", "when", "expression"):
@@ -289,6 +290,7 @@ def _calc(job: Job, model: Any) -> Config:
 
 _COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
     **function_configs.COMPILERS,
+    **protection_configs.COMPILERS,
     "pid": pid_config.compile_pid,
     "valve": _valve,
     "on_off_valve": _on_off_valve,

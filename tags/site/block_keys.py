@@ -14,6 +14,9 @@ _RANGE: Final = (
     "range of the result; by itself that of the input where the block does not change what is measured"
 )
 _DECIMALS: Final = "decimals on screens"
+_BYPASS: Final = (
+    "`{max, role, priority, response}`: may be bypassed, how long, by whom (`engineer`), and the alarm of it"
+)
 _SIGNAL: Final = {"input": _INPUT, "range": _RANGE, "decimals": _DECIMALS}
 
 KEYS: Final[dict[str, dict[str, str]]] = {
@@ -93,6 +96,12 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "when": "condition that holds it",
         "value": "what an output tag is held at",
         "reset": "`auto`: lets go with the condition; `manual`: when ACTIVE is written false",
+        "bypass": _BYPASS,
+    },
+    "cause_effect": {
+        "causes": "by name: `when` (condition), `trips` (effects, or effects with delays), `for` (how long it must hold), `reset` (`auto`, `manual`), `bypass`, `alarm`, `description`",
+        "effects": "by name: `target` (output tag, motor, on/off valve), `value` (what an output tag is held at), `reset` (`manual`, `auto`), `description`",
+        "bypass": f"of all causes that do not say `bypass` themselves (`bypass: false`: never); {_BYPASS}",
     },
     "calc": {
         "expression": "of tags, numbers and units",

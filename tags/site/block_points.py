@@ -10,6 +10,7 @@ from tags.site import control_models as cm
 from tags.site import function_configs as fc
 from tags.site import function_models as fm
 from tags.site.building import Building, Scope
+from tags.site.protection_models import Free
 from tags.site.pid_config import MODE_NUMBERS, MODES, modes, times
 from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
 
@@ -57,7 +58,9 @@ _AT_THE_BLOCK: Final = ("OUT", "Q", "TOTAL")  # their path is the block's
 
 def point_paths(path: str, model: cm.Block) -> dict[str, str]:
     """Point name to tag path of one block."""
-    names = NAMES[model.block]
+    names = model.point_names() if isinstance(model, Free) else NAMES[model.block]
+    if isinstance(model, cm.Interlock) and model.bypass is not None:
+        names += ("BYPASSED",)
     setpoint = getattr(model, "setpoint", None)
     if isinstance(setpoint, cm.Setpoint) and setpoint.tag is not None:
         names = tuple(name for name in names if name != "SP")
@@ -78,7 +81,8 @@ def make_points(scope: Scope, path: str, model: cm.Block, states: tuple[str, ...
     """
     made = {}
     for name, point in point_paths(path, model).items():
-        fields = _FIELDS[name](scope, model, states) if callable(_FIELDS[name]) else _FIELDS[name]
+        maker: Any = model.point_fields(name) if isinstance(model, Free) else _FIELDS[name]
+        fields = maker(scope, model, states) if callable(maker) else maker
         made[name] = _point(scope, point, name, model, dict(fields))
     return made
 
@@ -266,6 +270,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "Q": {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True},
     "ET": {"what": "time elapsed", "unit": "s", "history": History(keep=False)},
     "ACTIVE": _active,
+    "BYPASSED": {**_BOOL, "what": "bypassed"},
     "RATIO": _ratio,
     "TOTAL": _total,
     "LAST": _last,

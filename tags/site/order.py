@@ -13,6 +13,7 @@ _RANK = {
     for rank, name in enumerate(
         (
             "interlock",
+            "cause_effect",
             "schedule",
             "calc",
             "filter",

@@ -26,7 +26,7 @@ IMAGES = DOCS / "images" / "blocks"
 
 CHAPTERS = {
     "Control": ("pid", "on_off", "ramp", "ratio", "split_range", "override_select"),
-    "Units of the plant": ("motor", "duty_standby", "on_off_valve", "valve", "interlock"),
+    "Units of the plant": ("motor", "duty_standby", "on_off_valve", "valve", "interlock", "cause_effect"),
     "Signals": ("filter", "rate_limit", "dead_time", "characteriser", "select", "totaliser", "calc"),
     "Logic and time": ("timer", "edge", "hysteresis", "vote", "schedule"),
 }
@@ -43,6 +43,7 @@ EXAMPLES = {
     "on_off_valve": "tank1/XV-101: {block: on_off_valve, travel: 20 s, auto: tank1/LT-101 < 4 m}",
     "valve": "tank1/LV-101: {block: valve, travel: 40 s, tolerance: 3 %}",
     "interlock": "tank1/LSHH: {block: interlock, target: tank1/LV-101/OUT, when: tank1/LT-101 > 4.5 m, value: 0 %}",
+    "cause_effect": "tank1/TRIPS: {block: cause_effect, bypass: {max: 8 h}, causes: {LSHH: {when: tank1/LT-101 > 4.5 m, for: 2 s, trips: [inlet]}, LSLL: {when: tank1/LT-101 < 0.3 m, trips: {pump: 0 s, inlet: 30 s}, reset: manual, bypass: false}}, effects: {inlet: {target: tank1/LV-101/OUT, value: 0 %, reset: auto}, pump: {target: tank1/P-101}}}",
     "filter": "tank1/LT-101F: {block: filter, input: tank1/LT-101, time: 10 s}",
     "lead_lag": "tank1/FF: {block: lead_lag, input: mix1/FT-1, lead: 5 s, lag: 20 s, gain: 0.8}",
     "dead_time": "mix1/DELAYED: {block: dead_time, input: mix1/FT-1, time: 30 s}",
