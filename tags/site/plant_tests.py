@@ -36,8 +36,9 @@ class Suite:
     tests: tuple[PlantTest, ...] = ()
     invariants: tuple[Invariant, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.tests) + len(self.invariants)
+    def all(self) -> tuple[PlantTest | Invariant, ...]:
+        """Tests, then invariants."""
+        return (*self.tests, *self.invariants)
 
 
 def read_tests(root: Path, site: Site) -> Suite:
@@ -254,6 +255,8 @@ class _Reader:
                 until_ns=max(model.until or 0, max((s.points[-1].time_ns for s in first), default=0)),
                 always=self._conditions(scope, "always", model.always),
                 never=self._conditions(scope, "never", model.never),
+                allow_ns=model.allow,
+                settle_ns=model.settle,
                 recording=self._recording(scope, model),
                 description=model.description,
             )

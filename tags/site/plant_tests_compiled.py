@@ -177,8 +177,10 @@ class PlantTest:
         plant: What surrounds the program.
         steps: In order of time.
         until_ns: It runs at least so long, ns.
-        always: Conditions that hold in every scan.
-        never: Conditions that hold in no scan.
+        always: Conditions that are so in the plant in every scan.
+        never: Conditions that are so in the plant in no scan.
+        allow_ns: They may be broken for so long, ns.
+        settle_ns: They are judged from then on, ns.
         recording: File of a recording that is run again in place of a plant, or None.
         description: For people.
     """
@@ -190,6 +192,8 @@ class PlantTest:
     until_ns: int = 0
     always: tuple[Check, ...] = ()
     never: tuple[Check, ...] = ()
+    allow_ns: int = 0
+    settle_ns: int = 0
     recording: Path | None = None
     description: str = ""
 

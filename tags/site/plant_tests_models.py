@@ -157,8 +157,10 @@ class Test(Plant):
     series: dict[str, SeriesOf] = Field(default={})
     steps: list[Step] = Field(default=[])
     until: Duration | None = Field(default=None, description="Runs at least so long.")
-    always: Conditions = Field(default=[], description="Holds in every scan.")
-    never: Conditions = Field(default=[], description="Holds in no scan.")
+    always: Conditions = Field(default=[], description="Is so in the plant in every scan.")
+    never: Conditions = Field(default=[], description="Is so in the plant in no scan.")
+    allow: Duration = Field(default=0, description="What always and never say may be broken for so long.")
+    settle: Duration = Field(default=0, description="What always and never say is judged from then on.")
 
 
 class Search(Model):
