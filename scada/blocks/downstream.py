@@ -1,4 +1,4 @@
-"""Blocks that take over what controllers want and pass it on: split range and override selection.
+"""Blocks that take over what controllers want and pass it on: split range, override selection, a controller in Cascade.
 
 A controller writes a memory tag (`out: room1/DEMAND`); these blocks read it in the same scan, drive the real outputs, and
 tell the controller what came of it (`Outputs.feedback`): one that is not heard, or whose output is in Local, winds
@@ -7,7 +7,7 @@ nothing up and takes over without a bump.
 
 from __future__ import annotations
 
-from scada.blocks.base import Binder, Context, number, usable
+from scada.blocks.base import NOT_TAKEN, Binder, Context, number, usable
 from tags.model import MEMORY
 
 
@@ -19,11 +19,21 @@ class Demand:
         binder: Knows the tags.
     """
 
-    __slots__ = ("_row", "_slot")
+    __slots__ = ("_binder", "_follows", "_row", "_slot")
 
     def __init__(self, path: str, binder: Binder) -> None:
         self._slot = binder.slot(path)
         self._row = binder.output(path) if binder.tags[path].kind == MEMORY else -1
+        self._binder: Binder | None = binder
+        self._follows = False
+
+    def link(self) -> None:
+        """All blocks are built. From now on a tag that a controller writes shows where it will be taken up while it is not
+        taken; one that people or devices write is theirs.
+        """
+        if self._binder is not None:
+            self._follows = self._row in self._binder.driver
+            self._binder = None
 
     def read(self, ctx: Context) -> float | None:
         """What is wanted in this scan; None when it is not usable."""
@@ -38,3 +48,5 @@ class Demand:
         """Says what came of it: `tracking` bits as for an output."""
         if self._row >= 0:
             ctx.outputs.feedback[self._row] = (value, tracking)
+            if self._follows and tracking & NOT_TAKEN and value is not None:
+                ctx.put(self._slot, value)

@@ -152,6 +152,11 @@ class Pid(FunctionBlock):
         self._bad_ns, self._elapsed_ns = 0, 0
         self._e = self._i = self._d = self._u = self._pv_last = 0.0
 
+    def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
+        del blocks
+        if self._outside is not None:
+            self._outside.link()
+
     def step(self, ctx: Context) -> None:
         signals = ctx.signals
         pv = number(signals.value[self._pv]) if usable(signals.status[self._pv]) else None

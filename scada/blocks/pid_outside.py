@@ -51,6 +51,11 @@ class OutsideSetPoint:
         self._told = self._taken = False
         self.clamped = False
 
+    def link(self) -> None:
+        """All blocks are built."""
+        if self._demand is not None:
+            self._demand.link()
+
     def watch(self, ctx: Context) -> None:
         """Time passes for what the remote computer wrote; once per scan."""
         if self._age_ns <= self._timeout_ns:

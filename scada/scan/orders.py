@@ -14,7 +14,7 @@ from scada.scan.outputs import Output, near
 from scada.scan.program import ASK, PULSE, Program
 from scada.scan.state import State
 from tags import quality
-from tags.model import BLOCK, DEVICE, Tag
+from tags.model import BLOCK, DEVICE, MEMORY, Tag
 
 
 def admit(program: Program, state: State, request: Request, ctx: Context) -> None:
@@ -175,9 +175,10 @@ def _block_of(program: Program, tag: Tag) -> int:
     """Position of the block whose point a tag is, or that drives the output; -1 for none."""
     if tag.kind == BLOCK and tag.path in program.points:
         return program.points[tag.path][0]
-    if tag.kind != DEVICE:
+    row = program.output_of.get(tag.path, -1)
+    if tag.kind not in (DEVICE, MEMORY) or row < 0:
         return -1
-    return program.outputs[program.output_of[tag.path]].driver
+    return program.outputs[row].driver
 
 
 def _kept(block: FunctionBlock) -> dict[str, Any]:
