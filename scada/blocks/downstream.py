@@ -28,8 +28,9 @@ class Demand:
         self._follows = False
 
     def link(self) -> None:
-        """All blocks are built. From now on a tag that a controller writes shows where it will be taken up while it is not
-        taken; one that people or devices write is theirs.
+        """All blocks are built: a tag that a controller writes shows where it will be taken up while it is not taken.
+
+        One that people or devices write is theirs.
         """
         if self._binder is not None:
             self._follows = self._row in self._binder.driver
