@@ -86,7 +86,7 @@ def run_(
 
 
 def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
-    """Reads a site and reports every problem with its place; changes nothing.
+    """Reads a site and its tests, and reports every problem with its place; changes nothing.
 
     With the data directory of a plant that has run, tags keep the numbers that it gave them, as `scada run` does.
     """
@@ -96,7 +96,7 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
         ids = given_ids(DataDir(data or default_data(site.resolve().name)))
     except DataDirError as error:
         raise failed(str(error))
-    compiled = _read(site, as_json, FAILED, ids)
+    compiled = _read(site, as_json, FAILED, ids, tests=True)
     if as_json:
         show_json(
             {
@@ -113,11 +113,16 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
     )
 
 
-def _read(site: Path, as_json: bool, code: int, ids: Mapping[str, int] | None = None) -> Site:
+def _read(
+    site: Path, as_json: bool, code: int, ids: Mapping[str, int] | None = None, *, tests: bool = False
+) -> Site:
     from tags.site import SiteError, read_site  # noqa: PLC0415
+    from tags.site.plant_tests import read_tests  # noqa: PLC0415
 
     try:
-        return read_site(site, ids)
+        compiled = read_site(site, ids)
+        if tests:
+            read_tests(site, compiled)
     except SiteError as error:
         if as_json:
             show_json(
@@ -133,13 +138,17 @@ def _read(site: Path, as_json: bool, code: int, ids: Mapping[str, int] | None = 
             err.print(str(problem), markup=False)
         many = len(error.problems)
         raise failed(f"{site}: {many} problem{'s' if many != 1 else ''}.", code)
+    return compiled
 
 
-def schema() -> None:
+def schema(
+    tests: Annotated[bool, typer.Option("--tests", help="Of the files in tests/ instead.")] = False,
+) -> None:
     """JSON Schema of the site files, for editors."""
     from tags.site import schema as site_schema  # noqa: PLC0415
+    from tags.site.plant_tests_schema import schema as tests_schema  # noqa: PLC0415
 
-    show_json(site_schema())
+    show_json(tests_schema() if tests else site_schema())
 
 
 def simulate(site: SiteFolder, data: Data = None) -> None:

@@ -31,7 +31,9 @@ from tags.site.plant_tests_compiled import Ask, Invariant, Point, Series, Vary
 from tags.types import FLOATS, STRING, Value
 
 MOVE, FAIL, MEND, WRITE = "move", "fail", "mend", "write"
-_WAITS_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_PLANT_TO_PEOPLE: Final = 2
+_WAITS_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_LONGEST_WAIT: Final = 4  # of them, at least, make up the length of a sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def search(
     trial = Trial(build(small), replace(invariant, plant=plant))
     moves = _moves(small, needed, invariant, trial.rig())
     period = site.scan_ns
-    waits = [round(s * 1e9) // period * period for s in _WAITS_S if s * 1e9 <= invariant.length_ns]
+    longest_ns = invariant.length_ns / _LONGEST_WAIT
+    waits = [round(s * 1e9) // period * period for s in _WAITS_S if s * 1e9 <= longest_ns]
     sequences = st.lists(st.tuples(st.sampled_from(waits), moves), max_size=invariant.moves)
     settings = hypothesis.settings(
         max_examples=invariant.examples if examples is None else examples,
@@ -167,6 +170,7 @@ def _moves(site: Site, needed: Iterable[str], invariant: Invariant, rig: Rig) ->
     if people is None:
         people = tuple(Vary(path) for path in sorted(needed) if _may_write(tags.get(path), invariant.role))
     choices: list[st.SearchStrategy[Move]] = []
+    asked: list[st.SearchStrategy[Move]] = []
     for vary in plant:
         values = values_of(site, vary, rig.world.truth.get(vary.path), texts)
         choices.append(st.sampled_from([Move(MOVE, vary.path, value, vary.rate) for value in values]))
@@ -175,8 +179,14 @@ def _moves(site: Site, needed: Iterable[str], invariant: Invariant, rig: Rig) ->
     for vary in people:
         held = rig.truth(vary.path)
         values = values_of(site, vary, held, texts)
-        choices.append(st.sampled_from([Move(WRITE, vary.path, value) for value in values]))
-    return st.one_of(choices) if choices else st.nothing()
+        asked.append(st.sampled_from([Move(WRITE, vary.path, value) for value in values]))
+    if not choices or not asked:
+        return st.one_of(choices or asked)
+    in_plant, by_people = st.one_of(choices), st.one_of(asked)
+    # There is more that people may write than what moves in a plant, and most of it is refused.
+    return st.integers(0, _PLANT_TO_PEOPLE).flatmap(
+        lambda n: by_people if n == _PLANT_TO_PEOPLE else in_plant
+    )
 
 
 def _is_input(tag: Tag | None) -> bool:
