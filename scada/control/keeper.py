@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import orjson
 
+from scada.control import aftermath
 from scada.datadir import DataDir
 from scada.scan import Program, State, Writes, retain
+from scada.scan.program import CONTROL
 from tags.slots import SlotReader, SlotWriter
 
 EVERY_NS: Final = 1_000_000_000
@@ -21,6 +23,7 @@ def load(data: DataDir) -> dict[str, Any] | None:
     """The newest state that was kept: of the slots, else of the file that the historian wrote; None at first start.
 
     The file is a copy of the slots, so the slots are never older, whatever the clock said when either was written.
+    What was announced of requests since then is added.
     """
     slots = SlotReader(data.control_state)
     payload = slots.read()
@@ -29,7 +32,7 @@ def load(data: DataDir) -> dict[str, Any] | None:
     if state is None:
         with contextlib.suppress(OSError):
             state = _decode(data.control_state_saved.read_bytes())
-    return state
+    return None if state is None else aftermath.amend(state, aftermath.announced(data.events(CONTROL)))
 
 
 def _decode(payload: bytes) -> dict[str, Any] | None:

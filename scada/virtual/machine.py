@@ -76,6 +76,7 @@ class Machine:
         written: Called with each write when it is sent.
         told: Called with each event of a service: name of the service, event.
         scanned: Called with control after each scan that was published, with its events.
+        arms: Called when a device is armed or disarmed.
     """
 
     def __init__(self, site: Site, data: DataDir, seed: int, utc_ns: int) -> None:
@@ -87,6 +88,7 @@ class Machine:
         self.written: list[Callable[[Written], None]] = []
         self.told: list[Callable[[str, dict[str, Any]], None]] = []
         self.scanned: list[Callable[[Control, list[dict[str, Any]]], None]] = []
+        self.arms: list[Callable[[str, bool], None]] = []
         for number, device in enumerate(site.devices):
             mine = [tag for tag in site.tags if tag.device == device.name and tag.address is not None]
             seeded = 1000 * seed + number
@@ -143,6 +145,23 @@ class Machine:
             arming.arm(path, found, reason="simulated", user=USER, utc_ns=utc_ns)
         else:
             arming.disarm(path, device, reason="simulated", user=USER, utc_ns=utc_ns)
+        for listener in self.arms:
+            listener(device, armed)
+
+    def errors(self) -> list[str]:
+        """What went wrong inside of the processes since the last call."""
+        found: list[str] = []
+        for name in (*self.fields, CONTROL):
+            life = self.supervisor.life(name)
+            if life is None:
+                continue
+            found += [f"{name}: {error!r}" for error in life.process.errors]
+            life.process.errors.clear()
+            service = getattr(life, "service", None)
+            if service is not None:
+                found += [f"{name}: {text}" for text in service.notes.failures]
+                service.notes.failures.clear()
+        return found
 
     def power_cycle(self, device: str) -> None:
         """A PLC loses its power and comes back."""
