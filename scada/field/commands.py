@@ -11,6 +11,9 @@ wanted; that is a word of control too, whatever the quality of the command: a de
 absence finds no loss value while control lives. Nothing at all is written while the device is disarmed or its link is
 down.
 
+A device that restarted (lost its power) is not given what was meant for it before: nothing but stops and loss values is
+written until control has spoken anew, which it does from what it reads back.
+
 A pulse that was begun is always ended (while armed and linked), also when `drive` or control went away meanwhile:
 a start button that stays pressed is worse than one that is released.
 """
@@ -164,6 +167,9 @@ class Outputs:
         self._seen = np.zeros(n, np.uint64)  # pulses: version that was acted on or passed over
         self._pulse_end = np.full(n, -1, np.int64)
         self._unsure = self._pulse.copy()  # may have been left pressed by an earlier life
+        self._held = np.zeros(n, np.bool_)  # the device restarted, and control has not spoken anew
+        self._held_version = np.zeros(n, np.uint64)
+        self._told = np.zeros(n, np.uint64)  # version at the last look, whether it counts or not
         self._acted = np.zeros(n, np.uint64)
         self._result = np.zeros(n, np.uint64)
         self.aux = np.zeros(n, np.uint64)
@@ -185,6 +191,20 @@ class Outputs:
         self.next_ns = 0
         self._fresh.fill(False)
 
+    def restarted(self) -> None:
+        """The device has lost its power and is back: what waited for it is not done any more."""
+        self.next_ns = 0
+        self._fresh.fill(False)
+        starts = self._pulse & ~self._stop
+        self._seen[starts] = self._version[starts]
+        self._held |= (self._drive | (not self._seen_any)) & ~self._pulse
+        self._held_version[:] = self._told
+
+    @property
+    def held(self) -> bool:
+        """The device restarted and control has not spoken anew of every output."""
+        return bool((self._held & self._live).any())
+
     def observe(self, commands: Commands, alive: bool, now_ns: int) -> None:
         """Control's commands and whether control lives, as of now.
 
@@ -203,6 +223,8 @@ class Outputs:
         self._bits[live] = commands.bits[live]
         self._drive[live] = commands.drive[live]
         self._known |= live
+        self._held &= ~(live & (~commands.drive | (version != self._held_version)))
+        self._told[:] = version
         moved = live & (version != self._version)
         self._version[moved] = version[moved]
         self._published[moved] = commands.publish_ns[
@@ -244,7 +266,7 @@ class Outputs:
             return []
         expired = (self._lost_ns >= 0) & (now_ns - self._lost_ns >= self._loss_delay)
         fallback = expired & self._loss_value
-        want = self._drive & (self._known | fallback) & ~(expired & self._loss_release)
+        want = self._drive & ((self._known & ~self._held) | fallback) & ~(expired & self._loss_release)
         bits = np.where(fallback, self._loss_bits, self._bits)
         same = self._fresh & (bits == self._back)
         self._settle(same, want)
@@ -258,7 +280,7 @@ class Outputs:
         refresh = np.where(self._refresh & want & self._fresh, self._written_ns + self._time, _NEVER)
         new = self._live & self._drive & (self._version != self._acted)
         once = fallback & self._drive & ~self._loss_done
-        shared = self._shared & self._fresh & ~same & (new | once)
+        shared = self._shared & self._fresh & ~same & ((new & ~self._held) | once)
         idle = self._pulse & (self._pulse_end < 0)
         press = self._live & self._drive & (self._version != self._seen) & (self._bits != 0)
         press &= now_ns - self._published <= PULSE_MAX_AGE_NS
@@ -281,6 +303,8 @@ class Outputs:
             else:
                 orders.append(Order(int(i), value, int(self._version[i]), "command"))
         orders.sort(key=self._urgency)
+        if orders:
+            self.next_ns = 0  # until they are done
         return orders
 
     def written(self, order: Order, result: int, now_ns: int) -> None:
@@ -314,7 +338,7 @@ class Outputs:
     def _first(self, commands: Commands, version: Bits) -> None:
         """Field has just started: nothing that was there before it is done again."""
         self._seen_any = True
-        self._seen[:] = version
+        self._seen[:] = self._held_version[:] = version
         adopted = self._shared & commands.drive
         self._acted[adopted] = version[adopted]
         self._drive[:] = commands.drive  # what a control that is dead now had said

@@ -116,6 +116,10 @@ class Session(Protocol):
         """Writes the heartbeat counter. Raises RefusedError or NoReplyError."""
         ...
 
+    async def read_counter(self, address: dict[str, Any]) -> int:
+        """Reads the heartbeat counter back. Raises RefusedError or NoReplyError."""
+        ...
+
 
 class Quantiser(Protocol):
     """Commands as the device would read them back."""

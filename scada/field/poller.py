@@ -19,6 +19,7 @@ from scada.clock import Clock
 from scada.field import commands
 from scada.field.commands import Commands, Order, Output, Outputs
 from scada.field.driver import NoReplyError, Quantiser, RefusedError, Session
+from scada.field.heartbeat import Heartbeat
 from scada.field.samples import Samples
 from scada.field.sleep import Sleeper
 from tags import quality, types
@@ -27,6 +28,10 @@ from tags.model import Device, Tag
 
 Event = Callable[..., None]
 WRITES_IN_A_ROW: Final = 8
+NOT_THERE: Final = frozenset({4, 5, 6, 10, 11})  # exceptions of a gateway, or of a device that is starting
+AWAY: Final = (quality.BAD_NO_COMMUNICATION, quality.BAD_DEVICE_FAILURE, quality.UNCERTAIN_LAST_USABLE)
+AWAY_MOST: Final = 600  # a register that refuses so often while others are read is none that tells anything
+NOTICE_NS: Final = 1_000_000_000  # so long control may take to notice that a device restarted
 _NEVER: Final = 2**62
 
 
@@ -58,6 +63,9 @@ class Poller:
         clock: Monotonic and UTC time.
         event: Called as `event(kind, **fields)` for connection changes and writes.
         start_ns: Delay before the first poll, so that devices do not bunch.
+        heartbeat: Of an earlier life of the service, or None.
+        noticed: Publishes the heartbeat: called whenever it was written, and before anything is read of a device that
+            has restarted.
     """
 
     def __init__(
@@ -69,6 +77,8 @@ class Poller:
         clock: Clock,
         event: Event,
         start_ns: int = 0,
+        heartbeat: Heartbeat | None = None,
+        noticed: Callable[[Heartbeat], None] | None = None,
     ) -> None:
         self.name = device.name
         self.connected = False
@@ -86,9 +96,13 @@ class Poller:
         self._tried = False
         self._alive = False
         self._writes = 0
-        self._counter = 0
         self._heartbeat = device.heartbeat
+        self._counter = heartbeat or Heartbeat()
+        self._noticed = noticed or (lambda _: None)
         self._beat_ns = 0
+        self._compare_first = False
+        self._away = 0
+        self._notice_ns = 0
 
         self._out = np.array([i for i, tag in enumerate(tags) if tag.owner is not None], np.intp)
         self._out_of = np.full(len(tags), -1, np.intp)
@@ -186,6 +200,7 @@ class Poller:
             "latency_p99": p99,
             "errors": link.errors,
             "good_age": (now_ns - link.good_ns) / 1e9 if link.good_ns else 0.0,
+            "restarts": self._counter.restarts,
         }
 
     def stop(self) -> None:
@@ -225,12 +240,20 @@ class Poller:
             group.next_ns = now + first + (phase if first else 0)
             group.position = 0
         self._beat_ns = now
+        self._compare_first = self._heartbeat is not None
 
     async def _step(self) -> None:
         """One request, or a sleep until the next is due."""
         now = self._clock.monotonic_ns()
+        if self._compare_first:  # before anything is written or read: is it the device that we knew?
+            self._compare_first = False
+            await self._compare(now)
+            return
         group = min(self._groups, key=_urgency, default=None)
         polling = group is not None and (group.position > 0 or group.next_ns <= now)
+        if self._notice_ns and (now >= self._notice_ns or not self._outputs.held):
+            self._notice_ns = 0
+        polling = polling and not self._notice_ns
         if now >= self._outputs.next_ns and not (polling and self._writes >= WRITES_IN_A_ROW):
             orders = self._outputs.due(now)
             self._samples.acted(self._out, self._outputs.aux, now)
@@ -245,7 +268,7 @@ class Poller:
             await self._poll(group, now)
         else:
             until = min(self._outputs.next_ns, group.next_ns if group else _NEVER)
-            if self._heartbeat and self._alive and self.armed:
+            if self._heartbeat:
                 until = min(until, self._beat_ns)
             await self._sleeper.until(until)
 
@@ -260,6 +283,9 @@ class Poller:
             return
         group.position = 0
         now = self._clock.monotonic_ns()
+        if self._away and await self._still_away(number, now):
+            group.next_ns = now + group.period_ns
+            return
         group.good_ns = now
         behind = now - group.next_ns
         group.next_ns += group.period_ns * (1 + max(0, behind) // group.period_ns)
@@ -269,6 +295,8 @@ class Poller:
         """Publishes a reading and shows the outputs in it to the state machine."""
         reading = self._session.reading(number, only)
         self._samples.take(reading, now)
+        if self._counter.trusted and not self._away:
+            self._away = int(np.isin(reading.status, AWAY).any())
         outs = self._out_of[reading.members]
         mine = np.flatnonzero(outs >= 0)
         if not len(mine):
@@ -278,6 +306,13 @@ class Poller:
             if self._tags[position].type == types.STRING:
                 bits[n] = _digest(reading.texts.get(int(position), ""))
         self._outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine]))
+
+    async def _still_away(self, number: int, now: int) -> bool:
+        """Somebody else answered for the device lately. Its values count when it has shown the heartbeat that we wrote."""
+        if np.isin(self._session.reading(number).status, AWAY).all():
+            return False  # Bad is what they are
+        await self._compare(now)
+        return bool(self._away or self._notice_ns)
 
     async def _write(self, order: Order) -> None:
         position = int(self._out[order.index])
@@ -320,26 +355,62 @@ class Poller:
         )
 
     def _beat_due(self, now: int) -> bool:
-        return bool(self._heartbeat) and self._alive and self.armed and now >= self._beat_ns
+        return bool(self._heartbeat) and now >= self._beat_ns
 
     async def _beat(self, now: int) -> None:
         heartbeat: Mapping[str, Any] = self._heartbeat or {}
-        self._counter = (self._counter + 1) & 0xFFFF
         self._beat_ns = now + int(heartbeat["every_ns"])
+        await self._compare(now)
+        if not (self._alive and self.armed):
+            return
+        first, value = not self._counter.written, self._counter.next
         try:
-            await self._session.write_counter(heartbeat["address"], self._counter)
+            await self._session.write_counter(heartbeat["address"], value)
+            self._counter.wrote()
             self._heard()
+        except NoReplyError:
+            self._counter.wrote()
+            raise
         except RefusedError as error:
-            if self._counter == 1:
+            if first:
                 self._event(
                     "write",
                     device=self.name,
                     path="",
-                    value=1,
+                    value=value,
                     result=error.code,
                     reason="heartbeat",
                     version=0,
                 )
+            return
+        finally:
+            self._noticed(self._counter)
+
+    async def _compare(self, now: int) -> None:
+        """Reads the heartbeat back: a device that has forgotten it has restarted."""
+        if not self._counter.written:
+            return
+        heartbeat: Mapping[str, Any] = self._heartbeat or {}
+        try:
+            value = await self._session.read_counter(heartbeat["address"])
+        except RefusedError as error:
+            if error.code in NOT_THERE and self._away < AWAY_MOST:
+                self._away += 1
+            else:
+                self._counter.unreadable()
+                self._away = 0
+            return
+        self._heard()
+        self._away = 0
+        if not self._counter.read(value):
+            return
+        self._outputs.restarted()
+        for group in self._groups:
+            group.next_ns, group.position = now, 0
+        # Control hears of it before it sees a value of after it, and its commands are for what was before.
+        self._noticed(self._counter)
+        self._notice_ns = self._clock.monotonic_ns() + NOTICE_NS
+        self._event("service", device=self.name, state="restarted")
 
     def _heard(self) -> None:
         if not self.connected:

@@ -15,11 +15,13 @@ import uvloop
 from scada import arming
 from scada.clock import Clock
 from scada.field.driver import Session
+from scada.field.heartbeat import Heartbeat
 from scada.field.poller import Poller
 from scada.field.samples import Samples
 from scada.field.sleep import Sleeper
 from scada.field.watch import Watch
 from scada.service import Service
+from tags import quality
 from tags.image import ImageReader
 from tags.model import DEVICE, Device, Tag
 from tags.slots import SlotReader
@@ -158,7 +160,24 @@ class Field:
             self._clock,
             self._service.event,
             start_ns=fastest * number // of,
+            heartbeat=self._known_heartbeat(device.name),
+            noticed=lambda counter: self._note_heartbeat(device.name, counter),
         )
+
+    def _known_heartbeat(self, name: str) -> Heartbeat | None:
+        """What an earlier life of this service knew of a device: its last word stands beside the count of restarts."""
+        publisher = self._service.publisher
+        row = publisher.rows.get(_restarts(name))
+        if row is None:
+            return None
+        return Heartbeat(int(publisher.image.value[row]), int(publisher.image.aux[row]))
+
+    def _note_heartbeat(self, name: str, counter: Heartbeat) -> None:
+        publisher, clock = self._service.publisher, self._clock
+        row = publisher.rows.get(_restarts(name))
+        if row is not None:
+            now = clock.monotonic_ns()
+            publisher.put_value(row, counter.restarts, quality.GOOD, clock.utc_ns(), now, counter.word)
 
     def _look_at_control(self, now_ns: int) -> None:
         alive = self._watch.tick(self._control.heartbeat, now_ns)
@@ -231,6 +250,10 @@ class Field:
     def _odd(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         del loop
         self._service.log.warning(str(context.get("message")), error=repr(context.get("exception")))
+
+
+def _restarts(device: str) -> str:
+    return f"system/{device}/restarts"
 
 
 def load_driver(name: str) -> Any:

@@ -95,6 +95,10 @@ DEVICE: Final = (
     Health("good_age", FLOAT64, "Since the last good reply", "s", 1.0, 1),
 )
 
+RESTARTS: Final = Health(
+    "restarts", INT64, "Times that it lost its power, seen by the heartbeat that it forgot"
+)
+
 SINK: Final = (
     Health("ok", BOOL, "Takes what it is sent"),
     Health("lag", FLOAT64, "Age of the oldest sample not yet delivered", "s", 5.0, 1),
@@ -137,7 +141,8 @@ def tags(
             _tag(f"system/control/tasks/{task}", "control", health, f"task {task}") for health in TASK
         )
     for device in devices:
-        yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in DEVICE)
+        table = DEVICE if device.heartbeat is None else (*DEVICE, RESTARTS)
+        yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in table)
     for sink in sinks:
         for health in SINK:
             named = replace(health, key=f"{sink}_{health.key}")

@@ -51,6 +51,7 @@ class Memory(SimCore):
         }
         self.refuse: set[tuple[str, int]] = set()
         self.refuse_writes = 0
+        self.refuse_reads = 0
         self.slow_s = 0.0
         self.writes: list[tuple[int, int, list[int]]] = []
         self.reads = 0
@@ -65,6 +66,8 @@ class Memory(SimCore):
             await asyncio.sleep(self.slow_s)  # the device takes its time
         name = _TABLES[func_code]
         table = self.tables[name]
+        if self.refuse_reads:
+            return ExcCodes(self.refuse_reads)
         if address + count > len(table) or any((name, address + i) in self.refuse for i in range(count)):
             return ExcCodes.ILLEGAL_ADDRESS
         return table[address : address + count]

@@ -616,3 +616,73 @@ class Anything(RuleBasedStateMachine):
 
 TestAnything = Anything.TestCase
 TestAnything.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+# --- a device that restarted ---
+
+
+def held_is(bench: Bench, held: bool) -> bool:
+    return bench.machine.held == held
+
+
+def test_after_a_restart_of_the_device_nothing_is_written_until_control_has_let_go() -> None:
+    """It holds zeros; what was meant for it before must not jump back into it."""
+    bench = Bench(valve(), valve(mode="refresh", time_ns=S), valve(mode="shared"))
+    for i in range(3):
+        bench.ask(i, 40.0)
+    assert len(bench.work()) == 3
+    bench.machine.restarted()
+    bench.device[:] = 0
+    bench.pass_time(5 * S)
+    assert held_is(bench, True)
+    assert bench.work() == []
+    bench.drive[:] = False
+    bench.look()
+    assert held_is(bench, False)
+    assert bench.work() == []
+    bench.ask(0, 0.0)
+    bench.ask(1, 1.0)
+    assert bench.work() == [(1, 1.0)]
+
+
+def test_a_command_given_anew_counts_after_a_restart_of_the_device() -> None:
+    """Control was killed meanwhile, or scans so fast that its letting go was not seen."""
+    bench = Bench(valve())
+    bench.ask(0, 40.0)
+    bench.work()
+    bench.machine.restarted()
+    bench.device[:] = 0
+    assert bench.work() == []
+    bench.ask(0, 3.0)
+    assert bench.work() == [(0, 3.0)]
+
+
+def test_a_start_that_waited_dies_with_the_power_of_the_device_and_a_stop_does_not() -> None:
+    bench = Bench(coil(), coil(stop=True))
+    bench.machine.link(False)
+    bench.ask(0, True)
+    bench.ask(1, True)
+    assert bench.work() == []
+    bench.machine.link(True)
+    bench.machine.restarted()
+    assert bench.work() == [(1, True)]
+    bench.pass_time(S)
+    assert bench.work() == [(1, False)]
+    bench.ask(0, True)
+    assert bench.work() == [(0, True)], "a new one is a new one"
+
+
+def test_a_loss_value_counts_also_in_a_device_that_restarted() -> None:
+    loss = valve(on_loss="value", loss_bits=to_bits("float64", 5.0), loss_delay_ns=10 * S)
+    bench = Bench(loss)
+    bench.ask(0, 40.0)
+    bench.work()
+    bench.alive = False
+    bench.look()
+    bench.machine.restarted()
+    bench.device[:] = 0
+    bench.pass_time(9 * S)
+    assert bench.work() == []
+    assert not bench.machine.held, "nobody is there to let go: polling must go on"
+    bench.pass_time(2 * S)
+    assert bench.work() == [(0, 5.0)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scada.field.heartbeat import KEEPS
 from tags import quality
 from tags.model import OnLoss, Site, Tag
 from tests.field.plc import Plc, plc
@@ -19,6 +20,7 @@ from tests.support.site import make_site
 from tests.support.wait import wait_for
 
 LEVEL, OUT, START = "tank1/LT-101", "tank1/LV-101/OUT", "tank1/P-101/START"
+RESTARTS = "system/PLC1/restarts"
 Start = Callable[..., Plant]
 
 
@@ -58,6 +60,12 @@ def with_heartbeat(site: Site) -> Site:
     return dataclasses.replace(
         site, devices=tuple(dataclasses.replace(d, heartbeat=beat) for d in site.devices)
     )
+
+
+def with_restarts(site: Site) -> Site:
+    row = len(site.of_writer("field"))
+    tag = Tag(id=900, path=RESTARTS, type="int64", kind="system", writer="field", row=row)
+    return dataclasses.replace(site, tags=tuple(sorted((*site.tags, tag), key=lambda t: (t.writer, t.row))))
 
 
 def test_values_health_and_arming(water: Plc, start: Start) -> None:
@@ -161,6 +169,62 @@ def test_control_freezes_and_the_output_does_what_it_declares(water: Plc, start:
     plant.freeze_control(False)
     plant.until(OUT, 40.0)
     wait_for(lambda: water.get("holding", 100) != still, what="heartbeat again")
+
+
+@pytest.mark.parametrize("way", ["behind a gateway", "reconnects at once", "field is killed meanwhile"])
+def test_a_plc_that_lost_its_power_is_noticed_and_gets_nothing_of_before(
+    water: Plc, start: Start, way: str
+) -> None:
+    """However short it was: the heartbeat that it forgot tells."""
+    plant = start(with_restarts(with_heartbeat(make_site())), water.port)
+    plant.arm("PLC1")
+    plant.command(OUT, 40.0)
+    plant.until(OUT, 40.0)
+    wait_for(lambda: water.get("holding", 100) > KEEPS + 1, what="heartbeat in the PLC")
+    assert plant.value(RESTARTS) == 0
+    if way == "reconnects at once":
+        water.kill()
+    elif way == "field is killed meanwhile":
+        plant.kill()
+    else:
+        water.memory.refuse_writes = water.memory.refuse_reads = 11  # nobody behind me
+        plant.until_status(OUT, quality.BAD_NO_COMMUNICATION)
+    writes = len([w for w in water.memory.writes if w[1] == 0])
+    water.set("holding", 0, *[0] * 101)
+    if way == "reconnects at once":
+        water.start()
+    elif way == "field is killed meanwhile":
+        plant.start()
+    else:
+        water.memory.refuse_writes = water.memory.refuse_reads = 0
+    plant.until(RESTARTS, 1)
+    plant.until(OUT, 0.0)
+    wait_for(lambda: water.get("holding", 100) != 0, what="the heartbeat goes on")
+    assert len([w for w in water.memory.writes if w[1] == 0]) == writes
+    plant.command(OUT, 40.0, drive=False)
+    plant.command(OUT, 0.5)
+    plant.until(OUT, 0.5)
+    plant.kill()
+    plant.start()
+    plant.until(OUT, 0.5)
+    plant.until(RESTARTS, 1)
+
+
+def test_a_plc_that_was_only_away_has_not_restarted(water: Plc, start: Start) -> None:
+    plant = start(with_restarts(with_heartbeat(make_site())), water.port)
+    plant.arm("PLC1")
+    plant.command(OUT, 40.0)
+    plant.until(OUT, 40.0)
+    wait_for(lambda: water.get("holding", 100) > KEEPS + 1, what="heartbeat in the PLC")
+    water.kill()
+    plant.until_status(OUT, quality.BAD_NO_COMMUNICATION)
+    water.start()
+    plant.until(OUT, 40.0)
+    still = water.get("holding", 100)
+    wait_for(lambda: water.get("holding", 100) > still + 2, what="the heartbeat goes on")
+    assert plant.value(RESTARTS) == 0
+    water.set("holding", 0, 0)
+    plant.until(OUT, 40.0)
 
 
 def test_a_pulse_is_pressed_and_released_once(water: Plc, start: Start) -> None:

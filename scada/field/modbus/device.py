@@ -106,6 +106,18 @@ class ModbusDevice:
             self.link.prepare(wire.write_register(address["offset"], value.to_bytes(2, "big")))
         )
 
+    async def read_counter(self, address: dict[str, Any]) -> int:
+        """Reads the heartbeat counter back, 0 … 65535.
+
+        Raises:
+            RefusedError: The device refused it.
+            NoReplyError: No right reply.
+        """
+        data = await self.link.ask(
+            self.link.prepare(wire.read(plan.Request("holding", address["offset"], 1, ())))
+        )
+        return int.from_bytes(data[1:3], "big")
+
     def point(self, position: int) -> Point:
         """Address and type of a tag."""
         return self._points[position]
