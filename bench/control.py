@@ -20,7 +20,7 @@ import orjson
 from bench.harness import Results
 from scada.blocks.base import Tick
 from scada.control import realtime
-from scada.scan import Inputs, Program, State, build, record, retain, start, step
+from scada.scan import Inputs, Program, State, build, retain, start, step
 from tags.model import Block, OnLoss, Site, Tag, Write
 from tests.support.site import make_site
 
@@ -172,13 +172,6 @@ def main() -> None:
         "<= 20000",
     )
     results.add("… its size", len(payload) / 1e3, "kB")
-    inputs = small.inputs()
-    tick = Tick(1, 1, SECOND // 10, 0)
-    began = time.perf_counter()
-    for _ in range(100):
-        record.scan_records(inputs, [], tick, None)
-    results.add("recording of a scan with 201 samples", (time.perf_counter() - began) * 1e4, "us", "<= 500")
-
     children = {
         kind: subprocess.Popen([sys.executable, "-m", "bench.control", kind], stdout=subprocess.PIPE)
         for kind in ("fifo", "plain", "asyncio")

@@ -346,6 +346,28 @@ class Alarms:
         """
         return shown(self._by_path[path].bits)
 
+    def adopt(self, other: Alarms, signals: Signals) -> None:
+        """Goes on where the alarms of another program are, for those that both have; the rest is looked at anew.
+
+        Args:
+            other: Between two scans.
+            signals: Of the scan that these are in.
+        """
+        self._values, self._statuses = self._picked(signals)
+        self._first, self._steps = other._first, other._steps
+        for i, alarm in enumerate(self._all):
+            old = other._by_path.get(alarm.model.path)
+            if old is None or old.kind != alarm.kind:
+                self._timing[i] = None
+                continue
+            alarm.bits, alarm.active, alarm.down = old.bits, old.active, old.down
+            alarm.unless_on, alarm.elapsed_ns = old.unless_on and alarm.unless is not None, old.elapsed_ns
+            if alarm.elapsed_ns >= 0 or (old.model.limit, old.model.tag) != (
+                alarm.model.limit,
+                alarm.model.tag,
+            ):
+                self._timing[i] = None
+
     def retained(self) -> dict[str, int]:
         """States that are not normal, by path; + `UNLESS` while the alarm's `unless` is what suppresses it."""
         return {a.model.path: a.bits + (UNLESS if a.unless_on else 0) for a in self._all if a.bits}

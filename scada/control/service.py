@@ -11,12 +11,11 @@ from scada.control.civil import Civil
 from scada.control.gather import Gather
 from scada.control.mailbox import Mailbox
 from scada.control.publish import Output
-from scada.requests import Request
-from scada.scan import Inputs, Writes, build, record, start, step
+from scada.control.tape import Tape
+from scada.scan import Inputs, Writes, build, start, step
 from scada.scan.program import Program
 from scada.service import Service
 from scada.service.service import private_memory
-from tags.events import EventWriter
 from tags.quality import GOOD
 from tags.types import BOOL, FLOATS
 
@@ -25,6 +24,7 @@ COLLECT_NS: Final = 30_000_000_000
 COLLECT_SLACK_NS: Final = 20_000_000
 COMPLAIN_NS: Final = 60_000_000_000
 CLOCK_STEP_NS: Final = 500_000_000
+UTC_STEP_NS: Final = 1000  # no clock is better; a recording is smaller
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,9 +56,15 @@ class Loop:
         self._mailbox = Mailbox(data.control_socket)
         self._output = Output(self._program, service.publisher)
         self._keeper = keeper.Keeper(data, service.epoch)
-        self._record = EventWriter.open(data.record_ring, service.epoch)
-        for part in record.start_records(self._program, retained, utc_ns, manual=manual):
-            self._record.append(part)
+        self._tape = Tape(
+            data.record_ring,
+            service.epoch,
+            self._program,
+            self._state,
+            utc_ns,
+            manual=manual,
+            complain=lambda what: service.log.warning("the recording has a gap", error=what),
+        )
         self._health = Health(self._program)
         self._versions: list[tuple[int, int]] = []
         self._complained_ns = -COMPLAIN_NS
@@ -97,7 +103,7 @@ class Loop:
 
     def _scan(self, now_ns: int, periods: int) -> None:
         service, program, state = self._service, self._program, self._state
-        utc_ns = service.clock.utc_ns()
+        utc_ns = service.clock.utc_ns() // UTC_STEP_NS * UTC_STEP_NS
         service.beat()
         tick = self._civil.tick(state.scans + 1, periods, utc_ns)
         requests, faults = self._mailbox.receive()
@@ -116,7 +122,7 @@ class Loop:
             service.log.warning(
                 f"{writer} is silent: its tags are not believed" if silent else f"{writer} is back"
             )
-        self._note(inputs, requests, tick)
+        self._tape.note(state, inputs, requests, tick, writes)
         try:
             self._keeper.keep(program, state, writes, utc_ns, now_ns)
         except ValueError as error:
@@ -130,11 +136,6 @@ class Loop:
         if abs(stepped_ns) > CLOCK_STEP_NS:
             self._output.tell([{"kind": "clock", "t": utc_ns, "stepped_ns": stepped_ns}])
 
-    def _note(self, inputs: Inputs, requests: list[Request], tick: Any) -> None:
-        check = record.checksum(self._state) if self._state.scans % record.CHECK_EVERY == 0 else None
-        for part in record.scan_records(inputs, requests, tick, check):
-            self._record.append(part)
-
     def close(self) -> None:
         """A planned stop: outputs hold, the state is kept."""
         clock = self._service.clock
@@ -143,7 +144,7 @@ class Loop:
         self._mailbox.close()
         self._gather.close()
         self._keeper.close()
-        self._record.close()
+        self._tape.close()
 
 
 class Health:

@@ -44,6 +44,10 @@ class Inbox:
         """True when the request of this id waits for its turn."""
         return id_ in self._ids
 
+    def waiting(self) -> list[Request]:
+        """Those that have not had their turn, as they came."""
+        return [request for _, request in self._waiting]
+
     def put(self, request: Request) -> bool:
         """Takes a request in.
 

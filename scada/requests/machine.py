@@ -264,6 +264,10 @@ class Ledger:
         if any(entry.status in FINAL for entry in self.open):
             self.open = [entry for entry in self.open if entry.status not in FINAL]
 
+    def everything(self) -> list[dict[str, Any]]:
+        """The recorded outcomes, rejections too, each kind oldest first."""
+        return [*self._outcomes.values(), *self._rejected.values()]
+
     def outcomes(self) -> list[dict[str, Any]]:
         """The recorded outcomes but rejections, oldest first."""
         return list(self._outcomes.values())

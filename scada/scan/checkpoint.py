@@ -70,7 +70,7 @@ def _attributes(kind: type) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if name not in without}))
 
 
-def _members(thing: Any) -> Iterator[tuple[str, Any]]:
+def members(thing: Any) -> Iterator[tuple[str, Any]]:
     """Attributes of an object, in a fixed order."""
     kind: Any = type(thing)
     for name in _attributes(kind):
@@ -101,28 +101,31 @@ class Objects:
 
     Attributes:
         by_name: In a fixed order.
+        root: By name: the path of the block that each is part of, or "".
     """
 
     def __init__(self, state: State) -> None:
         self.by_name: dict[str, Any] = {}
+        self.root: dict[str, str] = {}
         self._names: dict[int, str] = {}
         for block in state.blocks:
-            self._add(block, block.path)
+            self._add(block, block.path, block.path)
         for output in state.outputs:
-            self._add(output, f"output {output.plan.tag.path}")
-        self._add(state, "state")
+            self._add(output, f"output {output.plan.tag.path}", "")
+        self._add(state, "state", "")
         for name in list(self.by_name):
             self._walk(name)
 
     def __contains__(self, thing: object) -> bool:
         return id(thing) in self._names
 
-    def _add(self, thing: Any, name: str) -> None:
+    def _add(self, thing: Any, name: str, root: str) -> None:
         self.by_name[name] = thing
+        self.root[name] = root
         self._names[id(thing)] = name
 
     def _walk(self, name: str) -> None:
-        todo = [(f"{name}.{key}", value) for key, value in _members(self.by_name[name])]
+        todo = [(f"{name}.{key}", value) for key, value in members(self.by_name[name])]
         while todo:
             where, thing = todo.pop(0)
             if type(thing) in _PLAIN or id(thing) in self._names:
@@ -132,8 +135,8 @@ class Objects:
             elif isinstance(thing, list | tuple | deque):
                 todo += [(f"{where}[{n}]", value) for n, value in enumerate(thing)]
             elif _is_object(thing):
-                self._add(thing, where)
-                todo += [(f"{where}.{key}", value) for key, value in _members(thing)]
+                self._add(thing, where, self.root[name])
+                todo += [(f"{where}.{key}", value) for key, value in members(thing)]
 
 
 # ---- values ---------------------------------------------------------------------------------------------------------
@@ -172,7 +175,7 @@ def _encode(value: Any, names: Objects) -> Any:
     if kind is Plan:
         return {"P": value.row}
     if kind.__name__ in VALUES and VALUES[kind.__name__] is kind:
-        return {"o": kind.__name__, "v": {name: _encode(one, names) for name, one in _members(value)}}
+        return {"o": kind.__name__, "v": {name: _encode(one, names) for name, one in members(value)}}
     if isinstance(value, _PROGRAM):
         raise _NotStateError
     if _is_object(value):
@@ -236,7 +239,7 @@ class _Decoder:
         return made
 
 
-def _put(thing: Any, name: str, value: Any) -> None:
+def put(thing: Any, name: str, value: Any) -> None:
     """Sets an attribute; a container stays the one that others may know too."""
     there = getattr(thing, name, None)
     if type(there) is type(value) and there is not None:
@@ -286,7 +289,7 @@ def head(program: Program, state: State) -> dict[str, Any]:
 
 def _members_of(where: str, thing: Any, objects: Objects) -> dict[str, Any]:
     found = {}
-    for name, value in _members(thing):
+    for name, value in members(thing):
         try:
             found[name] = _encode(value, objects)
         except _NotStateError:
@@ -319,7 +322,7 @@ def load(program: Program, found: Mapping[str, Any]) -> State:
         thing = objects[name]
         for attribute, value in members.items():
             try:
-                _put(thing, attribute, decoder.value(value))
+                put(thing, attribute, decoder.value(value))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 raise CheckpointError(
                     f"{name}.{attribute} of the checkpoint cannot be read: {error}"
@@ -374,7 +377,7 @@ class Taker:
         """Names of attributes that are copied as they are, how, and the names of the others."""
         plain: list[str] = []
         other: list[str] = []
-        for name, value in _members(thing):
+        for name, value in members(thing):
             try:
                 _encode(value, self._objects)
             except _NotStateError:

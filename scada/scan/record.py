@@ -1,180 +1,455 @@
-"""The recording of what a scan was given, and its replay.
+"""What the scan says to its recording: records for a ring, and back.
 
-A record holds one scan: tick, samples, what the field acted on, versions, requests; and now and then a checksum of
-the state after it. The first record of a start holds what `start` was given. Records are JSON behind one letter, so
-that they can be read with any tool; the historian compresses them. An event ring takes 60 KB a record: longer JSON is
-begun in records `C`, whatever was asked for in the scan.
+Each scan is one record `T`: tick, samples, what the field acted on, versions, requests, and one byte for each of
+control's tags that the scan wrote (`told`), so that a replay that comes out otherwise knows at once where; now and then
+also a checksum of everything (`checksum`). A record `S` is a start of control, records `K` are the parts of a
+checkpoint (`scada.scan.checkpoint`). An event ring takes 60 KB a record: what is longer begins in records `C`.
+
+A record `T` is a head of fixed size, then columns, then JSON for what is rare: texts, requests, civil time when it does
+not follow from the last scan. All numbers are little-endian.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import marshal
+import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from scada.blocks.base import Tick
 from scada.requests import Request
 from scada.requests.message import from_json
 from scada.scan.program import Program
-from scada.scan.start import start
-from scada.scan.state import Inputs, State
-from scada.scan.step import step
+from scada.scan.state import Inputs, State, Writes
+from tags.types import STRING, to_bits
 
-CHECK_EVERY: Final = 100  # scans between two checksums
-_PART_BYTES: Final = 50_000
-_SAMPLES_MAX: Final = 500  # of one record: an event ring takes 60 KB
+VERSION: Final = 2
+CHECK_EVERY: Final = 100  # scans between two checksums of everything
+PART_BYTES: Final = 50_000
+HEAD: Final = struct.Struct("<QIqIIIII")
+"""Number, periods, UTC ns; then how many samples, acted, versions and bytes of `told` and of JSON."""
 
-
-class ReplayError(Exception):
-    """A recording that does not continue, or that this program does not repeat."""
-
-
-def start_records(program: Program, retained: Any, utc_ns: int, *, manual: bool) -> list[bytes]:
-    """The records of a start: the retained state in parts `R`, then the start `S`."""
-    kept = orjson.dumps(retained)
-    parts = [b"R" + kept[at : at + _PART_BYTES] for at in range(0, len(kept), _PART_BYTES)]
-    return [*parts, b"S" + orjson.dumps({"digest": program.site.digest, "utc_ns": utc_ns, "manual": manual})]
+_DAY: Final = 86_400
+_FIRST_DAY: Final = dt.date(1970, 1, 1).toordinal()
+_DOUBLE: Final = struct.Struct("<d")
+_LONG: Final = struct.Struct("<Q")
+_U64: Final = 2**64 - 1
 
 
-def scan_records(inputs: Inputs, requests: Sequence[Request], tick: Tick, check: int | None) -> list[bytes]:
-    """The records of one scan: samples `P` when there are many, then the scan `T`; none longer than a ring takes.
+class RecordError(ValueError):
+    """A record that cannot be read."""
 
-    Args:
-        inputs: Given to the step.
-        requests: Given to the step.
-        tick: Given to the step.
+
+class Start(NamedTuple):
+    """Control started.
+
+    Attributes:
+        digest: Of the compiled site.
+        utc_ns: When.
+        manual: In Manual, because it crashed again and again.
+    """
+
+    digest: str
+    utc_ns: int
+    manual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one scan was given, and what it said.
+
+    Attributes:
+        tick: Its time.
+        inputs: What was new.
+        requests: What came.
+        told: One byte for each of control's tags that it wrote, rising by slot.
         check: `checksum` of the state after it, or None.
     """
-    samples = inputs.samples
-    parts = []
-    while len(samples) > _SAMPLES_MAX:
-        parts += _split(b"P", orjson.dumps(_packed(samples[:_SAMPLES_MAX], tick.utc_ns)))
-        samples = samples[_SAMPLES_MAX:]
-    body: list[Any] = [
-        [
-            tick.number,
-            tick.periods,
-            tick.utc_ns,
+
+    tick: Tick
+    inputs: Inputs
+    requests: list[Request]
+    told: bytes
+    check: int | None
+
+
+Item = Start | Mapping[str, Any] | Scan
+"""A start, a part of a checkpoint (`checkpoint.Taker`), or a scan."""
+
+
+# ---- what a scan said -----------------------------------------------------------------------------------------------
+
+
+def written(writes: Writes) -> list[int]:
+    """Slots of control's tags that a scan wrote, rising."""
+    if writes.flags or writes.renew:
+        return sorted({*writes.slots, *writes.flags, *writes.renew})
+    return writes.slots
+
+
+def told(program: Program, state: State, writes: Writes) -> bytes:
+    """One byte for each tag that a scan wrote (`written`): another value, status or drive flag gives another byte.
+
+    Two different values share a byte once in 256 times; `checksum` sees what slips through.
+    """
+    rows = written(writes)
+    if not rows:
+        return b""
+    value, status, drive, slots = state.signals.value, state.signals.status, state.drive, program.slots
+    bits = [
+        zlib.crc32(value[row].encode()) if slots[row].type == STRING else to_bits(slots[row].type, value[row])
+        for row in rows
+    ]
+    statuses = [status[row] | (1 << 40 if drive.get(row) else 0) for row in rows]
+    return digest(np.array(rows, np.uint64), np.array(bits, np.uint64), np.array(statuses, np.uint64))
+
+
+def digest(
+    rows: npt.NDArray[np.uint64], bits: npt.NDArray[np.uint64], statuses: npt.NDArray[np.uint64]
+) -> bytes:
+    """The bytes of `told` from columns: multiplicative hashing (Knuth, TAOCP 3, 6.4), so every bit counts."""
+    mixed = bits ^ (statuses * np.uint64(0xC2B2AE3D27D4EB4F)) ^ (rows * np.uint64(0xD6E8FEB86659FD93))
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    return bytes((mixed >> np.uint64(56)).astype(np.uint8))
+
+
+def checksum(state: State) -> int:
+    """CRC-32 of everything that a scan decides: values, statuses, times, drive flags, commands; equal sums, equal bits."""
+    signals, outs = state.signals, state.context.outputs
+    decided = (
+        signals.value, list(signals.status), list(signals.time_ns), list(state.drive.items()), outs.applied,
+        list(outs.tracking),
+    )  # fmt: skip
+    try:
+        return zlib.crc32(marshal.dumps(decided, 2))
+    except ValueError:  # a value of no plain type
+        return zlib.crc32(repr(decided).encode())
+
+
+# ---- to the ring ----------------------------------------------------------------------------------------------------
+
+
+def start_record(program: Program, utc_ns: int, *, manual: bool) -> bytes:
+    """The record of a start; a checkpoint follows it."""
+    body = {"version": VERSION, "digest": program.site.digest, "utc_ns": utc_ns, "manual": manual}
+    return b"S" + orjson.dumps(body)
+
+
+def checkpoint_records(part: Mapping[str, Any]) -> list[bytes]:
+    """The records of one part of a checkpoint."""
+    return split(b"K", orjson.dumps(part))
+
+
+def split(kind: bytes, data: bytes) -> list[bytes]:
+    """One record, or as many beginnings `C` before it as its length needs."""
+    last = max(0, len(data) - 1) // PART_BYTES * PART_BYTES
+    begun = [b"C" + data[at : at + PART_BYTES] for at in range(0, last, PART_BYTES)]
+    return [*begun, kind + data[last:]]
+
+
+class Encoder:
+    """Makes the records of scans.
+
+    Args:
+        program: What runs.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._types = [tag.type for tag in program.slots]
+        self._civil = Civil()
+
+    def restart(self) -> None:
+        """What follows must be readable without what was before: at a checkpoint."""
+        self._civil = Civil()
+
+    def scan(
+        self, inputs: Inputs, requests: Sequence[Request], tick: Tick, told: bytes, check: int | None
+    ) -> list[bytes]:
+        """The records of one scan.
+
+        Args:
+            inputs: Given to the step.
+            requests: Given to the step.
+            tick: Given to the step.
+            told: `told` after it.
+            check: `checksum` of the state after it, or None.
+        """
+        rare: dict[str, Any] = {}
+        columns = self._samples(inputs, rare)
+        count = len(columns[0]) // 4
+        if requests:
+            rare["requests"] = [request.to_json() for request in requests]
+        if check is not None:
+            rare["check"] = check
+        if not self._civil.follows(tick):
+            rare["civil"] = self._civil.learn(tick)
+        extra = orjson.dumps(rare) if rare else b""
+        acted, versions = inputs.acted, inputs.versions
+        head = HEAD.pack(
+            tick.number, tick.periods, tick.utc_ns, count, len(acted), len(versions), len(told), len(extra)
+        )
+        return split(b"T", b"".join((head, *columns, _pairs(acted), _pairs(versions), told, extra)))
+
+    def _samples(self, inputs: Inputs, rare: dict[str, Any]) -> tuple[bytes, bytes, bytes, bytes]:
+        """Columns of slots, statuses, times and value bits; texts go into `rare`."""
+        slots, statuses, times, bits = [], [], [], []
+        types = self._types
+        for slot, value, status, time_ns in inputs.samples:
+            if types[slot] == STRING:
+                rare.setdefault("texts", []).append((slot, value, status, time_ns))
+                continue
+            slots.append(slot)
+            statuses.append(status)
+            times.append(time_ns)
+            if type(value) is float:
+                bits.append(_LONG.unpack(_DOUBLE.pack(value))[0])
+            else:
+                bits.append(to_bits(types[slot], value))
+        columns = [
+            np.array(slots, np.uint32).tobytes(),
+            np.array(statuses, np.uint32).tobytes(),
+            np.array(times, np.int64).tobytes(),
+            np.array(bits, np.uint64).tobytes(),
+        ]
+        for batch in getattr(inputs, "batches", ()):
+            values = batch.values
+            wide = values.astype(np.uint64) if values.dtype == np.bool_ else values.view(np.uint64)
+            columns[0] += batch.slots.astype(np.uint32).tobytes()
+            columns[1] += batch.status.astype(np.uint32).tobytes()
+            columns[2] += batch.time_ns.astype(np.int64).tobytes()
+            columns[3] += wide.tobytes()
+        return columns[0], columns[1], columns[2], columns[3]
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> bytes:
+    return np.array(pairs, np.uint64).tobytes() if pairs else b""
+
+
+class Civil:
+    """Civil time of one scan after the other: it follows from UTC, but where the zone's offset or database changes."""
+
+    def __init__(self) -> None:
+        self.offset: int | None = None
+        self.tz_version = ""
+        self._day, self._date, self._weekday = -(10**9), "", 0
+
+    def at(self, utc_ns: int) -> tuple[int, int, str, str]:
+        """Weekday, second of the day, date and version as they follow; only with an `offset`."""
+        assert self.offset is not None
+        day, second = divmod(utc_ns // 1_000_000_000 + self.offset, _DAY)
+        if day != self._day:
+            date = dt.date.fromordinal(_FIRST_DAY + day)
+            self._day, self._date, self._weekday = day, date.isoformat(), date.weekday()
+        return self._weekday, second, self._date, self.tz_version
+
+    def follows(self, tick: Tick) -> bool:
+        """True when `at` would say the same."""
+        return self.offset is not None and self.at(tick.utc_ns) == (
             tick.weekday,
             tick.second_of_day,
             tick.date,
             tick.tz_version,
-        ],
-        _packed(samples, tick.utc_ns),
-        inputs.acted,
-        inputs.versions,
-        [request.to_json() for request in requests],
-        check,
-    ]
-    return parts + _split(b"T", orjson.dumps(body))
+        )
+
+    def learn(self, tick: Tick) -> list[Any]:
+        """Takes over a civil time that does not follow; as JSON for `teach`."""
+        civil = [tick.weekday, tick.second_of_day, tick.date, tick.tz_version]
+        self.teach(civil, tick.utc_ns)
+        return civil
+
+    def teach(self, civil: Sequence[Any], utc_ns: int) -> None:
+        """Takes over what `learn` said."""
+        self.tz_version = str(civil[3])
+        self.offset = None
+        try:
+            day = dt.date.fromisoformat(civil[2]).toordinal() - _FIRST_DAY
+        except ValueError:
+            return  # a test without a calendar
+        self.offset = day * _DAY + int(civil[1]) - utc_ns // 1_000_000_000
 
 
-def _split(kind: bytes, data: bytes) -> list[bytes]:
-    """One record, or as many beginnings `C` before it as its length needs."""
-    last = max(0, len(data) - 1) // _PART_BYTES * _PART_BYTES
-    begun = [b"C" + data[at : at + _PART_BYTES] for at in range(0, last, _PART_BYTES)]
-    return [*begun, kind + data[last:]]
+# ---- from the ring --------------------------------------------------------------------------------------------------
 
 
-def _packed(samples: Sequence[tuple[int, Any, int, int]], utc_ns: int) -> list[list[Any]]:
-    """Samples by status and age: `[age ns, status, slot, value, slot, value, …]`; a poll gives many of one time."""
-    groups: dict[tuple[int, int], list[Any]] = {}
-    for slot, value, status, time_ns in samples:
-        key = (utc_ns - time_ns, status)
-        group = groups.get(key)
-        if group is None:
-            groups[key] = group = [*key]
-        group += (slot, value)
-    return list(groups.values())
-
-
-def _unpacked(groups: list[list[Any]], utc_ns: int) -> list[tuple[int, Any, int, int]]:
-    return [
-        (group[n], group[n + 1], group[1], utc_ns - group[0])
-        for group in groups
-        for n in range(2, len(group), 2)
-    ]
-
-
-def checksum(state: State) -> int:
-    """CRC-32 of everything that a scan decides: values, statuses, times, drive flags, commands.
-
-    The shortest text of a float is exact, so equal sums mean equal bits.
-    """
-    signals, outs = state.signals, state.context.outputs
-    decided = (signals.value, signals.status, signals.time_ns, state.drive, outs.applied, outs.tracking)
-    return zlib.crc32(repr(decided).encode())
-
-
-class Replay:
-    """Repeats a recording.
-
-    Args:
-        program: Of the same site, from the same files.
+class Raw(NamedTuple):
+    """A record `T`, taken apart but not made into objects: what is packed and unpacked in bulk.
 
     Attributes:
-        state: After the last scan that was repeated; None before the first.
-        checked: Number of checksums that agreed.
+        number: Of the scan.
+        periods: Whole periods since the last one.
+        utc_ns: ns UTC.
+        slots: Of the samples, shape (n,).
+        statuses: Shape (n,).
+        times: Source time, ns UTC, shape (n,).
+        bits: Value bits, shape (n,).
+        acted: Rows and `aux`, shape (k, 2).
+        versions: Rows and versions, shape (m, 2).
+        told: See `Scan`.
+        extra: JSON, or empty.
+    """
+
+    number: int
+    periods: int
+    utc_ns: int
+    slots: npt.NDArray[np.uint32]
+    statuses: npt.NDArray[np.uint32]
+    times: npt.NDArray[np.int64]
+    bits: npt.NDArray[np.uint64]
+    acted: npt.NDArray[np.uint64]
+    versions: npt.NDArray[np.uint64]
+    told: bytes
+    extra: bytes
+
+
+def raw(body: bytes) -> Raw:
+    """Takes a record `T` apart.
+
+    Args:
+        body: Without its letter, with what was in records `C` before it.
+
+    Raises:
+        RecordError: It is damaged.
+    """
+    try:
+        number, periods, utc_ns, count, acted, versions, length, extra = HEAD.unpack_from(body)
+        at = HEAD.size
+        columns: list[npt.NDArray[Any]] = []
+        for kind, size in (
+            (np.uint32, count),
+            (np.uint32, count),
+            (np.int64, count),
+            (np.uint64, count),
+            (np.uint64, 2 * acted),
+            (np.uint64, 2 * versions),
+        ):
+            columns.append(np.frombuffer(body, kind, size, at))
+            at += columns[-1].nbytes
+        if len(body) != at + length + extra:
+            raise RecordError("a record of another length than it says")
+    except (struct.error, ValueError) as error:
+        raise RecordError(f"a record cannot be read: {error}") from None
+    slots, statuses, times, bits, pairs, more = columns
+    return Raw(
+        number, periods, utc_ns, slots, statuses, times, bits, pairs.reshape(-1, 2), more.reshape(-1, 2),
+        body[at : at + length], body[at + length :],
+    )  # fmt: skip
+
+
+class Decoder:
+    """Makes scans of records again.
+
+    Args:
+        program: Of the recording.
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.state: State | None = None
-        self.checked = 0
+        self._period_ns = program.site.scan_ns
+        kinds = {"float32": 2, "float64": 2, "bool": 1, "uint64": 3}
+        self._kinds = [kinds.get(tag.type, 0) for tag in program.slots]
+        self._civil = Civil()
 
-    def run(self, records: Iterable[bytes]) -> Iterator[tuple[Tick, list[dict[str, Any]]]]:
-        """Repeats scan by scan.
-
-        Args:
-            records: In order, from the record of a start on.
-
-        Yields:
-            Tick and events of each scan; `state` then shows the rest.
+    def scan(self, one: Raw) -> Scan:
+        """One scan.
 
         Raises:
-            ReplayError: It begins in the middle, belongs to another site, or a checksum differs.
+            RecordError: It does not fit the program.
         """
-        parts: list[Any] = []
-        kept = begun = b""
-        for record in records:
-            kind = record[:1]
-            if kind == b"R":
-                kept += record[1:]
-                continue
-            if kind == b"C":
-                begun += record[1:]
-                continue
-            body, begun = orjson.loads(begun + record[1:]), b""
-            if kind == b"S":
-                self._start(body, kept)
-                parts, kept = [], b""
-            elif self.state is None:
-                raise ReplayError("the recording does not begin with a start of control")
-            elif kind == b"P":
-                parts += body
-            elif kind == b"T":
-                yield self._scan(parts, body)
-                parts = []
+        try:
+            return self._scan(one)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise RecordError(f"scan {one.number} cannot be read: {error}") from None
 
-    def _start(self, body: dict[str, Any], kept: bytes) -> None:
-        if body["digest"] != self.program.site.digest:
-            raise ReplayError(f"the recording is of another version of the site ({body['digest'][:12]}…)")
-        if not kept:
-            raise ReplayError("the recording does not begin with the whole start of control")
-        self.state = start(self.program, orjson.loads(kept), utc_ns=body["utc_ns"], manual=body["manual"])
+    def _scan(self, one: Raw) -> Scan:
+        rare = orjson.loads(one.extra) if one.extra else {}
+        civil = rare.get("civil")
+        if civil is not None:
+            self._civil.teach(civil, one.utc_ns)
+        elif self._civil.offset is not None:
+            civil = self._civil.at(one.utc_ns)
+        else:
+            raise RecordError("it has no civil time")
+        tick = Tick(one.number, one.periods, self._period_ns, one.utc_ns, *civil)
+        samples = self._samples(one)
+        samples += [(slot, value, status, time_ns) for slot, value, status, time_ns in rare.get("texts", ())]
+        acted: list[Any] = one.acted.tolist()
+        versions: list[Any] = one.versions.tolist()
+        inputs = Inputs(samples, [(row, aux) for row, aux in acted], [(row, own) for row, own in versions])
+        requests = [from_json(found) for found in rare.get("requests", ())]
+        return Scan(tick, inputs, requests, one.told, rare.get("check"))
 
-    def _scan(self, parts: list[Any], body: list[Any]) -> tuple[Tick, list[dict[str, Any]]]:
-        assert self.state is not None
-        number, periods, utc_ns, weekday, second, date, tz_version = body[0]
-        tick = Tick(number, periods, self.program.site.scan_ns, utc_ns, weekday, second, date, tz_version)
-        inputs = Inputs(_unpacked(parts + body[1], utc_ns), body[2], body[3])
-        self.state, _, events = step(
-            self.program, self.state, inputs, [from_json(one) for one in body[4]], tick
+    def _samples(self, one: Raw) -> list[tuple[int, Any, int, int]]:
+        kinds = self._kinds
+        bits = one.bits
+        rows = zip(
+            one.slots.tolist(),
+            bits.view(np.float64).tolist(),
+            bits.view(np.int64).tolist(),
+            one.statuses.tolist(),
+            one.times.tolist(),
+            strict=True,
         )
-        if body[5] is not None:
-            if checksum(self.state) != body[5]:
-                raise ReplayError(f"scan {number} of the recording came out otherwise")
-            self.checked += 1
-        return tick, events
+        found: list[tuple[int, Any, int, int]] = []
+        for slot, real, whole, status, time_ns in rows:
+            kind = kinds[slot]
+            value = real if kind == 2 else whole != 0 if kind == 1 else whole & _U64 if kind == 3 else whole
+            found.append((slot, value, status, time_ns))
+        return found
+
+
+class Assembler:
+    """Puts records together that were split, and tells what kind each is."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def feed(self, record: bytes) -> tuple[bytes, bytes] | None:
+        """The next record of a ring.
+
+        Returns:
+            Its letter and all its bytes; None when more of it is to come.
+        """
+        kind, body = record[:1], record[1:]
+        if kind == b"C":
+            self._begun += body
+            return None
+        body, self._begun = self._begun + body, b""
+        return kind, body
+
+
+def items(records: Iterator[bytes] | Sequence[bytes], program: Program) -> Iterator[Item]:
+    """Everything that records of a ring say, in order.
+
+    Raises:
+        RecordError: One is damaged, or of another version.
+    """
+    assembler, decoder = Assembler(), Decoder(program)
+    for record in records:
+        whole = assembler.feed(record)
+        if whole is None:
+            continue
+        kind, body = whole
+        if kind == b"T":
+            yield decoder.scan(raw(body))
+        elif kind == b"K":
+            yield orjson.loads(body)
+        elif kind == b"S":
+            yield started(body)
+
+
+def started(body: bytes) -> Start:
+    """What a record `S` says.
+
+    Raises:
+        RecordError: Of another version.
+    """
+    found = orjson.loads(body)
+    if found.get("version") != VERSION:
+        raise RecordError(f"a recording of version {found.get('version')}; this is version {VERSION}")
+    return Start(found["digest"], found["utc_ns"], found["manual"])

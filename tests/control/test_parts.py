@@ -31,10 +31,12 @@ def test_only_what_changed_is_gathered(rig: Rig) -> None:
     gather = Gather(rig.data.run, PROGRAM)
     slot = PROGRAM.index[LEVEL]
     gather.poll(SCAN, on_time=True)
-    rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 7, 7, (5 << 56) | 3)
-    rig.field.put_value(rig.field.rows[VALVE], 31.0, GOOD, 8, 8, (5 << 56) | 3)
+    rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 712_345, 7, (5 << 56) | 3)
+    rig.field.put_value(rig.field.rows[VALVE], 31.0, GOOD, 812_345, 8, (5 << 56) | 3)
     inputs = gather.poll(SCAN, on_time=True)
-    assert sorted(inputs.samples) == sorted([(slot, 2.5, GOOD, 7), (PROGRAM.index[VALVE], 31.0, GOOD, 8)])
+    assert sorted(inputs.samples) == sorted(
+        [(slot, 2.5, GOOD, 700_000), (PROGRAM.index[VALVE], 31.0, GOOD, 800_000)]
+    )
     assert inputs.acted == [(PROGRAM.output_of[VALVE], (5 << 56) | 3)]
     assert gather.poll(SCAN, on_time=True).samples == []
     gather.close()
@@ -44,8 +46,8 @@ def test_a_number_that_is_none_is_bad(rig: Rig) -> None:
     gather = Gather(rig.data.run, PROGRAM)
     row = rig.field.rows[LEVEL]
     bits = struct.unpack("<Q", struct.pack("<d", float("nan")))[0]
-    rig.field.put(slice(row, row + 1), bits, GOOD, 7, 7)
-    assert gather.poll(SCAN, on_time=True).samples == [(PROGRAM.index[LEVEL], 0.0, BAD_OUT_OF_RANGE, 7)]
+    rig.field.put(slice(row, row + 1), bits, GOOD, 712_345, 7)
+    assert gather.poll(SCAN, on_time=True).samples == [(PROGRAM.index[LEVEL], 0.0, BAD_OUT_OF_RANGE, 700_000)]
     gather.close()
 
 
@@ -53,7 +55,7 @@ def test_a_service_that_falls_silent_is_not_believed(rig: Rig) -> None:
     gather = Gather(rig.data.run, PROGRAM)
     for _ in range(SILENT_NS // SCAN + 5):
         assert gather.poll(SCAN, on_time=True).samples == [], "it has not begun to beat: nothing to miss"
-    rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 7, 7)
+    rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 712_345, 7)
     rig.field.beat()
     assert len(gather.poll(SCAN, on_time=True).samples) == 1
     for _ in range(SILENT_NS // SCAN):
@@ -62,10 +64,10 @@ def test_a_service_that_falls_silent_is_not_believed(rig: Rig) -> None:
     for _ in range(SILENT_NS // SCAN):
         assert gather.poll(SCAN, on_time=True).samples == []
     gone = gather.poll(SCAN, on_time=True)
-    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 7) in gone.samples
+    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 700_000) in gone.samples
     assert gather.changed == [("field", True)]
     rig.field.beat()
-    assert (PROGRAM.index[LEVEL], 2.5, GOOD, 7) in gather.poll(SCAN, on_time=True).samples
+    assert (PROGRAM.index[LEVEL], 2.5, GOOD, 700_000) in gather.poll(SCAN, on_time=True).samples
     assert gather.changed == [("field", False)]
     gather.close()
 
@@ -73,13 +75,13 @@ def test_a_service_that_falls_silent_is_not_believed(rig: Rig) -> None:
 def test_a_service_that_freezes_inside_a_publish_is_not_believed_either(rig: Rig) -> None:
     gather = Gather(rig.data.run, PROGRAM)
     row = rig.field.rows[LEVEL]
-    rig.field.put_value(row, 2.5, GOOD, 7, 7)
+    rig.field.put_value(row, 2.5, GOOD, 712_345, 7)
     gather.poll(SCAN, on_time=True)
     rig.field.beat()
     gather.poll(SCAN, on_time=True)
     rig.field.image._words[16] += 1
     seen = [gather.poll(SCAN, on_time=True) for _ in range(SILENT_NS // SCAN + 2)]
-    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 7) in [
+    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 700_000) in [
         one for each in seen for one in each.samples
     ]
     gather.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from scada.scan import Replay, build
+from scada.scan import Replay, build, record
 from tags.events import EventReader
 from tags.slots import SlotReader
 from tests.control.rig import CLOCK, Rig
@@ -121,10 +121,12 @@ def test_the_recording_of_the_process_is_repeated_here(fast_rig: Rig) -> None:
     while found := ring.read()[0]:
         records += [payload for _, payload in found]
     ring.close()
-    replay = Replay(build(rig.site))
-    scans = sum(1 for _ in replay.run(records))
+    program = build(rig.site)
+    replay = Replay(program)
+    scans = sum(1 for _ in replay.run(record.items(records, program)))
     assert scans > 200
     assert replay.checked >= 2
+    assert (replay.skipped, replay.gaps) == (0, 0)
     assert sum(map(len, records)) / scans < 3000
 
 
