@@ -217,6 +217,16 @@ class ForceInfo(BaseModel):
     reason: str
 
 
+class BypassInfo(BaseModel):
+    """A protection that is out of action."""
+
+    path: str
+    until_ms: int
+    since_ms: int
+    user: str
+    reason: str
+
+
 class Status(BaseModel):
     """The system itself."""
 
@@ -228,6 +238,7 @@ class Status(BaseModel):
     services: list[ServiceInfo]
     devices: list[DeviceInfo]
     forces: list[ForceInfo]
+    bypasses: list[BypassInfo]
     alarms: Counts
     clients: int
 
@@ -263,12 +274,12 @@ class Ask(_Body):
     Attributes:
         id: 32 hex digits of the sender's making; repeating it returns the recorded outcome and does nothing else.
         items: Path and value; for `acknowledge` alarm path and null.
-        for_s: How long a force holds, s.
+        for_s: How long a force or a bypass holds, s.
         deadline_s: Control gives up after this, s.
     """
 
     id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
-    kind: Literal["write", "acknowledge", "force", "unforce"]
+    kind: Literal["write", "acknowledge", "force", "unforce", "bypass", "unbypass"]
     items: list[tuple[str, Plain]] = Field(min_length=1, max_length=64)
     reason: str = Field(default="", max_length=500)
     for_s: float | None = Field(default=None, gt=0, le=604_800)

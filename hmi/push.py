@@ -229,4 +229,10 @@ class Pusher:
             "down": self._view.down(),
             "unarmed": self._view.unarmed(),
             "forces": len(self._client.forces()),
+            "bypasses": self._bypasses(),
         }
+
+    def _bypasses(self) -> int:
+        path = "system/control/bypasses"
+        value = self._client.read(path).value if path in self._client.tags else 0
+        return value if isinstance(value, int) else 0

@@ -12,6 +12,7 @@ from hmi.models import (
     AlarmInfo,
     AlarmList,
     BlockInfo,
+    BypassInfo,
     Counts,
     DeviceInfo,
     DisplayDetail,
@@ -219,6 +220,16 @@ class View:
             )
             for force in client.forces()
         ]
+        bypasses = [
+            BypassInfo(
+                path=bypass.path,
+                until_ms=bypass.until_ns // 1_000_000,
+                since_ms=bypass.since_ns // 1_000_000,
+                user=bypass.user,
+                reason=bypass.reason,
+            )
+            for bypass in client.bypasses()
+        ]
         return Status(
             site=client.site.name,
             version=our_version(),
@@ -228,6 +239,7 @@ class View:
             services=services,
             devices=[self._device(name) for name in (device.name for device in client.site.devices)],
             forces=forces,
+            bypasses=bypasses,
             alarms=counts(client.alarms(hidden=True)),
             clients=clients,
         )
@@ -311,5 +323,7 @@ def _block(block: Block, tags: Mapping[str, Tag]) -> BlockInfo:
         elif isinstance(value, list):
             named = [item for item in value if isinstance(item, str) and item in tags]
             links.update({f"{role}{number}": path for number, path in enumerate(named, 1)})
+            targets = [item["target"] for item in value if isinstance(item, dict) and item.get("target")]
+            links.update({f"target{number}": path for number, path in enumerate(targets, 1)})
     points = {name: path for name, path in block.points.items() if path in tags}
     return BlockInfo(path=block.path, type=block.type, points=points, links=links)

@@ -40,7 +40,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     services = plant.services()
     alarms = plant.alarms()
     devices = _devices(plant)
-    forces = plant.forces()
+    forces, bypasses = plant.forces(), plant.bypasses()
     if as_json:
         show_json(
             {
@@ -66,6 +66,10 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                     }
                     for f in forces
                 ],
+                "bypasses": [
+                    {"path": b.path, "until": utc_text(b.until_ns), "user": b.user, "reason": b.reason}
+                    for b in bypasses
+                ],
             }
         )
         return
@@ -90,7 +94,9 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         ),
     )
     open_alarms = sum(alarm.unacknowledged for alarm in alarms)
-    out.print(f"\nalarms: {len(alarms)} standing, {open_alarms} to acknowledge   forces: {len(forces)}")
+    out.print(
+        f"\nalarms: {len(alarms)} standing, {open_alarms} to acknowledge   forces: {len(forces)}   bypasses: {len(bypasses)}"
+    )
     for held in forces:
         until = (
             f", until {local_text(held.expires_utc_ns, plant.site.timezone)}" if held.expires_utc_ns else ""
@@ -99,6 +105,9 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             f"{held.path} = {value_text(plant.tags[held.path], held.value)}{until} {held.user} {held.reason}"
         )
         out.print(f"  forced: {plain(what)}", markup=False)
+    for off in bypasses:
+        what = f"{off.path}, until {local_text(off.until_ns, plant.site.timezone)} {off.user} {off.reason}"
+        out.print(f"  bypassed: {plain(what)}", markup=False)
 
 
 def _hmi(plant: Client) -> str:

@@ -29,7 +29,7 @@ from scada.client.corrections import Corrections
 from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.lane import BusyError, Lane
-from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
+from scada.client.types import AlarmState, Bypass, Force, Outcome, Sample, ServiceState
 
 __all__ = [
     "AGGREGATES",
@@ -44,6 +44,7 @@ __all__ = [
     "AuditVerdict",
     "Bounded",
     "BusyError",
+    "Bypass",
     "Changes",
     "Client",
     "Corrections",

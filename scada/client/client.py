@@ -13,6 +13,7 @@ from historian.reader import open_reader
 from historian.store import Samples, Store, StoreError
 from scada.client import requests
 from scada.client.alarms import Alarms
+from scada.client.bypasses import Bypasses
 from scada.client.changes import Changes
 from scada.client.corrections import Corrections
 from scada.client.errors import NotRunningError, SiteChangedError
@@ -22,7 +23,7 @@ from scada.client.images import Images
 from scada.client.past import Past
 from scada.client.running import is_locked
 from scada.client.services import service_states
-from scada.client.types import AlarmState, Force, Outcome, Sample, ServiceState
+from scada.client.types import AlarmState, Bypass, Force, Outcome, Sample, ServiceState
 from scada.clock import Clock, SystemClock
 from scada.datadir import DataDir
 from tags.image import ImageError
@@ -87,6 +88,7 @@ class Client(Past):
         self._requests: requests.Requests | None = None
         self._alarms: Alarms | None = None
         self._forces: Forces | None = None
+        self._bypasses: Bypasses | None = None
         self._store: Store | None = None
         self._open()
 
@@ -179,6 +181,20 @@ class Client(Past):
             self._forces = Forces(self.site, self.data)
         return self._forces.current(self.images)
 
+    def bypasses(self) -> list[Bypass]:
+        """Protections that are out of action, in the order in which they were bypassed."""
+        return self._bypassed().current()
+
+    @property
+    def bypassable(self) -> dict[str, tuple[int, str]]:
+        """What may be bypassed, by path: longest time, ns, and least role."""
+        return self._bypassed().permitted
+
+    def _bypassed(self) -> Bypasses:
+        if self._bypasses is None:
+            self._bypasses = Bypasses(self.site, self.data)
+        return self._bypasses
+
     def follow(self, kinds: Iterable[str] | None = None, *, oldest: bool = False) -> EventFollower:
         """Events of all services from now on (or from the oldest that is still there).
 
@@ -206,11 +222,11 @@ class Client(Past):
         """Asks control for something and waits for its final outcome.
 
         Args:
-            kind: `write`, `acknowledge`, `force` or `unforce`.
-            items: Tag path and value; for `acknowledge` alarm path and None.
+            kind: `write`, `acknowledge`, `force`, `unforce`, `bypass` or `unbypass`.
+            items: Tag path and value; for `acknowledge` alarm path and None; for a bypass what is bypassed and None.
             reason: Why, for the record.
             deadline_s: Control gives up after this, s.
-            for_s: How long a force lasts, s.
+            for_s: How long a force or a bypass lasts, s.
             user: Instead of the client's.
             role: Instead of the client's.
             id_: Of the caller's making, 32 hex digits; repeating one returns its recorded outcome and does
@@ -402,7 +418,7 @@ class Client(Past):
         for part in (self._requests, self._alarms, self._forces, self._store):
             if part is not None:
                 part.close()
-        self._requests = self._alarms = self._forces = self._store = None
+        self._requests = self._alarms = self._forces = self._bypasses = self._store = None
 
 
 __all__ = ["Client", "StoreError"]

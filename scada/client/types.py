@@ -152,3 +152,22 @@ class Force:
     expires_utc_ns: int | None
     user: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """One protection that is out of action.
+
+    Attributes:
+        path: An interlock, or `<matrix>/<cause>`.
+        until_ns: When it ends by itself, UTC, ns.
+        since_ns: Since when, UTC, ns.
+        user: Who bypassed it.
+        reason: Why.
+    """
+
+    path: str
+    until_ns: int
+    since_ns: int
+    user: str
+    reason: str

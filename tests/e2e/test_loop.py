@@ -121,3 +121,30 @@ def test_pumps_run_and_status_is_readable(shared_plant: DemoPlant) -> None:
     assert {device["name"] for device in status["devices"]} == {"PLC1", "PLC2", "PLC3"}
     assert all(device["connected"] and device["armed"] for device in status["devices"])
     assert {service["state"] for service in status["services"]} == {"running"}
+
+
+def test_a_bypass_is_listed_alarmed_audited_and_ends(shared_plant: DemoPlant) -> None:
+    what = "tank1/OVERFILL"
+    assert "reason" in shared_plant.scada("bypass", what, "--for", "5 s", code=3)
+    assert "8 h at most" in shared_plant.scada("bypass", what, "--for", "9h", "--reason", "x", code=3)
+    assert "did you mean" in shared_plant.scada("bypass", "tank1/OVERFIL", "--for", "5 s", code=2)
+    shared_plant.scada("bypass", what, "--for", "1h", "--reason", "LT-101 is being cleaned")
+    shared_plant.scada("bypass", what, "--for", "8 s", "--reason", "LT-101 is being cleaned")
+    (listed,) = wait_for(lambda: [row for row in shared_plant.json("bypass") if row["bypassed"]], 3)
+    assert (listed["path"], listed["reason"]) == (what, "LT-101 is being cleaned")
+    assert [one["path"] for one in http(shared_plant, "/api/status")["bypasses"]] == [what]
+    assert [one["path"] for one in shared_plant.json("status")["bypasses"]] == [what]
+    alarm = f"{what}/BYPASSED/ALARM"
+    wait_for(lambda: any(a["path"] == alarm for a in shared_plant.json("alarms", "list")), 3)
+    wait_for(lambda: not shared_plant.json("status")["bypasses"], 12, "the bypass ended by itself")
+    shared_plant.scada("alarms", "ack", alarm)
+
+    def audited() -> bool:
+        rows = shared_plant.json("history", "audit", "list", "--kind", "bypass")
+        return [row["action"] for row in rows if row["path"] == what][-3:] == [
+            "bypassed",
+            "bypassed",
+            "expired",
+        ]
+
+    wait_for(audited, 8, "the audit trail has it")

@@ -49,7 +49,7 @@ export const intervals = (path: string, aggregate: string, startMs: number, endM
 
 export interface Ask {
   id: string;
-  kind: "write" | "acknowledge" | "force" | "unforce";
+  kind: "write" | "acknowledge" | "force" | "unforce" | "bypass" | "unbypass";
   items: [string, Value][];
   reason: string;
 }

@@ -105,7 +105,8 @@ export class App extends Panel {
       ${beat && live.link === "live" ? html`
         ${beat.down.length ? html`<div class="warning" role="alert"><b>${beat.down.join(", ")}</b> ${beat.down.length > 1 ? "are" : "is"} not running. ${beat.down.includes("control") ? "Nothing is controlled and no request is carried out." : ""} <a href="#/system">System</a></div>` : nothing}
         ${beat.unarmed.length ? html`<div class="warning mild">Outputs of <b>${beat.unarmed.join(", ")}</b> are not armed: nothing is written there. <a href="#/system">System</a></div>` : nothing}
-        ${beat.forces ? html`<div class="warning mild"><b>${beat.forces}</b> ${beat.forces > 1 ? "values are" : "value is"} forced by hand. <a href="#/system">System</a></div>` : nothing}` : nothing}</section>`;
+        ${beat.forces ? html`<div class="warning mild"><b>${beat.forces}</b> ${beat.forces > 1 ? "values are" : "value is"} forced by hand. <a href="#/system">System</a></div>` : nothing}
+        ${beat.bypasses ? html`<div class="warning mild"><b>${beat.bypasses}</b> ${beat.bypasses > 1 ? "protections are" : "protection is"} bypassed. <a href="#/system">System</a></div>` : nothing}` : nothing}</section>`;
   }
 
   private page(page: string, name: string) {

@@ -167,6 +167,14 @@ export interface Force {
   reason: string;
 }
 
+export interface Bypass {
+  path: string;
+  until_ms: number;
+  since_ms: number;
+  user: string;
+  reason: string;
+}
+
 export interface Status {
   site: string;
   version: string;
@@ -176,6 +184,7 @@ export interface Status {
   services: ServiceStatus[];
   devices: DeviceStatus[];
   forces: Force[];
+  bypasses: Bypass[];
   clients: number;
 }
 
@@ -186,6 +195,7 @@ export interface Heartbeat {
   down: string[];
   unarmed: string[];
   forces: number;
+  bypasses: number;
   ages?: Record<string, [source_ms: number, age_ms: number]>;
 }
 

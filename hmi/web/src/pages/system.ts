@@ -1,4 +1,4 @@
-// The state of the system itself: services, devices, arming, forces. Level 4.
+// The state of the system itself: services, devices, arming, forces, bypasses. Level 4.
 import { html, nothing } from "lit";
 import * as api from "../api";
 import { Panel } from "../element";
@@ -61,6 +61,12 @@ export class SystemPage extends Panel {
         ? html`<table class="list"><thead><tr><th scope="col">Tag</th><th scope="col" class="n">Value</th><th scope="col">Until</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
           <tbody>${status.forces.map((force) => html`<tr><th scope="row">${tagLink(force.path)}</th><td class="n">${String(force.value)}</td>
             <td>${force.expires_ms === null ? NONE : dateTimeText(force.expires_ms)}</td><td>${force.user}</td><td>${force.reason}</td></tr>`)}</tbody></table>`
+        : html`<p>None.</p>`}
+      <h3>Bypassed protections</h3>
+      ${status.bypasses.length
+        ? html`<table class="list"><thead><tr><th scope="col">Protection</th><th scope="col">Since</th><th scope="col">Until</th><th scope="col">By</th><th scope="col">Reason</th></tr></thead>
+          <tbody>${status.bypasses.map((bypass) => html`<tr><th scope="row">${tagLink(`${bypass.path}/BYPASSED`, bypass.path)}</th>
+            <td>${dateTimeText(bypass.since_ms)}</td><td>${dateTimeText(bypass.until_ms)}</td><td>${bypass.user}</td><td>${bypass.reason}</td></tr>`)}</tbody></table>`
         : html`<p>None.</p>`}
       <p class="hint"><a href="static/third-party.txt">Others' work in this page, and its terms</a></p>`;
   }
