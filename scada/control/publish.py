@@ -13,7 +13,9 @@ from tags.events import PAYLOAD_MAX
 from tags.publish import Publisher
 from tags.types import STRING, to_bits
 
-DRIVE: Final = 1  # bit 0 of a command's aux: field may write
+# A command's aux: bit 0, field may write; the other bits, when a request behind it ends (ns monotonic, 0 for never).
+# Both services run on one machine and share its monotonic clock.
+DRIVE: Final = 1
 
 
 class Output:
@@ -41,27 +43,31 @@ class Output:
             (output row, version) of each command that was published, for the inputs of the next scan.
         """
         rows = writes.slots
-        if writes.flags or writes.renew:
-            rows = sorted({*rows, *writes.flags, *writes.renew})
+        if writes.flags or writes.renew or writes.deadlines:
+            rows = sorted({*rows, *writes.flags, *writes.renew, *writes.deadlines})
         if not rows:
             return []
         signals, types, drive = state.signals, self._types, state.drive
         value, status, time_ns = signals.value, signals.status, signals.time_ns
         publisher = self._publisher
         texts = [row for row in rows if types[row] == STRING]
+        deadlines = {row: now_ns + left << 1 for row, left in writes.deadlines.items()}
         for row in texts:
-            flag = DRIVE if drive.get(row) else 0
+            flag = (DRIVE if drive.get(row) else 0) | deadlines.get(row, 0)
             publisher.put_value(row, value[row], status[row], time_ns[row], now_ns, flag)
         numbers = [row for row in rows if types[row] != STRING] if texts else rows
         if numbers:
             where = np.array(numbers, np.intp)
+            flags = [DRIVE if drive.get(row) else 0 for row in numbers]
+            if deadlines:
+                flags = [flag | deadlines.get(row, 0) for row, flag in zip(numbers, flags, strict=True)]
             publisher.put(
                 where,
                 np.array([to_bits(types[row], value[row]) for row in numbers], np.uint64),
                 np.array([status[row] for row in numbers], np.uint32),
                 np.array([time_ns[row] for row in numbers], np.int64),
                 now_ns,
-                np.array([DRIVE if drive.get(row) else 0 for row in numbers], np.uint64),
+                np.array(flags, np.uint64),
                 renew=np.isin(where, writes.renew) if writes.renew else False,
             )
         version, output_of = publisher.image.version, self._output_of

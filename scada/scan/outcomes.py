@@ -71,6 +71,7 @@ def follow(program: Program, state: State, ctx: Context) -> None:
             item.take(*happening)
             if item.status == machine.SENT:
                 item.sample_ns = seen.source_ns
+                state.deadlines[output.plan.command] = max(0, entry.deadline - state.elapsed_ns)
             elif item.status in (machine.REJECTED, machine.TIMED_OUT, machine.MISMATCHED):
                 output.forget()
         announce(state, entry, ctx.tick.utc_ns)

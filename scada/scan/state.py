@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scada.blocks import base
@@ -45,6 +45,8 @@ class Writes:
         renew: Command slots that are given again although value and status are the same, rising.
         forces: The forces for the field changed: `State.forces.for_field()`.
         urgent: Something to be kept at once was changed: a mode, a set point, a force.
+        deadlines: Command slots that were given for a request in this scan: ns until its time is up. Later the field
+            does not act on them any more.
     """
 
     slots: list[int]
@@ -52,6 +54,7 @@ class Writes:
     renew: list[int]
     forces: bool = False
     urgent: bool = False
+    deadlines: dict[int, int] = field(default_factory=dict)
 
 
 class State:
@@ -78,10 +81,11 @@ class State:
         flags: Command slots whose drive flag changed in this scan.
         renew: Command slots that were given again in this scan.
         urgent: See `Writes`.
+        deadlines: See `Writes`.
     """
 
     __slots__ = (
-        "alarms", "blocks", "bypasses", "context", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
+        "alarms", "blocks", "bypasses", "context", "deadlines", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
         "outputs", "renew", "scans", "signals", "tasks", "urgent",
     )  # fmt: skip
 
@@ -108,6 +112,7 @@ class State:
         self.flags: list[int] = []
         self.renew: list[int] = []
         self.urgent = False
+        self.deadlines: dict[int, int] = {}
 
     def mode_of(self, program: Program, position: int) -> str:
         """The text of a block's mode, or ""."""

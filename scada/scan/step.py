@@ -44,6 +44,7 @@ def step(
     first = state.scans == 0
     state.flags.clear()
     state.renew.clear()
+    state.deadlines.clear()
     state.urgent = False
     ctx.events = []
     state.tasks.begin(ctx, tick)
@@ -76,7 +77,14 @@ def step(
     slots = list(range(program.own)) if first else changed
     state.flags.sort()
     state.renew.sort()
-    writes = Writes(slots, state.flags.copy(), state.renew.copy(), state.forces.changed, state.urgent)
+    writes = Writes(
+        slots,
+        state.flags.copy(),
+        state.renew.copy(),
+        state.forces.changed,
+        state.urgent,
+        state.deadlines.copy(),
+    )
     state.forces.changed = False
     return state, writes, ctx.events
 
