@@ -57,7 +57,8 @@ class TaskPlan:
 
 def of_site(site: Site) -> tuple[Task, ...]:
     """The tasks of a site in order of priority; one of the period of the scan when it names none."""
-    return site.tasks or (Task(name=DEFAULT, period_ns=site.scan_ns),)
+    tasks = site.tasks or (Task(name=DEFAULT, period_ns=site.scan_ns),)
+    return tuple(sorted(tasks, key=lambda task: (task.priority, task.period_ns, task.name)))
 
 
 def plan(site: Site, touched: Sequence[set[int]]) -> tuple[TaskPlan, ...]:
@@ -143,7 +144,8 @@ class Tasks:
         """Starts a scan: who is due, nothing is new yet, what was asked for once is forgotten."""
         before, self.count = self.count, (self.count + tick.periods if self.count >= 0 else 0)
         for position, one in enumerate(self.plans):
-            self.ran[position] = 1 if before < 0 else self.count // one.every - before // one.every
+            elapsed = max(1, tick.periods // one.every)
+            self.ran[position] = elapsed if before < 0 else self.count // one.every - before // one.every
         if self.wishes is None:
             ctx.begin(tick)
         else:

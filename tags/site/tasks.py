@@ -65,7 +65,8 @@ def _check(scope: Scope, tasks: Sequence[Task]) -> None:
 
 
 def _ms(task: Task) -> str:
-    return f"{task.period_ns / 1e6:g} ms"
+    ns = task.period_ns
+    return f"{ns / 1e9:g} s" if ns >= 1_000_000_000 else f"{ns / 1e6:g} ms"
 
 
 def check_blocks(
@@ -91,14 +92,14 @@ def check_blocks(
             )
             scopes[path].report(("task",), f"unknown task {model.task!r}{hint}")
             continue
-        for other in sorted(set(_texts(model.model_dump()))):
+        for other in sorted(set(_texts(model.model_dump(exclude={"group"})))):
             # An interlock stops a motor, and a group asks its members, in the scan in which it decides.
             acted_on = blocks.get(other)
             if acted_on is None or other == path or other in points or acted_on.task == model.task:
                 continue
             scopes[path].report(
                 ("task",) if "task" in model.model_fields_set else (),
-                f"{path} runs in task {model.task} and {other}, on which it acts, in {acted_on.task}."
+                f"it runs in task {model.task}, and {other}, on which it acts, in {acted_on.task}."
                 " Give both the same task.",
             )
 

@@ -201,6 +201,43 @@ def test_alarms_that_come_by_themselves(compiled: Compile) -> None:
     assert alarms["a/P-1/TRIP/ALARM"].priority == "high"
 
 
+def test_tasks(compiled: Compile) -> None:
+    head = "site: case\ntimezone: Europe/Madrid\nscan: 100 ms\n"
+    head += "realtime: {cpu: 1, priority: 60}\n"
+    head += "tasks: {slow: {period: 1 s, priority: 9}, fast: {period: 20 ms}, scan: {priority: 3}}\n"
+    site = compiled.site(
+        """
+control:
+  a/X: {block: calc, expression: a/LT-1 + a/Y, task: fast}
+  a/Y: {block: calc, expression: a/X * 0 + a/LT-1, task: slow}
+  a/D: {block: dead_time, input: a/LT-1, time: 40 min, task: slow}
+""",
+        **{"site.yaml": head},
+    )
+    assert site.scan_ns == 20_000_000
+    assert [(task.name, task.period_ns, task.priority) for task in site.tasks] == [
+        ("scan", 100_000_000, 3),
+        ("fast", 20_000_000, 5),
+        ("slow", 1_000_000_000, 9),
+    ]
+    assert (site.realtime.cpu, site.realtime.priority) == (1, 60)
+    tasks = {block.path: block.task for block in site.blocks}
+    assert (tasks["a/X"], tasks["a/Y"], tasks["a/P-1"]) == ("fast", "slow", "scan"), "they may read each other"
+    tags = site.by_path()
+    for task in ("scan", "fast", "slow"):
+        for key in ("period", "lateness_max", "execution_max", "overruns"):
+            assert tags[f"system/control/tasks/{task}/{key}"].writer == "control"
+    assert [alarm.tag for alarm in site.alarms if alarm.path == "system/control/OVERRUN"] == [
+        "system/control/overruns_minute"
+    ]
+
+
+def test_a_site_without_tasks_has_one(compiled: Compile) -> None:
+    site = compiled.site("")
+    assert [(task.name, task.period_ns) for task in site.tasks] == [("scan", site.scan_ns)]
+    assert {block.task for block in site.blocks} == {"scan"}
+
+
 def test_controller(compiled: Compile) -> None:
     site = compiled.site("""
 control:
