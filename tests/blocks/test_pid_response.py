@@ -1,7 +1,7 @@
 """Step responses of the PID against solutions that share no code with it.
 
 The plant is of first order, T y' + y = k u, so everything is linear while no limit acts, and both solutions are exact:
-of the discrete loop by powers of its matrix, of the continuous loop by eigenvalues. The first must agree to rounding;
+of the discrete loop by its matrix, of the continuous loop by eigenvalues. The first must agree to rounding;
 the distance to the second is the error of sampling, which the manual states.
 """
 
@@ -102,12 +102,10 @@ class Loop:
         u_r = self.gain + ki
         matrix = np.array([[a, 0, 0, 0] + b * u, [1, 0, 0, 0], [-ki, 0, 1, 0], [g, -g, 0, f]])
         drive = np.array([b * u_r, 0.0, ki, 0.0]) * STEP
-        values, vectors = np.linalg.eig(
-            np.pad(matrix, (0, 1)) + np.outer(np.append(drive, 1.0), np.eye(5)[4])
-        )
-        start = np.linalg.solve(vectors, np.eye(5)[4].astype(complex))
-        powers = values[None, :] ** np.arange(count)[:, None]
-        found: Array = np.real((powers * start) @ vectors[0])
+        found, x = np.zeros(count), np.zeros(4)
+        for n in range(count):
+            found[n] = x[0]
+            x = matrix @ x + drive
         return found
 
     def continuous(self, count: int) -> Array:
@@ -155,8 +153,9 @@ def test_so_is_any_loop(
     gain: float, ti: float, td: float, plant: float, time: float, dt: float, parallel: bool
 ) -> None:
     loop = Loop(gain, round(ti, 3), td, plant, time, dt, parallel)
-    exact = loop.discrete(30)
-    assert np.max(np.abs(loop.simulate(30) - exact)) < 1e-6 * max(STEP, float(np.max(np.abs(exact))))
+    exact = loop.discrete(60)
+    exact = exact[np.cumsum(np.abs(exact) > 1e6) == 0]  # some are unstable
+    assert np.max(np.abs(loop.simulate(len(exact)) - exact)) < 1e-9 * max(STEP, float(np.max(np.abs(exact))))
 
 
 @pytest.mark.parametrize("name", LOOPS)
