@@ -11,6 +11,7 @@ from scada.blocks.base import (
     LIMITED,
     LOCAL,
     NOT_INITIALISED,
+    NOT_TAKEN,
     RATE_LIMITED,
 )
 from scada.scan.outputs import Output
@@ -23,6 +24,7 @@ _WHY: Final = (
     (LOCAL, "Local"),
     (DISARMED, "not armed"),
     (FORCED, "forced"),
+    (NOT_TAKEN, "not taken on by the controller that follows it"),
     (LIMITED, "limited"),
     (RATE_LIMITED, "on its way at its rate"),
 )

@@ -274,7 +274,19 @@ class _Reader:
         if not path.resolve().is_relative_to(self.root.resolve()) or not path.is_file():
             text = f"there is no file {model.recording} beside this one. Put it there."
             scope.report(("recording",), text)
-        happens = ("set", "ramp", "write", "acknowledge", "force", "unforce", "devices", "inject", "restart")
+        happens = (
+            "set",
+            "ramp",
+            "write",
+            "acknowledge",
+            "force",
+            "unforce",
+            "bypass",
+            "unbypass",
+            "devices",
+            "inject",
+            "restart",
+        )
         for key in ("given", "follow", "series", "start", "simulated"):
             if getattr(model, key):
                 scope.report((key,), f"{key}: has no effect beside recording:. Leave it out.", key=True)

@@ -93,12 +93,12 @@ class Ask:
     """A request of somebody.
 
     Attributes:
-        kind: `write`, `acknowledge`, `force` or `unforce`.
+        kind: `write`, `acknowledge`, `force`, `unforce`, `bypass` or `unbypass`.
         items: Path and value.
         role: Of who asks.
         user: Who asks.
         reason: In the asker's words.
-        for_ns: Of a force, ns.
+        for_ns: Of a force or a bypass, ns.
     """
 
     kind: str

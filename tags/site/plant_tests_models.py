@@ -115,6 +115,8 @@ class Step(Model):
     acknowledge: list[str] = Field(default=[])
     force: dict[str, Force] = Field(default={})
     unforce: list[str] = Field(default=[])
+    bypass: dict[str, Period] = Field(default={}, description="Protections to bypass, and for how long.")
+    unbypass: list[str] = Field(default=[])
     role: Role = "operator"
     user: str = "tester"
     reason: str = ""

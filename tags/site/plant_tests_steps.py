@@ -145,7 +145,7 @@ class Steps:
         if (model.outcome or model.because) and len(asks) != 1:
             scope.report(
                 loc,
-                "outcome: and because: are about one request. Write one write:, acknowledge: or force: with them.",
+                "outcome: and because: are about one request. Write one write:, acknowledge:, force: or bypass: with them.",
             )
         if not checks and (model.within or model.for_):
             scope.report(
@@ -189,7 +189,21 @@ class Steps:
                 asks.append(Ask("force", ((path, held),), **who, for_ns=force.for_))
         if model.unforce:
             asks.append(Ask("unforce", tuple((path, None) for path in model.unforce), **who))
+        for path, for_ns in model.bypass.items():
+            self._protection((*loc, "bypass", path), path)
+            asks.append(Ask("bypass", ((path, None),), **who, for_ns=for_ns))
+        for number, path in enumerate(model.unbypass):
+            self._protection((*loc, "unbypass", number), path)
+        if model.unbypass:
+            asks.append(Ask("unbypass", tuple((path, None) for path in model.unbypass), **who))
         return asks
+
+    def _protection(self, loc: Loc, path: str) -> None:
+        tags = self._scope.build.tags
+        if path not in tags and f"{path}/BYPASSED" not in tags:
+            known = [tag.removesuffix("/BYPASSED") for tag in tags if tag.endswith("/BYPASSED")]
+            hint = did_you_mean(path, known) or ". Name an interlock that the site allows to bypass."
+            self._scope.report(loc, f"nothing to bypass is called {path!r}{hint}", key=True)
 
     def _alarm(self, loc: Loc, path: str) -> bool:
         tag = self._scope.tag(loc, path)
