@@ -16,7 +16,9 @@ go by itself. Reset in Auto starts the motor again if the program wants it.
 
 A motor that stopped while its feedback or the scan was away lost its power: `stay off` goes to Manual, stopped, and
 with it every other `stay off` motor of that device that stood, so that no standby starts in its place; unless one of
-the device still runs, which shows that the device kept its power. `restart` leaves it to AUTO.
+the device still runs, which shows that the device kept its power. When field says that the device restarted
+(`system/<device>/restarts`), every `stay off` motor of it that does not run goes to Manual, also those that stood.
+`restart` leaves it to AUTO.
 
 Local (selector false or not usable), or device not armed: the block follows the run feedback and pulses nothing.
 Bad or stale input: run feedback: no start, stops still go out, STATE keeps its value with the feedback's quality;
@@ -67,7 +69,7 @@ class Motor(Inhibitable):
     __slots__ = (
         "_asked", "_auto", "_auto_text", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_device", "_fault", "_fault_on",
         "_grouped", "_hours_ns", "_hours_put", "_inhibits", "_local", "_min_off_ns", "_mode", "_off_ns", "_passive",
-        "_peers", "_per_hour", "_permit", "_points", "_remote", "_restart_last", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
+        "_peers", "_per_hour", "_permit", "_points", "_power_lost", "_remote", "_restart_last", "_restarts", "_restarts_slot", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
         "_starts", "_state", "_stay_off", "_stepped", "_stop", "_stop_held_ns", "_stop_high", "_stop_low", "_timer_ns", "_times", "_trip",
         "_trip_auto", "_trip_for_ns", "_trip_known", "_trip_ns", "_trip_on", "_trip_when", "_watched", "_wish",
     )  # fmt: skip
@@ -91,6 +93,10 @@ class Motor(Inhibitable):
         self._points = [binder.point(config, name) for name in names]
 
         self._device = binder.tags[c["run"]].device
+        count = f"system/{self._device}/restarts"
+        self._restarts_slot = binder.optional(count if count in binder.tags else None)
+        self._restarts: int | None = None
+        self._power_lost = False  # its device restarted, and the feedback of after it has not come yet
         self._peers: list[Motor] = []  # the other motors of the device
         self._mode = int(c.get("first_mode", MANUAL))
         self._restart_last = c.get("restart", "last") == "last"
@@ -182,12 +188,16 @@ class Motor(Inhibitable):
                 self._auto = bool(wish)
         elif self._asked is not None:
             self._auto = self._asked
+        if self._restarts_slot >= 0 and usable(status[self._restarts_slot]):
+            count = int(value[self._restarts_slot])
+            self._power_lost |= self._restarts is not None and count > self._restarts
+            self._restarts = count
         self._run_ok = usable(status[self._run_slot])
         if not self._run_ok:
             self._blind = True
             return
         run = bool(value[self._run_slot])
-        if self._blind:
+        if self._blind or self._power_lost:
             self._adopt(ctx, run)
         elif run and not self._run and self._state != STARTING:
             self._count_start()  # somebody else started it
@@ -197,6 +207,14 @@ class Motor(Inhibitable):
 
     def _adopt(self, ctx: Context, run: bool) -> None:
         """First feedback after start, restart or a gap: no pulse, whatever was wanted."""
+        if self._power_lost:
+            self._power_lost = False
+            if not run:
+                self._off_ns = 0 if self._run else self._off_ns
+            self._run, self._state, self._cmd = run, RUNNING if run else STOPPED, run
+            self._timer_ns = self._stop_held_ns = 0
+            self.stay_off(ctx, "")
+            return
         if self._state == STARTING and not run:
             self._watched = True
             return
@@ -220,14 +238,15 @@ class Motor(Inhibitable):
 
         Args:
             ctx: The scan.
-            lost: The motor that stopped while nobody watched.
+            lost: The motor that stopped while nobody watched, or "" when field has noticed it.
         """
         if self._mode != AUTO or not self._stay_off or self._run is True:
             return
         self._mode, self._cmd = MANUAL, False
         where = f"{self._device}: " if self._device else ""
         what = "stopped while not watched" if lost == self.path else f"{lost} stopped while not watched"
-        reason = f"{where}{what}, as after a loss of power; it stays off until somebody sets it to Auto"
+        what = f"{what}, as after a loss of power" if lost else "has lost its power"
+        reason = f"{where}{what}; it stays off until somebody sets it to Auto"
         ctx.emit("mode", path=self.path, to=MODE_TEXTS[MANUAL], reason=reason)
 
     def _count(self, dt_ns: int) -> None:
@@ -463,6 +482,7 @@ class Motor(Inhibitable):
             "off_ns": self._off_ns,
             "hours_ns": self._hours_ns,
             "starts": self._starts,
+            "restarts": self._restarts,
             "started_ago_ns": [self._clock_ns - time for time in self._times],
         }
 
@@ -475,6 +495,8 @@ class Motor(Inhibitable):
         ago = state.get("started_ago_ns")
         if isinstance(ago, list):
             self._times.extend(self._clock_ns - int(item) for item in ago if number(item) is not None)
+        seen = number(state.get("restarts"))
+        self._restarts = None if seen is None else int(seen)
         self._trip, self._cause = state.get("trip") is True, str(state.get("cause") or "")
         if not fresh:
             self._mode = MANUAL

@@ -83,6 +83,7 @@ class Program:
         failed: Slot of the count of what raised and stands, or -1.
         shadow: Slot of `system/control/shadow`, or -1.
         tasks: In order of priority.
+        restarts: For each device that field watches for restarts: the slot of the count, its tags' slots, its outputs' rows.
     """
 
     site: Site
@@ -97,6 +98,7 @@ class Program:
     failed: int
     shadow: int
     tasks: tuple[TaskPlan, ...]
+    restarts: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
 
 
 class Recorder(Binder):
@@ -164,6 +166,8 @@ def bind(
             binder.optional(tag.remote)
             if f"system/{tag.device}/armed" in tags:
                 binder.slot(f"system/{tag.device}/armed")
+            if f"system/{tag.device}/restarts" in tags:
+                binder.slot(f"system/{tag.device}/restarts")
     return binder, blocks, watch, needs
 
 
@@ -221,6 +225,22 @@ def build(site: Site) -> Program:
         failed=_own(binder.index.get(FAILED_TAG, -1), own),
         shadow=_own(binder.index.get(SHADOW_TAG, -1), own),
         tasks=tasks.plan(site, binder.touched),
+        restarts=_restarts(site, slots, plans, binder.index),
+    )
+
+
+def _restarts(
+    site: Site, slots: Sequence[Tag], plans: Sequence[Plan], index: Mapping[str, int]
+) -> tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]:
+    counts = {device.name: index.get(f"system/{device.name}/restarts", -1) for device in site.devices}
+    return tuple(
+        (
+            count,
+            tuple(n for n, tag in enumerate(slots) if tag.kind == DEVICE and tag.device == name),
+            tuple(plan.row for plan in plans if plan.way == HOLD and plan.tag.device == name),
+        )
+        for name, count in counts.items()
+        if count >= 0
     )
 
 

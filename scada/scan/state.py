@@ -77,6 +77,7 @@ class State:
         elapsed_ns: Control's own time: the sum of all scan periods, ns.
         scans: Number of scans made.
         tasks: Who runs when.
+        restarts: How often each device has restarted, by the slot of its count.
         drive: Command slot to its drive flag.
         flags: Command slots whose drive flag changed in this scan.
         renew: Command slots that were given again in this scan.
@@ -86,7 +87,7 @@ class State:
 
     __slots__ = (
         "alarms", "blocks", "bypasses", "context", "deadlines", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
-        "outputs", "renew", "scans", "signals", "tasks", "urgent",
+        "outputs", "renew", "restarts", "scans", "signals", "tasks", "urgent",
     )  # fmt: skip
 
     def __init__(self, program: Program) -> None:
@@ -108,6 +109,7 @@ class State:
         self.scans = 0
         levels = [plan.way == PULSE or (plan.way == HOLD and plan.driver >= 0) for plan in program.outputs]
         self.tasks = Tasks(program.tasks, len(program.slots), levels)
+        self.restarts: dict[int, int] = {}
         self.drive = {plan.command: False for plan in program.outputs if plan.way != OWN}
         self.flags: list[int] = []
         self.renew: list[int] = []

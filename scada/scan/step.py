@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Tick
 from scada.requests import Request
-from scada.scan import bypassing, forcing, orders, outcomes
+from scada.scan import bypassing, forcing, orders, outcomes, restarts
 from scada.scan.outputs import Output, Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
@@ -52,6 +52,7 @@ def step(
     state.scans += 1
 
     _take_inputs(state, inputs)
+    restarts.watch(program, state)
     outcomes.versions_known(state)
     if first:
         times = signals.time_ns
