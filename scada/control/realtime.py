@@ -54,34 +54,61 @@ class Grants:
         fifo: SCHED_FIFO at `PRIORITY`.
         locked: Every page that was touched stays in memory.
         said: One sentence for each refusal.
+        cpu: The processor that the process was given, or None.
     """
 
     fifo: bool
     locked: bool
     said: tuple[str, ...]
+    cpu: int | None = None
 
 
-def claim() -> Grants:
-    """Asks for SCHED_FIFO and locked memory, and takes the collector out of the scan.
+def claim(cpu: int | None = None, priority: int = PRIORITY) -> Grants:
+    """Asks for a processor, SCHED_FIFO and locked memory, and takes the collector out of the scan.
 
     Called once, after everything is loaded: what lives then is frozen and never collected.
+
+    Args:
+        cpu: The processor to run on, or None for any.
+        priority: Of SCHED_FIFO, 1 … 99.
     """
     said: list[str] = []
+    pinned = pin(cpu, said)
     gc.collect()
     gc.freeze()
     gc.disable()
     locked = _lock(said)
-    fifo = True
+    fifo = real_time(priority, said)
+    return Grants(fifo=fifo, locked=locked, said=tuple(said), cpu=pinned)
+
+
+def real_time(priority: int, said: list[str]) -> bool:
+    """Asks for SCHED_FIFO; a refusal is told in `said`."""
     try:
         # Children must not inherit a real-time class (there are none, and a defect should not make one).
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
-        fifo = False
         said.append(
             f"SCHED_FIFO was refused ({error.strerror}): scans may start milliseconds late on a busy machine. "
             "Give the service CAP_SYS_NICE or an rtprio limit."
         )
-    return Grants(fifo=fifo, locked=locked, said=tuple(said))
+        return False
+    return True
+
+
+def pin(cpu: int | None, said: list[str]) -> int | None:
+    """Runs this process on one processor; None when there was none to ask for, or it was refused, told in `said`."""
+    if cpu is None:
+        return None
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError:
+        allowed = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        said.append(
+            f"processor {cpu} was refused: this process may use {allowed}. Correct realtime: cpu: of the site"
+        )
+        return None
+    return cpu
 
 
 def _lock(said: list[str]) -> bool:

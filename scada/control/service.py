@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
 from scada.control import keeper, realtime
 from scada.control.civil import Civil
 from scada.control.gather import Gather
+from scada.control.health import Health
+from scada.control.latency import Measurement
 from scada.control.mailbox import Mailbox
 from scada.control.publish import Output
 from scada.control.tape import Tape
 from scada.scan import Inputs, Writes, build, start, step
 from scada.scan.program import Program
 from scada.service import Service
-from scada.service.service import private_memory
-from tags.quality import GOOD
-from tags.types import BOOL, FLOATS
 
-HEALTH_NS: Final = 1_000_000_000
+SELFTEST_S: Final = 2.0
+SELFTEST_NS: Final = 2_500_000_000
 COLLECT_NS: Final = 30_000_000_000
 COLLECT_SLACK_NS: Final = 20_000_000
 COMPLAIN_NS: Final = 60_000_000_000
@@ -65,9 +66,10 @@ class Loop:
             manual=manual,
             complain=lambda what: service.log.warning("the recording has a gap", error=what),
         )
-        self._health = Health(self._program)
+        self._health = Health(self._program, clock.monotonic_ns)
         self._versions: list[tuple[int, int]] = []
         self._complained_ns = -COMPLAIN_NS
+        self._selftest: Measurement | None = None
         self._utc_offset_ns = utc_ns - clock.monotonic_ns()
         if manual:
             service.log.warning("control starts in Manual: it crashed again and again")
@@ -76,11 +78,14 @@ class Loop:
         """Scans until the service is asked to stop. A missed period is counted and skipped, never caught up."""
         service, clock, health = self._service, self._service.clock, self._health
         period = service.site.scan_ns
-        self._scan(clock.monotonic_ns(), 1)  # before memory is locked: it touches what every scan touches
-        grants = realtime.claim()
+        wish = service.site.realtime
+        began = clock.monotonic_ns()
+        health.begin(began, 0)
+        self._scan(began, 1)  # before memory is locked: it touches what every scan touches
+        self._selftest = self._begin_selftest()
+        grants = health.grants = realtime.claim(wish.cpu, wish.priority)
         for sentence in grants.said:
             service.log.warning(sentence)
-        health.realtime = grants.fifo
         base = clock.monotonic_ns()
         index = 0  # of the period grid from base
         collect_ns = base + COLLECT_NS
@@ -93,13 +98,49 @@ class Loop:
                 continue  # a signal
             reached = (now - base) // period
             periods, index = reached - index, reached
-            health.count(now - due, periods - 1)
+            health.count(now, now - due, periods - 1)
+            health.begin(base, reached)
             self._scan(now, periods)
             spent = clock.monotonic_ns() - now
             health.execution_ns = max(health.execution_ns, spent)
             if now + spent > collect_ns and period - spent > COLLECT_SLACK_NS:
                 gc.collect()
                 collect_ns = now + COLLECT_NS
+            if self._selftest is not None and now > base + SELFTEST_NS:
+                self._end_selftest(self._selftest)
+
+    def _begin_selftest(self) -> Measurement | None:
+        """Measures beside the first scans what lateness the machine has; none of them waits for it."""
+        wish = self._service.site.realtime
+        try:
+            return Measurement(
+                SELFTEST_S, priority=max(1, wish.priority - 1), cpu=wish.cpu, parent=os.getpid()
+            )
+        except OSError as error:
+            self._service.log.warning("the lateness of this machine is not measured", error=str(error))
+            return None
+
+    def _end_selftest(self, measurement: Measurement) -> None:
+        log = self._service.log
+        try:
+            found = measurement.poll()
+        except ValueError as error:
+            self._selftest = None
+            log.warning("the lateness of this machine was not measured", error=str(error))
+            return
+        if found is None:
+            return
+        self._selftest = None
+        self._health.selftest = (found.p99, found.max)
+        log.info(
+            "lateness of this machine at start",
+            p50_us=found.p50 // 1000,
+            p99_us=found.p99 // 1000,
+            max_us=found.max // 1000,
+            realtime=found.fifo,
+            locked=found.locked,
+            cpu=found.cpu,
+        )
 
     def _scan(self, now_ns: int, periods: int) -> None:
         service, program, state = self._service, self._program, self._state
@@ -110,7 +151,8 @@ class Loop:
         inputs = self._gather.poll(tick.dt_ns, on_time=periods == 1)
         samples = [*inputs.samples, *self._health.samples(now_ns, utc_ns, state.scans)]
         inputs = Inputs(samples, inputs.acted, self._versions)
-        state, writes, events = step(program, state, inputs, requests, tick)
+        state, writes, events = step(program, state, inputs, requests, tick, self._health.watch)
+        self._health.ran(state.tasks.ran)
         self._versions = self._output.write(state, writes, service.clock.monotonic_ns())
         self._output.tell(events)
         for error, address in faults:
@@ -138,6 +180,8 @@ class Loop:
 
     def close(self) -> None:
         """A planned stop: outputs hold, the state is kept."""
+        if self._selftest is not None:
+            self._selftest.close()
         clock = self._service.clock
         last = Writes([], [], [], urgent=True)
         self._keeper.keep(self._program, self._state, last, clock.utc_ns(), clock.monotonic_ns())
@@ -145,55 +189,6 @@ class Loop:
         self._gather.close()
         self._keeper.close()
         self._tape.close()
-
-
-class Health:
-    """Control's own health, as samples for the next scan, once a second.
-
-    Attributes:
-        lateness_ns: Largest since the last report, ns.
-        execution_ns: Largest since the last report, ns.
-        overruns: Periods without a scan since the start.
-        realtime: SCHED_FIFO was granted.
-    """
-
-    def __init__(self, program: Program) -> None:
-        own = program.slots[: program.own]
-        self._slots = {tag.path.removeprefix("system/control/"): slot for slot, tag in enumerate(own)
-                       if tag.kind == "system"}  # fmt: skip
-        self._types = {slot: own[slot].type for slot in self._slots.values()}
-        self.lateness_ns = self.execution_ns = self.overruns = 0
-        self.realtime = False
-        self._due_ns = 0
-
-    def count(self, lateness_ns: int, missed: int) -> None:
-        """Notes how late a scan began and how many periods were skipped before it."""
-        self.lateness_ns = max(self.lateness_ns, lateness_ns)
-        self.overruns += missed
-
-    def samples(self, now_ns: int, utc_ns: int, scans: int) -> list[tuple[int, Any, int, int]]:
-        """Samples of `system/control/…`, or nothing when the second is not over."""
-        if now_ns < self._due_ns:
-            return []
-        self._due_ns = now_ns + HEALTH_NS
-        values: dict[str, Any] = {
-            "lateness_max": self.lateness_ns / 1e6,
-            "execution_max": self.execution_ns / 1e6,
-            "overruns": self.overruns,
-            "scans": scans,
-            "realtime": self.realtime,
-            "memory": private_memory(),
-        }
-        self.lateness_ns = self.execution_ns = 0
-        return [
-            (slot, _as(self._types[slot], values[name]), GOOD, utc_ns)
-            for name, slot in self._slots.items()
-            if name in values
-        ]
-
-
-def _as(type_: str, value: Any) -> Any:
-    return bool(value) if type_ == BOOL else float(value) if type_ in FLOATS else int(value)
 
 
 def _fault(id_: str, reason: str, utc_ns: int) -> dict[str, Any]:

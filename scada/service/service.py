@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from tags.model import Site
 from tags.publish import Publisher
 from tags.types import Value
 
+CONTROL: Final = "control"
 PAGE: Final = os.sysconf("SC_PAGESIZE")
 
 
@@ -93,6 +95,8 @@ class Service:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, service._asked_to_stop)
+        if service.name != CONTROL:
+            keep_off(service.site.realtime.cpu)
         return service
 
     def __enter__(self) -> Self:
@@ -175,6 +179,16 @@ class Service:
     def _asked_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.stop()
+
+
+def keep_off(cpu: int | None) -> None:
+    """Keeps this process off the processor that control has for itself, where there is another one for it."""
+    if cpu is None:
+        return
+    with contextlib.suppress(OSError):
+        left = os.sched_getaffinity(0) - {cpu}
+        if left:
+            os.sched_setaffinity(0, left)
 
 
 def private_memory() -> float:

@@ -15,7 +15,6 @@ from scada.control.civil import Civil
 from scada.control.gather import SILENT_NS, Gather
 from scada.control.mailbox import READS_PER_SCAN, Mailbox
 from scada.control.publish import Output
-from scada.control.service import Health
 from scada.scan import Writes
 from tags.image import ImageReader
 from tags.publish import Publisher
@@ -195,14 +194,3 @@ def test_a_second_mailbox_replaces_a_dead_one_and_bells_do_not_block(rig: Rig) -
 def test_civil_time_with_daylight_saving(utc_s: int, weekday: int, second: int, date: str) -> None:
     tick = Civil("Europe/Madrid", SCAN).tick(3, 2, utc_s * SECOND + 5)
     assert (tick.weekday, tick.second_of_day, tick.date, tick.dt_ns) == (weekday, second, date, 2 * SCAN)
-
-
-def test_health_is_reported_once_a_second_as_input() -> None:
-    health = Health(PROGRAM)
-    health.count(2_000_000, 3)
-    found = {PROGRAM.slots[slot].path: value for slot, value, _, _ in health.samples(10, 20, 5)}
-    assert found["system/control/lateness_max"] == 2.0
-    assert found["system/control/overruns"] == 3
-    assert found["system/control/realtime"] is False
-    assert "system/control/forces" not in found
-    assert health.samples(10 + SECOND // 2, 20, 6) == []
