@@ -176,7 +176,9 @@ class Measurement:
     def close(self) -> None:
         """Ends it, finished or not."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 if __name__ == "__main__":

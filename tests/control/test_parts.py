@@ -97,7 +97,8 @@ def test_commands_are_published_with_drive_flag_and_version(rig: Rig) -> None:
     reader.snapshot()
     row = PROGRAM.index[f"{PANEL}/command"]
     assert from_bits("float64", int(reader.value[row])) == 22.0
-    assert int(reader.aux[row]) == 1
+    drive, deadline_ns = int(reader.aux[row]) & 1, int(reader.aux[row]) >> 1
+    assert (drive, deadline_ns) == (1, 77 + 5 * SECOND), "until the request ends"
     assert versions == [(PROGRAM.output_of[PANEL], int(reader.version[row]))]
     # The same value asked again is a new version: the field acts on versions.
     assert output.write(plant.state, Writes([], [], [row]), 78)[0][1] > versions[0][1]
