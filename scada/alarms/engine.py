@@ -77,7 +77,10 @@ class Signals(Protocol):
     """`scada.blocks.base.Signals`."""
 
     value: list[Any]
-    status: list[int]
+
+    @property
+    def status(self) -> Sequence[int]:
+        """Status codes."""
 
 
 class Scan(Protocol):

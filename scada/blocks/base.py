@@ -9,9 +9,13 @@ allocate next to nothing in a step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from tags import expression, model
 from tags.quality import (
@@ -71,7 +75,9 @@ def number(value: object) -> float | None:
 
 
 class Signals:
-    """The scan's working set: parallel lists, one slot per tag. `Binder.index` maps paths to slots.
+    """The scan's working set: parallel sequences, one slot per tag. `Binder.index` maps paths to slots.
+
+    Columns of blocks see what stands in arrays through views of the same memory.
 
     Attributes:
         value: bool, int, float or str as the tag's type has it, engineering units.
@@ -79,17 +85,35 @@ class Signals:
         time_ns: Source time, ns UTC.
         fresh: Not 0: a new sample since the task that looks last ran: its source time changed. `PUT`: a block, a
             request or the output stage put it in this scan. The scan keeps them (`scada.scan.tasks`).
+        number: Of tags of other services that columns look at: the value as float64.
+        statuses: View of `status`, uint32.
+        times: View of `time_ns`, int64.
     """
 
-    __slots__ = ("fresh", "status", "time_ns", "value")
+    NOT_STATE = ("number", "statuses", "times")
+    __slots__ = ("fresh", "number", "status", "statuses", "time_ns", "times", "value")
 
     def __init__(self, tags: Sequence[model.Tag]) -> None:
         """One slot per tag: its `initial` value or zero, not yet known."""
         zero: dict[str, Value] = {BOOL: False, STRING: "", **dict.fromkeys(FLOATS, 0.0)}
         self.value: list[Any] = [zero.get(t.type, 0) if t.initial is None else t.initial for t in tags]
-        self.status: list[int] = [BAD_WAITING_FOR_INITIAL_DATA] * len(tags)
-        self.time_ns: list[int] = [0] * len(tags)
-        self.fresh = bytearray(len(tags))
+        count = len(tags)
+        self.status: MutableSequence[int] = array("I", [BAD_WAITING_FOR_INITIAL_DATA]) * count
+        self.time_ns: MutableSequence[int] = array("q", [0]) * count
+        self.fresh = bytearray(count)
+        self.number = np.zeros(count)
+        self.statuses: npt.NDArray[np.uint32] = view(self.status, np.uint32)
+        self.times: npt.NDArray[np.int64] = view(self.time_ns, np.int64)
+
+    def refresh(self, slot: int) -> None:
+        """`number` of a slot from its value; from then on whoever sets the value sets both."""
+        value = self.value[slot]
+        self.number[slot] = 0.0 if isinstance(value, str) else value
+
+
+def view(buffer: Any, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """An array over the memory of another."""
+    return np.frombuffer(buffer, dtype) if len(buffer) else np.zeros(0, dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +164,16 @@ class Outputs:
         tracking: Why `applied` differs from `wanted`: bits NOT_INITIALISED … NOT_TAKEN, 0 when it follows.
         feedback: `(value, tracking)` of a memory tag whose value another block takes on: what came of it in this scan,
             so that who writes it winds nothing up and starts from there. None: it had its way. Cleared with `wanted`.
+        trackings: View of `tracking`, int64.
+        asked: What a block in columns wants, float64; NaN where none drives.
+        moved: `applied` where columns look, float64; NaN where it is not known there.
     """
 
-    __slots__ = ("applied", "feedback", "override", "path", "slot", "tracking", "wanted")
+    NOT_STATE = ("asked", "moved", "trackings")
+
+    __slots__ = (
+        "applied", "asked", "feedback", "moved", "override", "path", "slot", "tracking", "trackings", "wanted",
+    )  # fmt: skip
 
     def __init__(self, paths: Sequence[str], slots: Sequence[int]) -> None:
         self.path = list(paths)
@@ -152,7 +183,10 @@ class Outputs:
         self.override: list[tuple[Any, str] | None] = [None] * count
         self.feedback: list[tuple[Any, int] | None] = [None] * count
         self.applied: list[Any] = [None] * count
-        self.tracking: list[int] = [NOT_INITIALISED] * count
+        self.tracking: MutableSequence[int] = array("q", [NOT_INITIALISED]) * count
+        self.trackings: npt.NDArray[np.int64] = view(self.tracking, np.int64)
+        self.asked = np.full(count, np.nan)
+        self.moved = np.full(count, np.nan)
 
 
 class Context:

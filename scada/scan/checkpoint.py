@@ -108,9 +108,9 @@ class Objects:
         self.by_name: dict[str, Any] = {}
         self.root: dict[str, str] = {}
         self._names: dict[int, str] = {}
-        for block in state.blocks:
+        for block in state.every_block:
             self._add(block, block.path, block.path)
-        for output in state.outputs:
+        for output in state.every_output:
             self._add(output, f"output {output.plan.tag.path}", "")
         self._add(state, "state", "")
         for name in list(self.by_name):

@@ -106,10 +106,15 @@ def expire(program: Program, state: State, ctx: Context) -> None:
 
 def apply(program: Program, state: State, ctx: Context) -> None:
     """Own tags take their forced values; commands get theirs in the output stage."""
-    for output in state.outputs if state.forces.changed or state.urgent or state.scans == 1 else ():
-        command = output.plan.tag.command
-        forced = state.forces.table.get(command) if command is not None else None
-        output.forced = None if forced is None else forced.value
+    if state.forces.changed or state.urgent or state.scans == 1:
+        forced = {
+            program.output_of[own.tag.command]: own.value
+            for own in state.forces.table.values()
+            if own.tag.kind == COMMAND and own.tag.command in program.output_of
+        }
+        for row in sorted(state.forced | forced.keys()):
+            state.outputs[row].forced = forced.get(row)
+        state.forced = set(forced)
     for path, own in state.forces.table.items():
         if own.tag.kind in (DEVICE, COMMAND):
             continue

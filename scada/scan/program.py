@@ -12,7 +12,7 @@ from scada.blocks.base import Binder, FunctionBlock
 from scada.scan import tasks
 from scada.scan.tasks import TaskPlan
 from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
-from tags.types import BOOL, FLOATS, INTEGER_RANGE
+from tags.types import BOOL, FLOATS, INTEGER_RANGE, STRING
 
 CONTROL: Final = "control"
 FORCES_TAG: Final = "system/control/forces"
@@ -84,6 +84,8 @@ class Program:
         shadow: Slot of `system/control/shadow`, or -1.
         tasks: In order of priority.
         restarts: For each device that field watches for restarts: the slot of the count, its tags' slots, its outputs' rows.
+        touched: By block: the output rows that it touches.
+        order: Paths in the order of their slots.
     """
 
     site: Site
@@ -99,18 +101,20 @@ class Program:
     shadow: int
     tasks: tuple[TaskPlan, ...]
     restarts: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
+    touched: tuple[frozenset[int], ...]
+    order: tuple[str, ...]
 
 
 class Recorder(Binder):
     """A binder that also notes what each block reads and which outputs it touches."""
 
-    def __init__(self, site: Site, tags: dict[str, Tag]) -> None:
+    def __init__(self, site: Site, tags: dict[str, Tag], order: Sequence[str] = ()) -> None:
         super().__init__(tags, site.scan_ns)
         self.reads: set[int] = set()
         self.rows: set[int] = set()
         self.touched: list[set[int]] = []  # by block
-        for tag in site.of_writer(CONTROL):
-            self.slot(tag.path)
+        for path in order or [tag.path for tag in site.of_writer(CONTROL)]:
+            self.slot(path)
 
     def slot(self, path: str) -> int:
         """As `Binder.slot`, noted."""
@@ -126,14 +130,19 @@ class Recorder(Binder):
 
 
 def bind(
-    site: Site, tags: dict[str, Tag]
+    site: Site, tags: dict[str, Tag], order: Sequence[str] = ()
 ) -> tuple[Recorder, list[FunctionBlock], Alarms, dict[int, set[int]]]:
     """Builds blocks and alarms, the same way each time.
+
+    Args:
+        site: The site.
+        tags: All its tags by path.
+        order: Paths of all slots; () for as they are met.
 
     Returns:
         The binder, the blocks, the alarms, and for each output row the slots that its blocks read.
     """
-    binder = Recorder(site, tags)
+    binder = Recorder(site, tags, order)
     blocks: list[FunctionBlock] = []
     needs: dict[int, set[int]] = {}
     reads: list[set[int]] = []
@@ -193,7 +202,7 @@ def build(site: Site) -> Program:
         ValueError: A block's configuration does not fit; `scada check` says so before.
     """
     tags = site.by_path()
-    binder, blocks, _, needs = bind(site, tags)
+    binder, blocks, _, needs = bind(site, tags, _order(site, tags))
     position = {id(block): number for number, block in enumerate(blocks)}
     points = {
         path: (number, name)
@@ -226,6 +235,8 @@ def build(site: Site) -> Program:
         shadow=_own(binder.index.get(SHADOW_TAG, -1), own),
         tasks=tasks.plan(site, binder.touched),
         restarts=_restarts(site, slots, plans, binder.index),
+        touched=tuple(frozenset(rows) for rows in binder.touched),
+        order=tuple(binder.index),
     )
 
 
@@ -242,6 +253,20 @@ def _restarts(
         for name, count in counts.items()
         if count >= 0
     )
+
+
+def _order(site: Site, tags: dict[str, Tag]) -> tuple[str, ...]:
+    """Own rows, then the tags of other services by kind of value and row: what comes together lies together."""
+    met = bind(site, tags)[0].index
+    own = len(site.of_writer(CONTROL))
+    paths = list(met)
+    kinds = {path: _kind(tags[path].type) for path in paths}
+    others = sorted(paths[own:], key=lambda path: (tags[path].writer, kinds[path], tags[path].row))
+    return (*paths[:own], *others)
+
+
+def _kind(type_: str) -> int:
+    return 0 if type_ in FLOATS else 1 if type_ == BOOL else 3 if type_ == STRING else 2
 
 
 def own_slot(program: Program, path: str) -> int:

@@ -32,6 +32,7 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
         state: After a scan.
         utc_ns: Now, ns UTC.
     """
+    state.settle()
     signals = state.signals
     values = {}
     for slot in range(program.own):
@@ -45,11 +46,11 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
         "utc_ns": utc_ns,
         "site": program.site.name,
         "values": values,
-        "blocks": {block.path: kept for block in state.blocks if (kept := block.retained())},
+        "blocks": {block.path: kept for block in state.every_block if (kept := block.retained())},
         "alarms": state.alarms.retained(),
         "commands": {
             output.plan.tag.path: output.last
-            for output in state.outputs
+            for output in state.every_output
             if output.plan.way == HOLD and output.last is not None
         },
         "forces": state.forces.retained(),

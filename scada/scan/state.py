@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from scada.blocks import base
 from scada.blocks.base import Context, FunctionBlock
 from scada.blocks.bypass import permits
 from scada.requests import Inbox, Ledger, Request
+from scada.scan.batch import Batch
 from scada.scan.bypasses import Bypasses
+from scada.scan.columns import LANES_MIN, Blocks, Columns, Outputs
 from scada.scan.forces import Forces
 from scada.scan.outputs import Output
 from scada.scan.program import BYPASSES_TAG, HOLD, OWN, PULSE, Program, bind, own_slot
@@ -25,11 +28,17 @@ class Inputs:
         samples: (slot, value, status, source time ns UTC) of tags of other services, and of control's own health.
         acted: (output row, `aux` of its tag in the field's image).
         versions: (output row, version that the publisher gave its command).
+        batches: More samples, as columns; a slot has at most one sample in all.
     """
 
     samples: Sequence[tuple[int, Any, int, int]] = ()
     acted: Sequence[tuple[int, int]] = ()
     versions: Sequence[tuple[int, int]] = ()
+    batches: Sequence[Batch] = ()
+
+    def every(self) -> Iterator[tuple[int, Any, int, int]]:
+        """All samples one by one, those of batches too."""
+        return chain(self.samples, *self.batches)
 
 
 NOTHING: Final = Inputs()
@@ -63,12 +72,15 @@ class State:
     Attributes:
         signals: Value, status and time of each slot.
         context: What blocks see.
-        blocks: In execution order.
+        blocks: In execution order, as one may take and change them: who is taken leaves the columns.
+        every_block: The same as they are, for who only reads; after `settle`.
+        columns: Those that are stepped together.
         failed: By block: the message of the exception that stopped it, or None.
         failed_outputs: The same of outputs, by row.
         alarms: All alarms.
-        outputs: By row.
-        in_order: The same in the order of the output stage: control's own tags, then devices.
+        outputs: By row, as one may take and change them: who is taken leaves the columns.
+        every_output: The same as they are, for who only reads; after `settle`.
+        forced: Rows of outputs whose command is forced.
         inbox: Requests that wait for their turn.
         ledger: Requests that are open, and outcomes.
         lost: Requests that were open when an earlier control died, as events to announce in the first scan.
@@ -86,20 +98,26 @@ class State:
     """
 
     __slots__ = (
-        "alarms", "blocks", "bypasses", "context", "deadlines", "drive", "elapsed_ns", "failed", "failed_outputs", "flags", "forces", "in_order", "inbox", "ledger", "lost",
-        "outputs", "renew", "restarts", "scans", "signals", "tasks", "urgent",
+        "alarms", "blocks", "bypasses", "columns", "context", "deadlines", "drive", "elapsed_ns", "every_block", "every_output", "failed",
+        "failed_outputs", "flags", "forced", "forces", "inbox", "ledger", "lost", "outputs", "renew", "restarts", "scans", "signals", "tasks",
+        "urgent",
     )  # fmt: skip
 
-    def __init__(self, program: Program) -> None:
-        binder, self.blocks, self.alarms, _ = bind(program.site, program.tags)
+    NOT_STATE = ("blocks", "columns", "outputs")
+
+    def __init__(self, program: Program, *, lanes_min: int = LANES_MIN) -> None:
+        """Before the first scan; fewer blocks of a kind than `lanes_min` are not worth columns."""
+        binder, self.every_block, self.alarms, _ = bind(program.site, program.tags, program.order)
         if len(binder.index) != len(program.slots):
             raise AssertionError("blocks bind differently a second time")
         self.signals: base.Signals = binder.signals()
         self.context = Context(self.signals, binder.outputs())
-        self.failed: list[str | None] = [None] * len(self.blocks)
+        self.failed: list[str | None] = [None] * len(self.every_block)
         self.failed_outputs: dict[int, str] = {}
-        self.outputs = [Output(plan) for plan in program.outputs]
-        self.in_order = sorted(self.outputs, key=lambda output: output.plan.way != OWN)
+        self.every_output = [Output(plan) for plan in program.outputs]
+        self.columns = Columns(program, self.every_block, self.every_output, lanes_min)
+        self.blocks = Blocks(self.every_block, self.columns, self.context)
+        self.outputs = Outputs(self.every_output, self.columns, self.context)
         self.inbox = Inbox(lambda request: is_stop(program, request))
         self.ledger = Ledger()
         self.lost: list[dict[str, Any]] = []
@@ -110,11 +128,16 @@ class State:
         levels = [plan.way == PULSE or (plan.way == HOLD and plan.driver >= 0) for plan in program.outputs]
         self.tasks = Tasks(program.tasks, len(program.slots), levels)
         self.restarts: dict[int, int] = {}
+        self.forced: set[int] = set()
         self.drive = {plan.command: False for plan in program.outputs if plan.way != OWN}
         self.flags: list[int] = []
         self.renew: list[int] = []
         self.urgent = False
         self.deadlines: dict[int, int] = {}
+
+    def settle(self) -> None:
+        """Brings the objects behind `every_block` and `every_output` up to date with the columns."""
+        self.columns.settle(self.context)
 
     def mode_of(self, program: Program, position: int) -> str:
         """The text of a block's mode, or ""."""

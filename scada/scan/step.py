@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Tick
+import numpy as np
+
+from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Signals, Tick, view
 from scada.requests import Request
 from scada.scan import bypassing, forcing, orders, outcomes, restarts
+from scada.scan.batch import Batch
 from scada.scan.outputs import Output, Stage, cast, limited
 from scada.scan.program import OWN, Program
 from scada.scan.state import Inputs, State, Writes
@@ -56,7 +59,8 @@ def step(
     outcomes.versions_known(state)
     if first:
         times = signals.time_ns
-        times[: program.own] = [time_ns or tick.utc_ns for time_ns in times[: program.own]]
+        for slot in range(program.own):
+            times[slot] = times[slot] or tick.utc_ns
         _announce_lost(state, tick.utc_ns)
     forcing.expire(program, state, ctx)
     bypassing.expire(state, ctx)
@@ -70,6 +74,9 @@ def step(
             watch(task)
     _run_outputs(state, ctx)
     forcing.apply(program, state, ctx)
+    for task, ran in enumerate(state.tasks.ran):
+        if ran:
+            state.columns.adopt(task, state.tasks.runs[task], ctx, state.failed, state.failed_outputs)
     _summarise(program, state, ctx)
     state.alarms.step(ctx)
     outcomes.follow(program, state, ctx)
@@ -93,16 +100,39 @@ def step(
 def _take_inputs(state: State, inputs: Inputs) -> None:
     signals = state.signals
     value, status, time_ns, fresh = signals.value, signals.status, signals.time_ns, signals.fresh
+    number = signals.number
     for slot, sample, quality, source_ns in inputs.samples:
         value[slot] = sample
         status[slot] = quality
         time_ns[slot] = source_ns
-        fresh[slot] = True
-    outputs = state.outputs
+        fresh[slot] = 1
+        if not isinstance(sample, str):
+            number[slot] = sample
+    for batch in inputs.batches:
+        _take_batch(signals, batch)
+    outputs = state.every_output
     for row, aux in inputs.acted:
         outputs[row].aux = aux
     for row, version in inputs.versions:
         outputs[row].version = version
+
+
+def _take_batch(signals: Signals, batch: Batch) -> None:
+    slots, count = batch.slots, len(batch)
+    if not count:
+        return
+    first, value, values = int(slots[0]), signals.value, batch.values.tolist()
+    where: Any = slots
+    if int(slots[-1]) - first == count - 1:
+        where = slice(first, first + count)
+        value[where] = values
+    else:
+        for slot, one in zip(slots.tolist(), values, strict=True):
+            value[slot] = one
+    signals.number[where] = batch.values
+    signals.statuses[where] = batch.status
+    signals.times[where] = batch.time_ns
+    view(signals.fresh, np.uint8)[where] = 1
 
 
 def _announce_lost(state: State, utc_ns: int) -> None:
@@ -126,9 +156,9 @@ def _take_requests(program: Program, state: State, requests: Sequence[Request], 
 
 
 def _run_blocks(program: Program, state: State, task: int, ctx: Context) -> None:
-    failed, blocks, plan = state.failed, state.blocks, program.tasks[task]
+    failed, blocks, plan = state.failed, state.every_block, program.tasks[task]
     run, retry = state.tasks.runs[task], max(1, _RETRY_SCANS // plan.every)
-    for position in plan.positions:
+    for position in state.columns.blocks(task, ctx):
         block = blocks[position]
         if failed[position] is not None and (run + position) % retry:
             continue
@@ -145,7 +175,7 @@ def _run_blocks(program: Program, state: State, task: int, ctx: Context) -> None
 def _block_failed(program: Program, state: State, position: int, message: str, ctx: Context) -> None:
     """Its points turn Bad, its outputs stay, and the scan goes on."""
     if state.failed[position] is None:
-        ctx.emit("block", path=state.blocks[position].path, failed=True, message=message)
+        ctx.emit("block", path=state.every_block[position].path, failed=True, message=message)
     state.failed[position] = message
     for path in program.site.blocks[position].points.values():
         slot = program.index[path]
@@ -159,7 +189,9 @@ def _run_outputs(state: State, ctx: Context) -> None:
     """Control's own outputs first, then those of devices; one that raises does not stop the others."""
     stage = Stage(ctx, state.drive, state.flags, state.renew)
     failed = state.failed_outputs
-    for output in state.in_order:
+    outputs = state.every_output
+    for row in state.columns.outputs(ctx):
+        output = outputs[row]
         if failed and output.plan.row in failed and (state.scans + output.plan.row) % _RETRY_SCANS:
             continue
         try:
@@ -212,8 +244,8 @@ def _summarise(program: Program, state: State, ctx: Context) -> None:
     if state.bypasses.slot >= 0:
         ctx.put(state.bypasses.slot, len(state.bypasses))
     if program.failed >= 0:
-        failed = len(state.failed_outputs) + len(state.alarms.failed)
-        ctx.put(program.failed, failed + sum(message is not None for message in state.failed))
+        failed = len(state.failed_outputs) + len(state.alarms.failed) + len(state.failed)
+        ctx.put(program.failed, failed - state.failed.count(None))
     if program.shadow >= 0:
         # Shadow: outputs exist, and none of them is written.
-        ctx.put(program.shadow, bool(state.drive) and not any(output.drive for output in state.outputs))
+        ctx.put(program.shadow, bool(state.drive) and not any(state.drive.values()))

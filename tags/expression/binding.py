@@ -49,15 +49,27 @@ def bind(expression: Expression, index: Mapping[str, int], unit_of_path: Mapping
         KeyError: A path without a position.
         tags.units.UnitError: Units that do not fit.
     """
-    generator = _Generator(index, unit_of_path)
-    body, kind = generator.node(expression.tree)
+    body, is_bool = generate(expression, index, unit_of_path)
     arguments = ast.arguments(posonlyargs=[], args=[ast.arg("v")], kwonlyargs=[], kw_defaults=[], defaults=[])
     tree = ast.Expression(ast.Lambda(arguments, body))
     code = compile(ast.fix_missing_locations(tree), "<expression>", "eval")
     functions = {"__builtins__": {}, "min": min, "max": max, "abs": abs, "sqrt": math.sqrt, "bool": bool}
     value_of = eval(code, functions)  # noqa: S307 - made from our own tree; no text of the user is in it
     positions = tuple(index[path] for path in expression.paths)
-    return _evaluator(value_of, positions, kind.is_bool)
+    return _evaluator(value_of, positions, is_bool)
+
+
+def generate(
+    expression: Expression, index: Mapping[str, int], unit_of_path: Mapping[str, str | None]
+) -> tuple[ast.expr, bool]:
+    """The Python tree of a checked expression over `v[position]`, and whether it is known to be a truth value.
+
+    Raises:
+        KeyError: A path without a position.
+        tags.units.UnitError: Units that do not fit.
+    """
+    code, kind = _Generator(index, unit_of_path).node(expression.tree)
+    return code, kind.is_bool
 
 
 def _evaluator(value_of: Callable[[Sequence[Any]], Any], positions: tuple[int, ...], is_bool: bool) -> Bound:

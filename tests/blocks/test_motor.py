@@ -244,7 +244,7 @@ def test_local_follows_and_counts() -> None:
 def test_unarmed_or_unread_it_only_follows(gate: int) -> None:
     rig = make(auto="t/WANT")
     rig.gates["t/P/START"] = gate
-    rig.outputs.tracking[:] = [gate, 0]
+    rig.outputs.tracking[0], rig.outputs.tracking[1] = gate, 0
     rig.set("t/WANT", True)
     rig.scan(10)
     assert (state(rig), pulses(rig), rig.get("t/P/TRIP")) == (STOPPED, (False, False), False)
@@ -498,3 +498,13 @@ def test_never_start_and_stop_nor_start_while_it_must_not(first: bool, steps: li
                 wanted["t/P/STOP"] or stop or rig.get("t/P/MODE") == 0
             )  # low for one scan before it is repeated
         rig.retained()
+
+
+def test_a_motor_that_runs_is_not_put_out_of_service() -> None:
+    rig = manual(make(run=True))
+    assert "runs: stop it first" in str(rig.write("t/P/MODE", 0))
+    rig.write("t/P/CMD", False)
+    rig.scan()
+    rig.set("t/P/RUN", False)
+    rig.scan(3)
+    assert rig.write("t/P/MODE", 0) is None
