@@ -284,7 +284,7 @@ class Keeper:
 
     def _record(self) -> None:
         if self._recorder is None:
-            self._recorder = Recorder(self._data.recordings, self._data.record_ring, self._clock)
+            self._recorder = Recorder(self._data.recordings, self._data.record_ring, self._clock, self._site)
         self._recorder.tick()
 
     def _save_state(self) -> None:

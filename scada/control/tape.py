@@ -55,7 +55,7 @@ class Tape:
         self._parts: Iterator[Mapping[str, Any]] = iter(())
         self._due_ns, self._bytes = state.elapsed_ns, 0
         self._said: set[str] = set()
-        self._ring.append(record.start_record(program, utc_ns, manual=manual))
+        self._append(record.start_records(program, utc_ns, manual=manual))
         self._guarded(lambda: self._begin(state))
 
     def note(

@@ -54,11 +54,13 @@ class Start(NamedTuple):
         digest: Of the compiled site.
         utc_ns: When.
         manual: In Manual, because it crashed again and again.
+        tags: Number of the tag of each slot.
     """
 
     digest: str
     utc_ns: int
     manual: bool
+    tags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,16 @@ def checksum(state: State) -> int:
 # ---- to the ring ----------------------------------------------------------------------------------------------------
 
 
-def start_record(program: Program, utc_ns: int, *, manual: bool) -> bytes:
-    """The record of a start; a checkpoint follows it."""
-    body = {"version": VERSION, "digest": program.site.digest, "utc_ns": utc_ns, "manual": manual}
-    return b"S" + orjson.dumps(body)
+def start_records(program: Program, utc_ns: int, *, manual: bool) -> list[bytes]:
+    """The records of a start; a checkpoint follows them."""
+    body = {
+        "version": VERSION,
+        "digest": program.site.digest,
+        "utc_ns": utc_ns,
+        "manual": manual,
+        "tags": [tag.id for tag in program.slots],
+    }
+    return split(b"S", orjson.dumps(body))
 
 
 def checkpoint_records(part: Mapping[str, Any]) -> list[bytes]:
@@ -452,4 +460,4 @@ def started(body: bytes) -> Start:
     found = orjson.loads(body)
     if found.get("version") != VERSION:
         raise RecordError(f"a recording of version {found.get('version')}; this is version {VERSION}")
-    return Start(found["digest"], found["utc_ns"], found["manual"])
+    return Start(found["digest"], found["utc_ns"], found["manual"], tuple(found["tags"]))

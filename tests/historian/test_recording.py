@@ -1,13 +1,22 @@
+"""A recording is what was in the ring: whole, small, bounded, and readable behind damage."""
+
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from historian.recording import MAGIC, Recorder, files, read
+from historian.recorded import RecordingError, recordings
+from historian.recording import PACK_NS, TAIL, Recorder, files
 from scada.clock import SimulatedClock
-from tags.events import EventWriter
+from scada.scan import Replay, record
+from scada.scan.record import Item, Scan
+from tags.events import EventReader, EventWriter
+from tests.scan.plant import SITE
+from tests.scan.test_replay import recorded
 
 HOUR = 3600 * 1_000_000_000
 
@@ -19,7 +28,7 @@ def ring(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(ring: Path) -> EventWriter:
-    return EventWriter.create(ring, 1 << 20, 3)
+    return EventWriter.create(ring, 4 << 20, 3)
 
 
 @pytest.fixture
@@ -29,92 +38,210 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def payloads(folder: Path) -> list[bytes]:
-    return [frame.payload for path in files(folder) for frame in read(path)]
+RECORDS = recorded(400, checkpoints=100)[
+    :-1
+]  # checkpoints before the first scan and after 100, 200, 300 and 400
+
+
+def numbers(folder: Path) -> list[int]:
+    return [scan.tick.number for one in recordings(folder) for scan in scans(one.items())]
+
+
+def scans(items: Iterable[Item]) -> list[Scan]:
+    return [item for item in items if isinstance(item, Scan)]
+
+
+def replayed(folder: Path) -> Replay:
+    (recording,) = recordings(folder)
+    replay = Replay(recording.program)
+    for _ in replay.run(recording.items()):
+        pass
+    return replay
 
 
 def test_a_recording_is_what_was_in_the_ring(folder: Path, ring: Path, writer: EventWriter) -> None:
     clock = SimulatedClock()
-    recorder = Recorder(folder, ring, clock)
+    recorder = Recorder(folder, ring, clock, SITE)
     assert recorder.tick() == 0
     assert files(folder) == []
-    writer.append(b"one")
-    writer.append(b"")
+    for n, one in enumerate(RECORDS):
+        writer.append(one)
+        if n % 7 == 0:
+            recorder.tick()
     recorder.tick()
-    clock.advance(HOUR)
-    writer.append(b"three")
-    recorder.tick()
+    assert len(files(folder)) == 1
+    replay = replayed(folder)  # what is not packed yet is read from the tail
+    assert (replay.scans, replay.skipped, replay.gaps) == (400, 0, 0)
+    assert replay.checked == 44
     recorder.close()
-    assert [path.name for path in files(folder)] == ["2025-06-15T15.rec", "2025-06-15T16.rec"]
-    frames = [frame for path in files(folder) for frame in read(path)]
-    assert [(f.epoch, f.sequence, f.payload) for f in frames] == [
-        (3, 0, b"one"),
-        (3, 1, b""),
-        (3, 2, b"three"),
-    ]
+    assert not (folder / TAIL).exists()
+    assert replayed(folder).checked == 44
+    assert sum(path.stat().st_size for path in files(folder)) < sum(map(len, RECORDS)) / 4
 
 
-@pytest.mark.parametrize("torn", [1, 5, 20, 21, 22])
-def test_a_torn_end_is_cut_off_and_recorded_again(
+def test_what_comes_back_is_what_went_in(folder: Path, ring: Path, writer: EventWriter) -> None:
+    for one in RECORDS:
+        writer.append(one)
+    Recorder(folder, ring, SimulatedClock(), SITE).close()
+    (recording,) = recordings(folder)
+    assert recording.site == SITE
+    packed = scans(recording.items())
+    plain = scans(record.items(RECORDS, recording.program))
+    assert len(packed) == len(plain)
+    for mine, other in zip(packed, plain, strict=True):
+        assert (mine.tick, mine.requests, mine.told, mine.check) == (
+            other.tick, other.requests, other.told, other.check,
+        )  # fmt: skip
+        assert repr(sorted(mine.inputs.samples)) == repr(sorted(other.inputs.samples))
+        assert sorted(mine.inputs.acted) == sorted(other.inputs.acted)
+        assert sorted(mine.inputs.versions) == sorted(other.inputs.versions)
+
+
+def test_each_file_stands_alone_and_a_new_one_begins_at_a_checkpoint(
+    folder: Path, ring: Path, writer: EventWriter
+) -> None:
+    clock = SimulatedClock()
+    recorder = Recorder(folder, ring, clock, SITE)
+    for one in RECORDS:
+        writer.append(one)
+        recorder.tick()
+        clock.advance(HOUR // 150)
+    recorder.close()
+    names = [path.name for path in files(folder)]
+    assert names[0] == "2025-06-15T15-06-40Z.rec"
+    assert len(names) == 3
+    assert all("T16-2" in name or "T17-4" in name for name in names[1:]), names
+    whole = numbers(folder)
+    assert whole == list(range(1, 401))
+    files(folder)[0].unlink()
+    replay = replayed(folder)
+    assert (replay.scans, replay.skipped) == (200, 0)
+
+
+def test_a_part_of_the_time_is_read_from_its_last_checkpoint_on(
+    folder: Path, ring: Path, writer: EventWriter
+) -> None:
+    for one in RECORDS:
+        writer.append(one)
+    Recorder(folder, ring, SimulatedClock(), SITE).close()
+    (recording,) = recordings(folder)
+    times = [scan.tick.utc_ns for scan in scans(recording.items())]
+    assert recording.span() == (times[0], times[-1])
+    some = scans(recording.items(times[250], times[270]))
+    assert [scan.tick.number for scan in some] == list(range(201, 272))
+    replay = Replay(recording.program)
+    assert sum(1 for _ in replay.run(recording.items(times[250], times[270]))) == 71
+
+
+@pytest.mark.parametrize("torn", [1, 20, 300])
+def test_after_a_crash_it_goes_on_where_it_was(
     folder: Path, ring: Path, writer: EventWriter, torn: int
 ) -> None:
     clock = SimulatedClock()
-    recorder = Recorder(folder, ring, clock)
-    for payload in (b"one", b"two", b"three"):
-        writer.append(payload)
+    recorder = Recorder(folder, ring, clock, SITE)
+    half = len(RECORDS) // 2 + 20
+    for one in RECORDS[:half]:
+        writer.append(one)
+        recorder.tick()
+    del recorder  # it dies; the last write did not all get to the disk
+    tail = folder / TAIL
+    os.truncate(tail, tail.stat().st_size - torn)
+    for one in RECORDS[half:]:
+        writer.append(one)
+    again = Recorder(folder, ring, clock, SITE)
+    again.tick()
+    assert numbers(folder) == list(range(1, 401))
+    again.close()
+    assert numbers(folder) == list(range(1, 401))
+    assert replayed(folder).checked == 44
+
+
+@pytest.mark.parametrize("torn", [1, 20, 300])
+def test_a_torn_end_of_a_file_is_cut_off_and_taken_from_the_tail(
+    folder: Path, ring: Path, writer: EventWriter, torn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimulatedClock()
+    recorder = Recorder(folder, ring, clock, SITE)
+    for one in RECORDS[:150]:
+        writer.append(one)
+        recorder.tick()
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # the power fails before the tail is emptied
+    clock.advance(PACK_NS)
     recorder.tick()
-    recorder.close()
+    monkeypatch.undo()
     path = files(folder)[0]
     os.truncate(path, path.stat().st_size - torn)
-    writer.append(b"four")
-    again = Recorder(folder, ring, clock)
+    for one in RECORDS[150:]:
+        writer.append(one)
+    again = Recorder(folder, ring, clock, SITE)
     again.tick()
     again.close()
-    assert payloads(folder) == [b"one", b"two", b"three", b"four"]
+    assert numbers(folder) == list(range(1, 401))
 
 
-def test_damage_ends_a_recording_and_nothing_wrong_comes_out(
-    folder: Path, ring: Path, writer: EventWriter
-) -> None:
-    for payload in (b"one", b"two", b"three"):
-        writer.append(payload)
-    recorder = Recorder(folder, ring, SimulatedClock())
-    recorder.tick()
-    recorder.close()
-    path = files(folder)[0]
+def test_damage_costs_what_is_damaged(folder: Path, ring: Path, writer: EventWriter) -> None:
+    for one in RECORDS:
+        writer.append(one)
+    Recorder(folder, ring, SimulatedClock(), SITE).close()
+    (path,) = files(folder)
     good = path.read_bytes()
-    for at in range(len(MAGIC), len(good)):
+    whole = numbers(folder)
+    for at in range(3, len(good), len(good) // 12):
         path.write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1 :])
-        found = payloads(folder)
-        assert found == [b"one", b"two", b"three"][: len(found)]
-        assert len(found) < 3
-    path.write_bytes(b"")
-    assert payloads(folder) == []
+        found = recordings(folder)
+        left = [scan.tick.number for scan in scans(found[0].items())]
+        assert len(left) >= 300
+        assert set(left) <= set(whole)
+        assert found[0].damaged == 1
+        replay = Replay(found[0].program)
+        for _ in replay.run(found[0].items()):
+            pass
+        assert replay.scans >= 200
     path.write_bytes(b"something else")
-    with pytest.raises(ValueError, match="is not a recording"):
-        payloads(folder)
-    Recorder(folder, ring, SimulatedClock()).close()
-    assert files(folder) == []
+    with pytest.raises(RecordingError, match="no recording of this version"):
+        recordings(folder)
+    path.unlink()
+    with pytest.raises(RecordingError, match="there is no recording of control here"):
+        recordings(folder)
 
 
 def test_the_oldest_go_when_there_are_too_many(folder: Path, ring: Path, writer: EventWriter) -> None:
     clock = SimulatedClock()
-    recorder = Recorder(folder, ring, clock, total_max=350_000)
-    for _ in range(8):
-        writer.append(b"x" * 50_000)
-        writer.append(b"y" * 50_000)
-        recorder.tick()
-        clock.advance(HOUR)
+    recorder = Recorder(folder, ring, clock, SITE, total_max=60_000)
+    for _ in range(5):
+        for one in RECORDS:
+            writer.append(one)
+            recorder.tick()
+            clock.advance(HOUR // 100)
     recorder.close()
-    assert sum(path.stat().st_size for path in files(folder)) <= 350_000
-    assert files(folder)[-1].name == "2025-06-15T22.rec"
+    assert sum(path.stat().st_size for path in files(folder)) <= 60_000
+    assert 2 <= len(files(folder)) <= 8
+    assert numbers(folder)[-1] == 400
+
+
+def test_what_the_ring_lost_is_a_gap(folder: Path, ring: Path) -> None:
+    writer = EventWriter.create(ring, 128 << 10, 3)
+    recorder = Recorder(folder, ring, SimulatedClock(), SITE)
+    for one in RECORDS[:50]:
+        writer.append(one)
+    recorder.tick()
+    for one in RECORDS[50:]:
+        writer.append(one)
+    reader = EventReader(ring)
+    assert len(reader.read(10_000)[0]) < len(RECORDS) - 50
+    recorder.close()
+    replay = replayed(folder)
+    assert replay.gaps == 1
+    assert replay.skipped > 0
+    assert replay.differing == 0
 
 
 def test_a_full_disk_leaves_whole_frames_and_goes_on(
     folder: Path, ring: Path, writer: EventWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder(folder, ring, SimulatedClock())
-    writer.append(b"one")
+    recorder = Recorder(folder, ring, SimulatedClock(), SITE)
+    for one in RECORDS[:60]:
+        writer.append(one)
     recorder.tick()
     write = os.write
     room = [10]
@@ -126,13 +253,41 @@ def test_a_full_disk_leaves_whole_frames_and_goes_on(
         room[0] -= done
         return done
 
-    writer.append(b"two two two")
+    for one in RECORDS[60:]:
+        writer.append(one)
     monkeypatch.setattr(os, "write", full)
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
             recorder.tick()
     monkeypatch.setattr(os, "write", write)
-    assert payloads(folder) == [b"one"]
+    assert numbers(folder)[-1] < 60
     recorder.tick()
-    assert payloads(folder) == [b"one", b"two two two"]
     recorder.close()
+    assert numbers(folder) == list(range(1, 401))
+
+
+def test_another_version_of_the_site_begins_another_file(
+    folder: Path, ring: Path, writer: EventWriter
+) -> None:
+    for one in RECORDS[:60]:
+        writer.append(one)
+    Recorder(folder, ring, SimulatedClock(), SITE).close()
+    other = dataclasses.replace(SITE, digest="e" * 64)
+    clock = SimulatedClock()
+    clock.advance(10**9)
+    for one in RECORDS[:60]:
+        writer.append(one)
+    Recorder(folder, ring, clock, other).close()
+    assert [one.site.digest for one in recordings(folder)] == [SITE.digest, "e" * 64]
+
+
+def test_recordings_of_an_earlier_version_are_left_alone(
+    folder: Path, ring: Path, writer: EventWriter
+) -> None:
+    old = folder / "2025-01-01T10.rec"
+    old.write_bytes(b"CLREC001" + bytes(100))
+    for one in RECORDS:
+        writer.append(one)
+    Recorder(folder, ring, SimulatedClock(), SITE).close()
+    assert old.stat().st_size == 108
+    assert numbers(folder) == list(range(1, 401))

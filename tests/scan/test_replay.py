@@ -44,7 +44,7 @@ class Recording:
     def __init__(self, plant: Plant, check_every: int = 10) -> None:
         self.plant, self.encoder, self.check_every = plant, Encoder(PROGRAM), check_every
         self.taker = checkpoint.Taker(PROGRAM, plant.state)
-        self.records = [record.start_record(PROGRAM, START_NS, manual=False)]
+        self.records = record.start_records(PROGRAM, START_NS, manual=False)
         self.checkpoint()
 
     def checkpoint(self) -> None:
