@@ -81,7 +81,7 @@ class Loop:
         wish = service.site.realtime
         began = clock.monotonic_ns()
         health.begin(began, 0)
-        self._scan(began, 1)  # before memory is locked: it touches what every scan touches
+        self._scan(began, 1, began)  # before memory is locked: it touches what every scan touches
         self._selftest = self._begin_selftest()
         grants = health.grants = realtime.claim(wish.cpu, wish.priority)
         for sentence in grants.said:
@@ -100,7 +100,7 @@ class Loop:
             periods, index = reached - index, reached
             health.count(now, now - due, periods - 1)
             health.begin(base, reached)
-            self._scan(now, periods)
+            self._scan(now, periods, base + index * period)
             spent = clock.monotonic_ns() - now
             health.execution_ns = max(health.execution_ns, spent)
             if now + spent > collect_ns and period - spent > COLLECT_SLACK_NS:
@@ -142,7 +142,7 @@ class Loop:
             cpu=found.cpu,
         )
 
-    def _scan(self, now_ns: int, periods: int) -> None:
+    def _scan(self, now_ns: int, periods: int, due_ns: int) -> None:
         service, program, state = self._service, self._program, self._state
         utc_ns = service.clock.utc_ns() // UTC_STEP_NS * UTC_STEP_NS
         service.beat()
@@ -153,8 +153,9 @@ class Loop:
         inputs = Inputs(samples, inputs.acted, self._versions)
         state, writes, events = step(program, state, inputs, requests, tick, self._health.watch)
         self._health.ran(state.tasks.ran)
-        self._versions = self._output.write(state, writes, service.clock.monotonic_ns())
-        self._output.tell(events)
+        others = self._output.begun(events)
+        self._versions = self._output.write(state, writes, service.clock.monotonic_ns(), due_ns)
+        self._output.tell(others)
         for error, address in faults:
             self._output.tell([_fault(error.id, str(error), utc_ns)])
             self._mailbox.bell(address)

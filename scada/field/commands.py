@@ -15,7 +15,11 @@ A device that restarted (lost its power) is not given what was meant for it befo
 written until control has spoken anew, which it does from what it reads back.
 
 A pulse that was begun is always ended (while armed and linked), also when `drive` or control went away meanwhile:
-a start button that stays pressed is worse than one that is released.
+a start button that stays pressed is worse than one that is released. So is one that an earlier life of this service
+pressed, and one whose press came late: a pulse whose outcome is not known is looked at for a while, and released.
+
+A command that a request is behind has a deadline. What was not acted on by then is not done any more, whether control
+is there to take it back or not.
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ RETRY_FIRST_NS: Final = (
     1_000_000_000  # a value that the device does not keep is written again ever more rarely
 )
 RETRY_MOST_NS: Final = 60_000_000_000
+UNSURE_NS: Final = 5_000_000_000  # a request that was given up may still arrive for so long
 _NEVER: Final = 2**62
 
 MAINTAINED, PULSE, REFRESH, SHARED = "maintained", "pulse", "refresh", "shared"
@@ -105,6 +110,7 @@ class Commands:
         drive: Field may write.
         version: Of the command's last change.
         publish_ns: When control published it, ns monotonic.
+        deadline_ns: To be begun before this, ns monotonic; 0 for no such end. None for all of them.
     """
 
     bits: Bits
@@ -113,6 +119,7 @@ class Commands:
     drive: Flags
     version: Bits
     publish_ns: Times
+    deadline_ns: Times | None = None
 
 
 class Outputs:
@@ -156,6 +163,7 @@ class Outputs:
         self._known = np.zeros(n, np.bool_)  # there was one
         self._version = np.zeros(n, np.uint64)
         self._published = np.zeros(n, np.int64)
+        self._deadline = np.zeros(n, np.int64)
         self._live = np.zeros(n, np.bool_)
         self._lost_ns = np.full(n, -1, np.int64)
         self._loss_done = np.zeros(n, np.bool_)
@@ -225,6 +233,7 @@ class Outputs:
         self._known |= live
         self._held &= ~(live & (~commands.drive | (version != self._held_version)))
         self._told[:] = version
+        self._deadline[live] = 0 if commands.deadline_ns is None else commands.deadline_ns[live]
         moved = live & (version != self._version)
         self._version[moved] = version[moved]
         self._published[moved] = commands.publish_ns[
@@ -268,27 +277,29 @@ class Outputs:
         fallback = expired & self._loss_value
         want = self._drive & ((self._known & ~self._held) | fallback) & ~(expired & self._loss_release)
         bits = np.where(fallback, self._loss_bits, self._bits)
+        late = (self._deadline != 0) & (now_ns >= self._deadline) & (self._version != self._acted) & ~fallback
         same = self._fresh & (bits == self._back)
         self._settle(same, want)
 
-        level = self._level & want & self._fresh & ~same & self._beyond(bits)
+        level = self._level & want & self._fresh & ~same & ~late & self._beyond(bits)
         again = np.where(
             (self._tries > 0) & (bits == self._written),
             self._written_ns + np.minimum(RETRY_FIRST_NS << np.clip(self._tries - 1, 0, 6), RETRY_MOST_NS),
             self._written_ns,
         )
-        refresh = np.where(self._refresh & want & self._fresh, self._written_ns + self._time, _NEVER)
-        new = self._live & self._drive & (self._version != self._acted)
+        refresh = np.where(self._refresh & want & self._fresh & ~late, self._written_ns + self._time, _NEVER)
+        new = self._live & self._drive & (self._version != self._acted) & ~late
         once = fallback & self._drive & ~self._loss_done
         shared = self._shared & self._fresh & ~same & ((new & ~self._held) | once)
         idle = self._pulse & (self._pulse_end < 0)
         press = self._live & self._drive & (self._version != self._seen) & (self._bits != 0)
-        press &= now_ns - self._published <= PULSE_MAX_AGE_NS
+        press &= (now_ns - self._published <= PULSE_MAX_AGE_NS) & ~late
         pulse = idle & (press | (once & (self._loss_bits != 0)))
         release = np.where(self._pulse_end >= 0, self._pulse_end, _NEVER)
-        unsure = idle & self._unsure & self._fresh & ~press & self._live & self._drive
+        ours = (self._live & self._drive) | (self._acted != 0)
+        unsure = idle & self._unsure & self._fresh & ~press & ours
         release[unsure & (self._back != 0)] = now_ns
-        self._unsure &= ~(unsure & (self._back == 0))
+        self._unsure &= ~(unsure & (self._back == 0) & (now_ns - self._written_ns > UNSURE_NS))
 
         when = np.where(shared | pulse, self._written_ns, _NEVER)
         when = np.minimum(np.where(level, again, when), refresh)
@@ -323,12 +334,12 @@ class Outputs:
         self._written_ns[i] = now_ns
         self._written[i] = order.bits
         if order.reason == "release":
-            self._unsure[i] = False
             self._pulse_end[i] = -1 if result == OK else now_ns + RETRY_FIRST_NS
             return
         if order.reason == "loss":
             self._loss_done[i] = True
         if self._pulse[i]:
+            self._unsure[i] = result == UNKNOWN
             self._pulse_end[i] = now_ns + self._time[i] if result in (OK, UNKNOWN) else -1
         if order.version:
             self._seen[i] = self._acted[i] = order.version

@@ -66,6 +66,7 @@ class Poller:
         heartbeat: Of an earlier life of the service, or None.
         noticed: Publishes the heartbeat: called whenever it was written, and before anything is read of a device that
             has restarted.
+        look: Looks at the arming file and at control's commands; called right before anything is written.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Poller:
         start_ns: int = 0,
         heartbeat: Heartbeat | None = None,
         noticed: Callable[[Heartbeat], None] | None = None,
+        look: Callable[[], None] | None = None,
     ) -> None:
         self.name = device.name
         self.connected = False
@@ -99,6 +101,7 @@ class Poller:
         self._heartbeat = device.heartbeat
         self._counter = heartbeat or Heartbeat()
         self._noticed = noticed or (lambda _: None)
+        self._look = look or (lambda: None)
         self._beat_ns = 0
         self._compare_first = False
         self._away = 0
@@ -162,6 +165,7 @@ class Poller:
             usable=commands.usable(image.status[rows]) & ~cannot,
             writable=~cannot,
             drive=(image.aux[rows] & 1).astype(np.bool_),
+            deadline_ns=(image.aux[rows] >> np.uint64(1)).astype(np.int64),
             version=image.version[rows],
             publish_ns=image.publish_ns[rows],
         )
@@ -256,6 +260,11 @@ class Poller:
         polling = polling and not self._notice_ns
         if now >= self._outputs.next_ns and not (polling and self._writes >= WRITES_IN_A_ROW):
             orders = self._outputs.due(now)
+            if (
+                orders
+            ):  # what was decided on an older word may have been taken back: this process may have slept
+                self._look()
+                orders = self._outputs.due(now)
             self._samples.acted(self._out, self._outputs.aux, now)
             if orders:
                 self._writes += 1
@@ -361,6 +370,7 @@ class Poller:
         heartbeat: Mapping[str, Any] = self._heartbeat or {}
         self._beat_ns = now + int(heartbeat["every_ns"])
         await self._compare(now)
+        self._look()
         if not (self._alive and self.armed):
             return
         first, value = not self._counter.written, self._counter.next

@@ -119,6 +119,7 @@ class Field:
         """The tick, on absolute deadlines, until the service is asked to stop."""
         due = self._clock.monotonic_ns()
         count = 0
+        self._look_at_arming()
         self._slow(due)
         self._service.ready()
         while not self._service.stopping:
@@ -136,6 +137,7 @@ class Field:
             now_ns: Monotonic, ns.
         """
         self._service.beat()
+        self._look_at_arming()
         self._look_at_control(now_ns)
         self._look_at_forces(now_ns)
         if count % TIDY_TICKS == 0:
@@ -162,6 +164,7 @@ class Field:
             start_ns=fastest * number // of,
             heartbeat=self._known_heartbeat(device.name),
             noticed=lambda counter: self._note_heartbeat(device.name, counter),
+            look=self._look_again,
         )
 
     def _known_heartbeat(self, name: str) -> Heartbeat | None:
@@ -179,8 +182,19 @@ class Field:
             now = clock.monotonic_ns()
             publisher.put_value(row, counter.restarts, quality.GOOD, clock.utc_ns(), now, counter.word)
 
+    def _look_again(self) -> None:
+        """Right before a write: who disarmed, and what control took back, is believed from that moment on.
+
+        Between two ticks this process may have been stopped for any time.
+        """
+        self._look_at_arming()
+        self._take_commands(self._alive)
+
     def _look_at_control(self, now_ns: int) -> None:
-        alive = self._watch.tick(self._control.heartbeat, now_ns)
+        self._take_commands(self._watch.tick(self._control.heartbeat, now_ns))
+
+    def _take_commands(self, alive: bool) -> None:
+        """Shows control's image to the pollers when it, or what is believed of control, has changed."""
         if alive == self._alive and self._control.sequence == self._sequence:
             return
         sequence = self._control.sequence
@@ -222,8 +236,7 @@ class Field:
                 samples.force(current, utc, now_ns)
 
     def _slow(self, now_ns: int) -> None:
-        """Once a second: the arming file and health."""
-        self._look_at_arming()
+        """Once a second: health."""
         values: dict[str, Value] = {}
         for poller in self._pollers:
             poller.news = False

@@ -95,10 +95,12 @@ class Control:
         self.state, writes, events = step(program, self.state, inputs, requests, tick)
         if self._dies(STEPPED):
             return
-        self._versions = self._output.write(self.state, writes, now_ns)
+        others = self._output.begun(events)
+        due_ns = self._base_ns + self._index * service.site.scan_ns
+        self._versions = self._output.write(self.state, writes, now_ns, due_ns)
         if self._dies(PUBLISHED):
             return
-        self._output.tell(events)
+        self._output.tell(others)
         offset_ns = utc_ns - now_ns
         if abs(offset_ns - self._offset_ns) > 500_000_000:
             self._output.tell([{"kind": "clock", "t": utc_ns, "stepped_ns": offset_ns - self._offset_ns}])

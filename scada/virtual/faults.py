@@ -92,7 +92,7 @@ class Faults:
     def _for(self, low_s: float, high_s: float, end: Callable[[], None]) -> str:
         """Ends a fault after a while; short ones are as likely as long ones."""
         seconds = low_s * (high_s / low_s) ** self._dice.random()
-        self._machine.world.after(round(seconds * SECOND), lambda: None if self.ended else end())
+        self._machine.world.after(round(seconds * SECOND), end)
         return f"{seconds:.2f} s"
 
     def _unplug(self) -> str:

@@ -146,8 +146,10 @@ class Judge:
         control = self._machine.control
         local_ns = self._local_ns.get(tag.remote or "", 0)
         now = written.sent_ns
+        released = tag.write is not None and tag.write.mode == "pulse" and not value
         if (
             local_ns
+            and not released
             and now - local_ns > LOCAL_GRACE_NS
             and control is not None
             and now - control.scanned_ns < SECOND
@@ -190,7 +192,7 @@ class Judge:
             return  # it is the output's value now, and kept
         elif case.status == SUPERSEDED and tag.type == BOOL and tag.path in self._open:
             return  # two asked for the pulse, and this is the one that both get
-        elif case.status in (TIMED_OUT, SUPERSEDED, MISMATCHED):
+        elif case.status in (TIMED_OUT, SUPERSEDED, MISMATCHED) and case.ended_ns <= sent_ns:
             self.breach(f"{tag.path}: {value} of {case.asked.id} was sent after it was {case.status}")
         elif case.status != CONFIRMED and case.deadline_ns and sent_ns > case.deadline_ns:
             late = (sent_ns - case.deadline_ns) / 1e9

@@ -83,7 +83,7 @@ class People:
     def _value(self, tag: Tag) -> Any:
         dice = self._dice
         if dice.random() < 0.02:
-            return dice.choice((1e30, -1e30, "nan", "far too long a text", None, True))
+            return dice.choice((1e30, -1e30, "nan", "far too long a text", None))
         if tag.type == BOOL:
             return dice.random() < 0.6
         if tag.states:

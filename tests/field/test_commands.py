@@ -34,6 +34,7 @@ class Bench:
         self.drive = np.zeros(n, np.bool_)
         self.version = np.full(n, 1, np.uint64)
         self.published = np.full(n, self.now, np.int64)
+        self.deadline = np.zeros(n, np.int64)
         self.device = np.zeros(n, np.uint64)
         self.count = 1
         self.done: list[Order] = []
@@ -46,7 +47,7 @@ class Bench:
         self.machine.observe(
             Commands(
                 self.bits.copy(), self.usable.copy(), self.writable.copy(), self.drive.copy(),
-                self.version.copy(), self.published.copy(),
+                self.version.copy(), self.published.copy(), self.deadline.copy(),
             ),
             self.alive,
             self.now,
@@ -375,8 +376,53 @@ def test_a_pulse_from_before_field_started_is_not_replayed() -> None:
     bench.look()
     bench.device[0] = 1  # pressed by the field that died: released
     assert bench.work() == [(0, False)]
+    bench.device[0] = 1  # a press that was on its way when field died comes late: released as well
+    assert bench.work() == [(0, False)]
+    bench.pass_time(6 * S)
+    assert bench.work() == []
     bench.device[0] = 1  # pressed by the PLC itself: its own business
     assert bench.work() == []
+
+
+def test_a_press_that_an_earlier_life_acted_on_is_released_without_control() -> None:
+    bench = Bench(coil())
+    bench.ask(0, True)
+    assert bench.work() == [(0, True)]
+    aux = bench.machine.aux.copy()
+    bench.machine = Outputs(bench.machine.outputs)
+    bench.machine.restore(aux)
+    bench.machine.arm(True)
+    bench.machine.link(True)
+    bench.drive[0] = False  # control saw that it was acted on
+    bench.look()
+    assert bench.work() == [(0, False)]
+
+
+@pytest.mark.parametrize("mode", ["maintained", "shared", "pulse"])
+def test_what_was_not_begun_by_its_deadline_is_not_done(mode: str) -> None:
+    bench = Bench(coil() if mode == "pulse" else valve(mode=mode), linked=False)
+    value = True if mode == "pulse" else 40.0
+    bench.deadline[0] = bench.now + S
+    bench.ask(0, value)
+    bench.pass_time(S - 1)
+    bench.machine.link(True)
+    bench.read()
+    assert len(bench.due()) == 1, "just in time"
+    bench.pass_time(1)
+    assert bench.due() == []
+    bench.deadline[0] = 0
+    bench.ask(0, value)
+    assert len(bench.due()) == 1, "the next command has no deadline"
+
+
+def test_what_was_done_in_time_is_kept_after_the_deadline() -> None:
+    bench = Bench(valve())
+    bench.deadline[0] = bench.now + S
+    bench.ask(0, 40.0)
+    assert len(bench.work()) == 1
+    bench.pass_time(10 * S)
+    bench.device[0] = 0  # somebody else wrote
+    assert len(bench.work()) == 1
 
 
 def test_an_unknown_pulse_is_released_after_the_link_is_back_and_not_repeated() -> None:
