@@ -277,6 +277,7 @@ def dump(program: Program, state: State) -> dict[str, Any]:
     Raises:
         CheckpointError: The state holds something that cannot be saved.
     """
+    state.settle()
     objects = Objects(state)
     found = {name: _members_of(name, thing, objects) for name, thing in objects.by_name.items()}
     return {**head(program, state), "objects": found}
@@ -398,6 +399,7 @@ class Taker:
         Raises:
             CheckpointError: The state holds something that cannot be saved.
         """
+        self._state.settle()
         things, plans = self._things, self._plans
         copies, others = [], []
         for at in range(0, len(things), _AT_ONCE):

@@ -124,6 +124,7 @@ def digest(
 
 def checksum(state: State) -> int:
     """CRC-32 of everything that a scan decides: values, statuses, times, drive flags, commands; equal sums, equal bits."""
+    state.settle()
     signals, outs = state.signals, state.context.outputs
     decided = (
         signals.value, list(signals.status), list(signals.time_ns), list(state.drive.items()), outs.applied,
@@ -226,7 +227,7 @@ class Encoder:
             np.array(times, np.int64).tobytes(),
             np.array(bits, np.uint64).tobytes(),
         ]
-        for batch in getattr(inputs, "batches", ()):
+        for batch in inputs.batches:
             values = batch.values
             wide = values.astype(np.uint64) if values.dtype == np.bool_ else values.view(np.uint64)
             columns[0] += batch.slots.astype(np.uint32).tobytes()

@@ -28,6 +28,7 @@ def transfer(recorded: Program, state: State, changed: Program) -> State:
     """
     if recorded.site.digest == changed.site.digest:
         return checkpoint.load(changed, checkpoint.dump(recorded, state))
+    state.settle()
     made = start(changed, utc_ns=state.context.tick.utc_ns)
     _signals(recorded, state, changed, made)
     _moved(recorded, state, made)
@@ -59,8 +60,8 @@ def _moved(recorded: Program, state: State, made: State) -> None:
     """Of blocks of the same path and type, what is not as a fresh state has it."""
     fresh = checkpoint.dump(recorded, State(recorded))["objects"]
     now = checkpoint.dump(recorded, state)["objects"]
-    there = {block.path: block for block in made.blocks}
-    same = {block.path for block in state.blocks if type(there.get(block.path)) is type(block)}
+    there = {block.path: block for block in made.every_block}
+    same = {block.path for block in state.every_block if type(there.get(block.path)) is type(block)}
     theirs, mine = checkpoint.Objects(state), checkpoint.Objects(made)
     for name, thing in theirs.by_name.items():
         if theirs.root[name] not in same or type(mine.by_name.get(name)) is not type(thing):
@@ -68,9 +69,9 @@ def _moved(recorded: Program, state: State, made: State) -> None:
         for key, value in now[name].items():
             if repr(value) != repr(fresh[name].get(key)):
                 checkpoint.put(mine.by_name[name], key, deepcopy(getattr(thing, key)))
-    for number, block in enumerate(state.blocks):
+    for number, block in enumerate(state.every_block):
         if state.failed[number] is not None and block.path in same:
-            made.failed[made.blocks.index(there[block.path])] = state.failed[number]
+            made.failed[made.every_block.index(there[block.path])] = state.failed[number]
 
 
 def _outputs(recorded: Program, state: State, changed: Program, made: State) -> None:
@@ -81,7 +82,7 @@ def _outputs(recorded: Program, state: State, changed: Program, made: State) -> 
             continue
         for name in ("wanted", "override", "feedback", "applied", "tracking"):
             getattr(mine, name)[plan.row] = getattr(theirs, name)[other]
-        output, old = made.outputs[plan.row], state.outputs[other]
+        output, old = made.every_output[plan.row], state.every_output[other]
         for name, value in checkpoint.members(old):
             if name not in ("plan", "unread"):
                 setattr(output, name, copy(value))

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scada.blocks.base import Tick
 from scada.requests import Request
-from scada.scan import State, checkpoint, start, step
+from scada.scan import State, checkpoint, record, start, step
 from scada.scan.checkpoint import CheckpointError, Taker, differences, dump, load, merge
 from tests.scan.plant import LEVEL, MODE, PANEL, PROGRAM, PUMP, REMOTE, SP, SPEED, VALVE, Plant
 
@@ -158,3 +159,25 @@ def test_arrays_come_back_as_they_were() -> None:
     assert back.dtype == value.dtype
     assert back.tobytes() == value.tobytes()
     assert back.shape == value.shape
+
+
+def test_a_checkpoint_of_columns_is_the_same() -> None:
+    """Of many controllers most are stepped together; their state is theirs all the same."""
+    from bench.control import Load
+
+    load_ = Load(40)
+    taker = Taker(load_.program, load_.state)
+    for _ in range(7):
+        load_.scan()
+    found = merge([orjson.loads(orjson.dumps(part)) for part in taker.take()])
+    load_.state.settle()
+    other = load(load_.program, found)
+    assert differences(found, dump(load_.program, load_.state)) == []
+    for n in range(20):
+        inputs = load_.inputs()
+        tick = Tick(n, 1, 10**8, n)
+        one = step(load_.program, load_.state, inputs, (), tick)
+        two = step(load_.program, other, inputs, (), tick)
+        assert one[1:] == two[1:]
+        assert record.checksum(one[0]) == record.checksum(two[0])
+    assert differences(dump(load_.program, load_.state), dump(load_.program, other)) == []
