@@ -89,6 +89,10 @@ class Health:
             self.overruns += missed
             self._missed.append((now_ns, missed))
 
+    def spent(self, execution_ns: int) -> None:
+        """Notes how long a scan took, ns."""
+        self.execution_ns = max(self.execution_ns, execution_ns)
+
     def begin(self, base_ns: int, count: int) -> None:
         """Before a step: the grid of the tasks.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from scada.control import keeper, realtime
@@ -42,9 +42,10 @@ class Loop:
 
     Args:
         service: Started.
+        health: What measures it.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, health: type[Health] = Health) -> None:
         self._service = service
         data, site, clock = service.data, service.site, service.clock
         self._program: Program = build(site)
@@ -66,7 +67,7 @@ class Loop:
             manual=manual,
             complain=lambda what: service.log.warning("the recording has a gap", error=what),
         )
-        self._health = Health(self._program, clock.monotonic_ns)
+        self.health = self._health = health(self._program, clock.monotonic_ns)
         self._versions: list[tuple[int, int]] = []
         self._complained_ns = -COMPLAIN_NS
         self._selftest: Measurement | None = None
@@ -74,8 +75,12 @@ class Loop:
         if manual:
             service.log.warning("control starts in Manual: it crashed again and again")
 
-    def run(self) -> None:
-        """Scans until the service is asked to stop. A missed period is counted and skipped, never caught up."""
+    def run(self, claim: Callable[[int | None, int], realtime.Grants] = realtime.claim) -> None:
+        """Scans until the service is asked to stop. A missed period is counted and skipped, never caught up.
+
+        Args:
+            claim: Asks the machine for a processor and a priority.
+        """
         service, clock, health = self._service, self._service.clock, self._health
         period = service.site.scan_ns
         wish = service.site.realtime
@@ -83,7 +88,7 @@ class Loop:
         health.begin(began, 0)
         self._scan(began, 1, began)  # before memory is locked: it touches what every scan touches
         self._selftest = self._begin_selftest()
-        grants = health.grants = realtime.claim(wish.cpu, wish.priority)
+        grants = health.grants = claim(wish.cpu, wish.priority)
         for sentence in grants.said:
             service.log.warning(sentence)
         base = clock.monotonic_ns()
@@ -102,7 +107,7 @@ class Loop:
             health.begin(base, reached)
             self._scan(now, periods, base + index * period)
             spent = clock.monotonic_ns() - now
-            health.execution_ns = max(health.execution_ns, spent)
+            health.spent(spent)
             if now + spent > collect_ns and period - spent > COLLECT_SLACK_NS:
                 gc.collect()
                 collect_ns = now + COLLECT_NS
