@@ -276,7 +276,8 @@ def _schedule(job: Job, model: Any) -> Config:
         )
     if model.target is None and model.model_extra:
         scope.report((), "values need a target. Write target: and the tag that they are written to.")
-    return {"calendar": calendar.data if calendar else {}, "target": model.target, "values": values}
+    found = {"calendar": calendar.data if calendar else {}, "target": model.target, "values": values}
+    return found if model.override is None else {**found, "override_max_ns": model.override.max}
 
 
 def _calc(job: Job, model: Any) -> Config:

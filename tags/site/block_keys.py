@@ -90,6 +90,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     "schedule": {
         "schedule": "name under `schedules`",
         "target": "tag that is written; further keys are its values by state",
+        "override": "`{max, role}`: people may set another state for at most this time",
     },
     "interlock": {
         "target": "output tag, motor or on/off valve",
