@@ -20,6 +20,8 @@ the device still runs, which shows that the device kept its power. When field sa
 (`system/<device>/restarts`), every `stay off` motor of it that does not run goes to Manual, also those that stood.
 `restart` leaves it to AUTO.
 
+Out of service is refused while it runs: in that mode nothing is asked of the starter, so no interlock or trip stops it.
+
 Local (selector false or not usable), or device not armed: the block follows the run feedback and pulses nothing.
 Bad or stale input: run feedback: no start, stops still go out, STATE keeps its value with the feedback's quality;
 `auto`: the last wish stays (none yet: the motor stays as it is); permit: not permitted; trip condition: no trip, no
@@ -424,9 +426,8 @@ class Motor(Inhibitable):
                 self._cmd = self._state in (STARTING, RUNNING) or (
                     self._state == IN_LOCAL and self._run is True
                 )
-            if wanted == OUT_OF_SERVICE and self._state in (STARTING, STOPPING):
-                self._state = RUNNING if self._run else STOPPED  # nothing is under way any more
-                self._cmd = self._run is True
+            if wanted == OUT_OF_SERVICE != self._mode and (self._run is True or self._state == STARTING):
+                return f"{self.path} runs: stop it first, then no interlock has to"
             self._mode = int(wanted)
             return None
         if point == "RESET":

@@ -2,12 +2,15 @@
 
     want = AUTO (`auto`, in Auto) or CMD (in Manual)
     to open needs `permit`; an open valve is not closed by losing it
-    an interlock that names this block closes it and keeps it closed
+    an interlock that names this block closes it and keeps it closed, in each mode
 
 STATE: Closed, Opening, Open, Closing, Fault. A stroke that is not finished after the travel time, an end position
 that is lost without a command, or both end switches at once for the travel time is a Fault with DISCREPANCY; it
 clears when the switches agree with the command again. With one switch the other end is its opposite; with none a
 stroke counts as made after the travel time.
+
+STROKES counts each time that the other end is reached, also in Local; it survives a restart. STUCK: a fault in which the valve
+never left the end where it stood.
 
 In Local the command tracks the position and nothing is supervised. A bad `auto` keeps the last wish, a bad `permit`
 does not permit, a bad end switch stops the supervision: STATE keeps its value with the switch's quality.
@@ -42,11 +45,32 @@ CLOSED, OPENING, OPEN, CLOSING, FAULT = range(5)
 
 
 class OnOffValve(Inhibitable):
-    """See the module. Points: MODE, CMD, AUTO, STATE, DISCREPANCY."""
+    """See the module. Points: MODE, CMD, AUTO, STATE, DISCREPANCY, STUCK, STROKES."""
 
     __slots__ = (
-        "_asked", "_auto", "_auto_known", "_closed", "_cmd", "_inhibits", "_mode", "_opened", "_out", "_passive",
-        "_permit", "_permitted", "_points", "_remote", "_restart_last", "_state", "_stepped", "_stroke_ns", "_travel_ns", "_wish",
+        "_asked",
+        "_auto",
+        "_auto_known",
+        "_closed",
+        "_cmd",
+        "_end",
+        "_inhibits",
+        "_left",
+        "_mode",
+        "_opened",
+        "_out",
+        "_passive",
+        "_permit",
+        "_permitted",
+        "_points",
+        "_remote",
+        "_restart_last",
+        "_state",
+        "_stepped",
+        "_stroke_ns",
+        "_strokes",
+        "_travel_ns",
+        "_wish",
     )  # fmt: skip
     type = "on_off_valve"
 
@@ -59,8 +83,11 @@ class OnOffValve(Inhibitable):
         self._travel_ns = int(c["travel_ns"])
         self._wish, self._permit = binder.condition(c.get("auto")), binder.condition(c.get("permit"))
         self._points = [
-            binder.point(config, name) for name in ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY")
+            binder.point(config, name)
+            for name in ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY", "STUCK", "STROKES")
         ]
+        self._end: bool | None = None  # the end position that it was in last
+        self._left, self._strokes = False, 0  # it was seen away from that end
         self._mode = int(c.get("first_mode", MANUAL))
         self._restart_last = c.get("restart", "last") == "last"
         self._cmd: bool | None = None  # None: nothing known yet, take over what is applied
@@ -95,6 +122,7 @@ class OnOffValve(Inhibitable):
         self._permitted = usable(permit[1]) and bool(permit[0])
 
         position, quality = self._position(ctx)
+        self._count(position, quality)
         if self._passive:
             if applied is not None:
                 self._cmd = bool(applied) if position is None else position
@@ -109,16 +137,32 @@ class OnOffValve(Inhibitable):
                 self._cmd = bool(applied)
             self._command(ctx)
             discrepancy = self._supervise(ctx, bool(applied), position, quality)
-        mode, cmd, auto, state, alarm = self._points
+        mode, cmd, auto, state, alarm, stuck, strokes = self._points
         ctx.put(mode, self._mode)
         ctx.put(cmd, bool(self._cmd))
         ctx.put(auto, self._auto, GOOD if self._auto_known or self._wish is None else UNCERTAIN_LAST_USABLE)
         ctx.put(state, self._state, quality)
-        ctx.put(alarm, discrepancy, GOOD if quality == GOOD else UNCERTAIN_LAST_USABLE)
+        supervised = GOOD if quality == GOOD else UNCERTAIN_LAST_USABLE
+        ctx.put(alarm, discrepancy, supervised)
+        known = self._opened >= 0 or self._closed >= 0
+        ctx.put(stuck, discrepancy and known and not self._left, supervised)
+        ctx.put(strokes, self._strokes)
+
+    def _count(self, position: bool | None, quality: int) -> None:
+        """Strokes, by the end switches; a valve without any counts those of STATE."""
+        if quality != GOOD:
+            return
+        if self._opened < 0 and self._closed < 0:
+            position = {OPEN: True, CLOSED: False}.get(self._state)
+        if position is None:
+            self._left = True
+        elif position is not self._end:
+            self._strokes += self._end is not None
+            self._end, self._left = position, False
 
     def _command(self, ctx: Context) -> None:
         """Decides what the coil should be and drives it."""
-        if self._mode == OUT_OF_SERVICE:
+        if self._mode == OUT_OF_SERVICE and not self._inhibits:
             return
         want = bool(self._cmd)
         if self._mode == AUTO and self._auto_known:
@@ -149,6 +193,7 @@ class OnOffValve(Inhibitable):
         """
         if asked is not self._asked:
             self._asked, self._stroke_ns = asked, 0
+            self._left = position is None
         if quality != GOOD:
             self._stroke_ns = 0
             return self._state == FAULT
@@ -197,10 +242,12 @@ class OnOffValve(Inhibitable):
         self._mode, self._cmd = MANUAL, None
 
     def retained(self) -> dict[str, Any]:
-        return {"mode": self._mode}
+        return {"mode": self._mode, "strokes": self._strokes}
 
     def restore(self, state: Mapping[str, Any], *, fresh: bool = True) -> None:
-        mode = number(state.get("mode"))
+        mode, strokes = number(state.get("mode")), number(state.get("strokes"))
+        if strokes is not None and strokes >= 0:
+            self._strokes = int(strokes)
         if not (fresh and self._restart_last):
             self._mode = MANUAL
         elif mode is not None:

@@ -10,8 +10,8 @@ from tags.site import control_models as cm
 from tags.site import function_configs as fc
 from tags.site import function_models as fm
 from tags.site.building import Building, Scope
-from tags.site.protection_models import Free
 from tags.site.pid_config import MODE_NUMBERS, MODES, modes, times
+from tags.site.protection_models import Free
 from tags.types import BOOL, FLOAT64, FLOATS, INT32, INT64
 
 _SIMPLE_MODES: Final = {"0": "Out of service", "1": "Manual", "2": "Auto"}
@@ -30,8 +30,8 @@ _NO_YES: Final = {"0": "No", "1": "Yes"}
 # Point names by block type, for everything that needs names before the points can be made.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "pid": ("SP", "MODE", "GAIN", "TI", "TD"),
-    "valve": ("DISCREPANCY",),
-    "on_off_valve": ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY"),
+    "valve": ("DISCREPANCY", "STUCK", "STROKES"),
+    "on_off_valve": ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY", "STUCK", "STROKES"),
     "motor": ("MODE", "CMD", "AUTO", "STATE", "TRIP", "RESET", "HOURS", "STARTS"),
     "duty_standby": ("DUTY", "DEMAND"),
     "hysteresis": ("OUT",),
@@ -67,6 +67,8 @@ def point_paths(path: str, model: cm.Block) -> dict[str, str]:
     if isinstance(model, cm.Pid):
         names += ("RSP",) if model.setpoint.remote is not None else ()
         names += ("TRACKING",) if model.track is not None else ()
+    if isinstance(model, cm.ScheduleBlock) and model.override is not None:
+        names += ("OVERRIDE", "LEFT")
     return {name: path if name in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
 
 
@@ -189,6 +191,41 @@ def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]
     return {"what": "state", "type": INT32, "states": texts}
 
 
+def _strokes(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {"what": "strokes made", "retain": True}
+    if isinstance(model, cm.OnOffValve):
+        return {**fields, "type": INT64}
+    return {**fields, "decimals": 1, "history": History(deadband=1.0)}
+
+
+def _override(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:
+    texts = {"0": "By schedule", **{str(i): text for i, text in enumerate(states, 1)}}
+    limits = (0.0, float(len(states)))
+    return {
+        "what": "override",
+        "type": INT32,
+        "states": texts,
+        "limits": limits,
+        "writable": True,
+        "write_role": model.override.role,
+        "retain": True,
+    }
+
+
+def _left(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    longest = model.override.max / 1e9
+    return {
+        "what": "time left of the override",
+        "unit": "s",
+        "range": (0.0, longest),
+        "limits": (0.0, longest),
+        "decimals": 0,
+        "writable": True,
+        "write_role": model.override.role,
+        "history": History(keep=False),
+    }
+
+
 def _out(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
     if isinstance(model, fm.Signal | fm.Select):
         return fc.result(scope, model)
@@ -257,6 +294,8 @@ _FIELDS: Final[dict[str, Any]] = {
     "RSP": _remote_setpoint,
     "TRACKING": {**_BOOL, "what": "output follows a value"},
     "DISCREPANCY": {**_BOOL, "what": "does not follow"},
+    "STUCK": {**_BOOL, "what": "does not move"},
+    "STROKES": _strokes,
     "CMD": {**_BOOL, "what": "command by hand", "writable": True},
     "AUTO": {**_BOOL, "what": "wanted by the program"},
     "STATE": _state,
@@ -271,6 +310,8 @@ _FIELDS: Final[dict[str, Any]] = {
     "ET": {"what": "time elapsed", "unit": "s", "history": History(keep=False)},
     "ACTIVE": _active,
     "BYPASSED": {**_BOOL, "what": "bypassed"},
+    "OVERRIDE": _override,
+    "LEFT": _left,
     "RATIO": _ratio,
     "TOTAL": _total,
     "LAST": _last,

@@ -255,6 +255,13 @@ class Timer(Block):
     time: Period
 
 
+class Override(Model):
+    """How long people may set another state of a schedule."""
+
+    max: Period
+    role: Role = "operator"
+
+
 class ScheduleBlock(Block):
     """Writes a value when the schedule's period changes; further keys are values by state."""
 
@@ -263,6 +270,7 @@ class ScheduleBlock(Block):
     block: Literal["schedule"]
     schedule: str
     target: str | None = None
+    override: Override | None = None
 
 
 class Interlock(Block):

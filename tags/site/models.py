@@ -309,7 +309,10 @@ class Schedule(Model):
     saturday: Day | None = None
     sunday: Day | None = None
     otherwise: str
-    holidays: list[str] = Field(default_factory=list, description="Dates on which otherwise holds all day.")
+    holidays: list[str] | str = Field(
+        default_factory=list,
+        description="Days on which otherwise holds: 2026-12-25, 12-25 for each year, or a calendar file (.ics).",
+    )
 
 
 class Display(Model):

@@ -18,6 +18,8 @@ POINT_TYPES = {
     **dict.fromkeys(("SP", "RSP", "GAIN", "TI", "TD", "ET", "HOURS"), "float64"),
     **dict.fromkeys(("MODE", "STATE", "DUTY"), "int32"),
     "STARTS": "int64",
+    **dict.fromkeys(("STROKES", "LEFT", "HEAT", "SPEED", "RATE", "LEAD", "SHIFT"), "float64"),
+    **dict.fromkeys(("OVERRIDE", "SELECT", "STAGES"), "int32"),
     **dict.fromkeys(("RATIO", "TOTAL", "LAST"), "float64"),
     **dict.fromkeys(("USED", "SELECTED", "VOTES", "CV"), "int32"),
 }

@@ -19,7 +19,7 @@ def control_valve(travel_s: int = 10) -> Rig:
     config = block(
         "t/V",
         "valve",
-        "DISCREPANCY",
+        "DISCREPANCY STUCK STROKES",
         out="t/OUT",
         pos="t/POS",
         remote="t/REM",
@@ -123,7 +123,9 @@ def damper(more: tuple[Any, ...] = (), **config: Any) -> Rig:
         "auto": "t/WANT", "permit": None, "first_mode": 2,
     } | config  # fmt: skip
     rig = Rig(
-        [block("t/D", "on_off_valve", "MODE CMD AUTO STATE DISCREPANCY", **settings), *more], TAGS, SECOND
+        [block("t/D", "on_off_valve", "MODE CMD AUTO STATE DISCREPANCY STUCK STROKES", **settings), *more],
+        TAGS,
+        SECOND,
     )
     for path, value in (
         ("OUT", False),
@@ -319,3 +321,90 @@ def test_an_active_interlock_never_lets_it_open(steps: list[Any]) -> None:
         rig.scan(periods=periods)
         if not ok:
             assert not rig.outputs.wanted[0]
+
+
+# -- stuck valves, strokes, out of service
+
+
+def test_a_stuck_valve_is_told_from_one_that_goes_elsewhere() -> None:
+    for moves in (False, True):
+        rig = control_valve()
+        rig.scan(30)
+        rig.set("t/OUT", 80.0)
+        for n in range(15):
+            rig.set("t/POS", 50.0 - n * (3.0 if moves else 0.05))
+            rig.scan()
+        assert (rig.get("t/V/DISCREPANCY"), rig.get("t/V/STUCK")) == (True, not moves)
+        rig.set("t/POS", 80.0)
+        rig.scan(12)
+        assert (rig.get("t/V/DISCREPANCY"), rig.get("t/V/STUCK")) == (False, False)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=30), st.floats(-1.4, 1.4))
+def test_travel_is_counted_and_noise_is_not(ends: list[float], noise: float) -> None:
+    rig = control_valve()
+    rig.scan()
+    travel, last = 0.0, 50.0
+    for end in ends:
+        for step in range(10):
+            rig.set("t/POS", end + (noise if step % 2 else 0.0) * (step > 0))
+            rig.scan()
+        travel, last = travel + abs(end - last), end
+    assert rig.get("t/V/STROKES") == pytest.approx(travel / 100.0, abs=0.1 + 0.015 * len(ends))
+    assert (rig.get("t/V/STROKES") > 0.0) <= (travel > 0.0)
+    again = control_valve()
+    again.restore(rig.retained())
+    again.scan()
+    assert again.get("t/V/STROKES") == rig.get("t/V/STROKES")
+
+
+def test_strokes_of_an_on_off_valve() -> None:
+    rig = damper()
+    switches(rig, opened=False, closed=True)
+    rig.scan(2)
+    for n in range(6):
+        rig.set("t/WANT", n % 2 == 0)
+        rig.scan(2)
+        switches(rig, opened=False, closed=False)
+        rig.scan(2)
+        switches(rig, opened=n % 2 == 0, closed=n % 2 == 1)
+        rig.scan(2)
+    assert rig.get("t/D/STROKES") == 6
+    again = damper()
+    again.restore(rig.retained())
+    switches(again, opened=False, closed=True)
+    again.scan(3)
+    assert again.get("t/D/STROKES") == 6
+    switches(again, opened=False, closed=False)
+    again.scan()
+    switches(again, opened=False, closed=True)
+    again.scan()
+    assert again.get("t/D/STROKES") == 6, "there and back before the end is no stroke"
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_stuck_on_off_valve_never_left_its_end(leaves: bool) -> None:
+    rig = damper()
+    switches(rig, opened=False, closed=True)
+    rig.scan(2)
+    rig.set("t/WANT", True)
+    rig.scan(2)
+    if leaves:
+        switches(rig, opened=False, closed=False)
+    rig.scan(30)
+    assert (rig.get("t/D/DISCREPANCY"), rig.get("t/D/STUCK")) == (True, not leaves)
+
+
+def test_an_interlock_closes_a_valve_that_is_out_of_service() -> None:
+    lock = block("t/I", "interlock", "ACTIVE", target="t/D", when="not t/OK", reset="auto", description="")
+    rig = damper((lock,))
+    rig.set("t/OK", True)
+    rig.set("t/WANT", True)
+    switches(rig, opened=True, closed=False)
+    rig.scan(3)
+    assert rig.write("t/D/MODE", 0) is None
+    rig.scan()
+    assert rig.applied("t/OUT") is True
+    rig.set("t/OK", False)
+    rig.scan(2)
+    assert rig.applied("t/OUT") is False
