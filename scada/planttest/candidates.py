@@ -34,18 +34,14 @@ def values_of(site: Site, vary: Vary, held: Any, texts: Iterable[str] = ()) -> l
         return [int(number) for number in tag.states]
     if tag.type == STRING:
         return ["", "x"]
-    low, high = _bounds(tag, vary)
+    whole = tag.limits or tag.range or INTEGER_RANGE.get(tag.type) or (0.0, 100.0)
+    low, high, span = max(whole[0], vary.low), min(whole[1], vary.high), whole[1] - whole[0]
     around = {held, low, high, (low + high) / 2}
-    beside = (high - low) * _BESIDE
+    beside = span * _BESIDE
     for threshold in {*thresholds(site, tag), *_in_expressions(texts, tag)}:
         around |= {threshold - beside, threshold, threshold + beside}
-    inside = sorted({_rounded(tag, value, high - low) for value in around if low <= value <= high})
+    inside = sorted({_rounded(tag, value, span) for value in around if low <= value <= high})
     return [value for value in inside if value != held] or [held]
-
-
-def _bounds(tag: Tag, vary: Vary) -> tuple[float, float]:
-    low, high = tag.limits or tag.range or INTEGER_RANGE.get(tag.type) or (0.0, 100.0)
-    return max(low, vary.low), min(high, vary.high)
 
 
 def _rounded(tag: Tag, value: float, span: float) -> Value:

@@ -44,6 +44,7 @@ def _test(tags: Mapping[str, Tag], found: Found, period_ns: int) -> list[str]:
     ]
     if found.moves:
         said.append("    steps:")
+    failing: set[str] = set()
     for happened in found.moves:
         move, tag = happened.move, tags[happened.move.path]
         at = f"at: {texts.time(happened.time_ns)}"
@@ -53,9 +54,13 @@ def _test(tags: Mapping[str, Tag], found: Found, period_ns: int) -> list[str]:
                 f"      - {{{at}, ramp: {{{move.path}: {{to: {_value(tag, move.value)}, over: {over}}}}}}}"
             )
         elif move.kind == MOVE:
-            said.append(f"      - {{{at}, set: {{{move.path}: {_value(tag, move.value)}}}}}")
+            held = _value(tag, move.value)
+            if move.path in failing:
+                held = f"{{value: {held}, quality: BadSensorFailure}}"
+            said.append(f"      - {{{at}, set: {{{move.path}: {held}}}}}")
         elif move.kind in (FAIL, MEND):
             name = "BadSensorFailure" if move.kind == FAIL else "Good"
+            failing = failing | {move.path} if move.kind == FAIL else failing - {move.path}
             said.append(f"      - {{{at}, set: {{{move.path}: {{quality: {name}}}}}}}")
         else:
             said.append(

@@ -21,6 +21,7 @@ from tags.site.plant_tests_compiled import Plant, Series
 from tags.types import BOOL, FLOATS, STRING, Value
 
 _VERSIONS: Final = 1 << 32
+_PULSE_MAX_AGE_NS: Final = 5_000_000_000  # field does not press a button that was meant so long ago
 _NEVER: Final = -(1 << 62)
 
 
@@ -86,6 +87,7 @@ class World:
         self._pulses: dict[int, int] = {}  # row to the time at which it ends
         self._lost_ns: dict[int, int] = {}
         self._live: dict[int, Plan] = {}  # commands that the devices may not have yet
+        self._until_ns: dict[int, int] = {}  # and until when they are still meant
         self._count = 0
         self.begin(plant.given, 0)
         self._active.clear()  # a model goes on from there
@@ -94,6 +96,10 @@ class World:
     def begin(self, series: Iterable[Series], time_ns: int) -> None:
         """Devices hold other values from now on."""
         for one in series:
+            first = one.points[0]
+            if len(one.points) == 1 and first.value is None and first.status is not None:
+                self.status[one.path] = first.status  # the plant goes on behind a measurement that fails
+                continue
             self._active[one.path] = _Running(one, self.truth.get(one.path))
             self._move(one.path, time_ns)
 
@@ -155,7 +161,7 @@ class World:
         tag = self.tags[path]
         if value is not None:
             self.truth[path] = as_tag(tag, value)
-        if status is not None and status != self.status.get(path, GOOD):
+        if status is not None:
             self.status[path] = status
         if over and any(follower.path == path for follower in self._followers):
             return  # what a test gives wins over the model for the rest of the test
@@ -189,16 +195,16 @@ class World:
 
     def take(self, state: State, writes: Writes, time_ns: int) -> None:
         """Takes the commands of a scan."""
-        self._publish(state, writes)
+        self._publish(state, writes, time_ns)
         for row, plan in list(self._live.items()):
             if self._follow(state, plan, time_ns):
                 del self._live[row]
 
-    def _publish(self, state: State, writes: Writes) -> None:
+    def _publish(self, state: State, writes: Writes, time_ns: int) -> None:
         """What the publisher does: a new version for a command that changed or is given again."""
         self._versions = []
         signals = state.signals
-        for slot in dict.fromkeys((*writes.slots, *writes.flags, *writes.renew)):
+        for slot in dict.fromkeys((*writes.slots, *writes.flags, *writes.renew, *writes.deadlines)):
             plan = self._by_command.get(slot)
             if plan is None:
                 continue
@@ -209,10 +215,17 @@ class World:
             self._published[plan.row] = now
             self._versions.append((plan.row, self._version[plan.row]))
             self._live[plan.row] = plan
+            self._until_ns.pop(plan.row, None)
+            if plan.way == PULSE:
+                self._until_ns[plan.row] = time_ns + _PULSE_MAX_AGE_NS
+            if slot in writes.deadlines:
+                self._until_ns[plan.row] = time_ns + writes.deadlines[slot]
 
     def _follow(self, state: State, plan: Plan, time_ns: int) -> bool:
         """One command; True when there is nothing left to do about it."""
         row, tag = plan.row, plan.tag
+        if time_ns > self._until_ns.get(row, time_ns):
+            return True
         if tag.device is None or not self.linked[tag.device] or not self.truth[f"system/{tag.device}/armed"]:
             return False
         if not state.drive[plan.command]:
@@ -289,12 +302,13 @@ def _polls(program: Program, truth: Mapping[str, Any]) -> list[tuple[int, list[s
 class _Running:
     """A series at work."""
 
-    __slots__ = ("_next", "_points", "_start", "_step")
+    __slots__ = ("_failing", "_next", "_points", "_start", "_step")
 
     def __init__(self, series: Series, held: Any) -> None:
         self._points, self._step = series.points, series.step
         self._start = held  # what a ramp begins from
         self._next = 0
+        self._failing = any(point.status is not None for point in series.points)
 
     def at(self, time_ns: int) -> tuple[Any, int | None, bool]:
         """Value or None, status or None, and whether it is over."""
@@ -308,7 +322,7 @@ class _Running:
         last = points[n - 1]
         over = n == len(points)
         value = last.value
-        status = last.status if last.status is not None else GOOD if last.value is not None else None
+        status = GOOD if last.status is None and self._failing else last.status
         if self._step or over:
             return value, status, over
         begun = self._start if value is None else value

@@ -19,7 +19,7 @@ class Point:
     Attributes:
         time_ns: Since the first scan, ns.
         value: None: the value stays, only its quality changes.
-        status: OPC UA status; None: Good, or as it was.
+        status: OPC UA status; None: as it was, or Good again after another one in the same series.
     """
 
     time_ns: int

@@ -43,7 +43,8 @@ def point(scope: Scope, loc: Loc, time_ns: int, given: models.Given, tag: Tag) -
     if given.value is None and given.quality is None:
         scope.report(loc, f"{tag.path} has neither a value nor a quality. Write one.", key=True)
     held = value(scope, loc, given.value, tag)
-    return Point(time_ns, held, status(scope, (*loc, "quality"), given.quality))
+    code = status(scope, (*loc, "quality"), given.quality)
+    return Point(time_ns, held, quality.GOOD if code is None and held is not None else code)
 
 
 def condition(scope: Scope, loc: Loc, text: str) -> Check | None:
