@@ -14,6 +14,7 @@ from scada.scan.program import CONTROL
 from tags.slots import SlotReader, SlotWriter
 
 EVERY_NS: Final = 1_000_000_000
+LATER_NS: Final = 500_000_000
 UNCHANGED_NS: Final = (
     20_000_000_000  # written so often even when nothing changed: its age decides about modes
 )
@@ -57,15 +58,25 @@ class Keeper:
         self._last = b""
         self._due_ns = self._refresh_ns = 0
 
-    def keep(self, program: Program, state: State, writes: Writes, utc_ns: int, now_ns: int) -> None:
+    def keep(
+        self, program: Program, state: State, writes: Writes, utc_ns: int, now_ns: int, *, busy: bool = False
+    ) -> None:
         """Writes what changed: at most once a second, at once what people changed.
+
+        Args:
+            program: What runs.
+            state: After a scan.
+            writes: Of it.
+            utc_ns: Now, ns UTC.
+            now_ns: Now, ns monotonic.
+            busy: This scan had much to do already: what is not urgent may wait for a quieter one, half a second.
 
         Raises:
             ValueError: It does not fit into the slots.
         """
         if writes.forces:
             self._forces.write(orjson.dumps(state.forces.for_field()))
-        if now_ns < self._due_ns and not writes.urgent:
+        if not writes.urgent and now_ns < self._due_ns + (LATER_NS if busy else 0):
             return
         self._due_ns = now_ns + EVERY_NS
         kept = retain.dump(program, state, 0)

@@ -108,9 +108,10 @@ class Loop:
             self._scan(now, periods, base + index * period)
             spent = clock.monotonic_ns() - now
             health.spent(spent)
-            if now + spent > collect_ns and period - spent > COLLECT_SLACK_NS:
+            if now + spent > collect_ns and (spent < period // 4 or period - spent > COLLECT_SLACK_NS):
                 gc.collect()
-                collect_ns = now + COLLECT_NS
+                long = clock.monotonic_ns() - now - spent > period // 2
+                collect_ns = now + COLLECT_NS * (20 if long else 1)
             if self._selftest is not None and now > base + SELFTEST_NS:
                 self._end_selftest(self._selftest)
 
@@ -171,8 +172,9 @@ class Loop:
                 f"{writer} is silent: its tags are not believed" if silent else f"{writer} is back"
             )
         self._tape.note(state, inputs, requests, tick, writes)
+        busy = service.clock.monotonic_ns() - now_ns > service.site.scan_ns // 4
         try:
-            self._keeper.keep(program, state, writes, utc_ns, now_ns)
+            self._keeper.keep(program, state, writes, utc_ns, now_ns, busy=busy)
         except ValueError as error:
             if now_ns - self._complained_ns > COMPLAIN_NS:
                 self._complained_ns = now_ns

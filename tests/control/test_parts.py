@@ -139,6 +139,29 @@ def test_the_state_is_kept_at_once_when_people_change_something(rig: Rig) -> Non
     kept.close()
 
 
+def test_the_state_waits_for_a_quiet_scan_but_not_long_and_never_when_urgent(rig: Rig) -> None:
+    kept = keeper.Keeper(rig.data, 2)
+    plant = Plant()
+    plant.scan(scans=4)
+
+    def keep(now_ns: int, *, busy: bool) -> int:
+        plant.ask("write", ("tank1/note", str(now_ns)))  # something to keep
+        plant.scan()
+        kept.keep(PROGRAM, plant.state, plant.last, plant.utc_ns, now_ns, busy=busy)
+        return int((keeper.load(rig.data) or {})["utc_ns"])
+
+    first = keep(0, busy=False)
+    assert keep(SECOND + 1, busy=True) == first
+    assert keep(SECOND + SECOND // 4, busy=False) == plant.utc_ns, "a quiet one"
+    second = plant.utc_ns
+    assert keep(2 * SECOND + SECOND // 2, busy=True) == second
+    assert keep(3 * SECOND, busy=True) == plant.utc_ns, "there was none"
+    plant.ask("write", (SP, 3.3))
+    kept.keep(PROGRAM, plant.state, plant.last, plant.utc_ns, 3 * SECOND + 1, busy=True)
+    assert (keeper.load(rig.data) or {})["values"][SP][0] == 3.3
+    kept.close()
+
+
 def test_the_slots_count_before_the_file_and_damage_is_left_out(rig: Rig) -> None:
     assert keeper.load(rig.data) is None
     rig.data.control_state_saved.write_bytes(b"\xff\x00 half a file")
