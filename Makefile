@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOM ?= image
 SAMPLE ?= 150
+SOAK_ROUNDS ?= 1000
 SEED ?= 1
 # Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
 PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
@@ -44,8 +45,9 @@ test-all: web browser databases ## the slow tests: third-party peers, long kill 
 	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(PYTEST) --timeout 300 -m slow
 
-soak: $(VENV)/ready ## an hour of faults: 1,000 kills, 5,000 power cuts, a kill at every place
+soak: $(VENV)/ready ## hours of faults: history through 1,000 kills and 5,000 power cuts, a plant through 1,000 disasters (SOAK_ROUNDS=)
 	SOAK_KILLS=1000 SOAK_CUTS=5000 SOAK_PLACES=1000000 $(BIN)/pytest -q -m slow --timeout 7200 tests/faults
+	SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -q -s -n 0 -m slow --timeout 72000 tests/safety
 
 mutants: $(VENV)/ready ## would a test notice? changes SAMPLE=150 lines of blocks, requests and scan, one at a time (SAMPLE=all: hours)
 	@$(BIN)/python -m tests.mutants.run --sample $(SAMPLE) --seed $(SEED)
