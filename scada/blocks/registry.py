@@ -15,6 +15,7 @@ from scada.blocks.logic import Counter, Edge, Latch
 from scada.blocks.motor import Motor
 from scada.blocks.on_off_valve import OnOffValve
 from scada.blocks.override_select import OverrideSelect
+from scada.blocks.own_block import Own
 from scada.blocks.pid import Pid
 from scada.blocks.ramp import Ramp
 from scada.blocks.rate_limit import RateLimit
@@ -48,6 +49,7 @@ TYPES: dict[str, type[FunctionBlock]] = {
         OnOff,
         OnOffValve,
         OverrideSelect,
+        Own,
         Pid,
         Ramp,
         RateLimit,

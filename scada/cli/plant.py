@@ -121,6 +121,10 @@ def _read(
 
     try:
         compiled = read_site(site, ids)
+        if any(block.type == "own" for block in compiled.blocks):
+            from scada.blocks import own_trial  # noqa: PLC0415 - few sites have any
+
+            own_trial.check(compiled)
         if tests:
             read_tests(site, compiled)
     except SiteError as error:

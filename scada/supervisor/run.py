@@ -80,6 +80,10 @@ def run(
 
     try:
         site = read_site(site_dir, given_ids(data))
+        if any(block.type == "own" for block in site.blocks):
+            from scada.blocks import own_trial  # noqa: PLC0415 - few sites have any
+
+            own_trial.check(site)
     except SiteError as error:
         for problem in error.problems:
             _say(str(problem))

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
-from tags.site import alarms, function_configs, pid_config, protection_configs
+from tags.site import alarms, function_configs, own_configs, pid_config, protection_configs
 from tags.site import control_models as cm
 from tags.site import function_models as fm
 from tags.site.building import Scope
 from tags.site.job import Config, Job, Writers, span
+from tags.site.own_models import Own
 from tags.site.pid_config import MODE_NUMBERS
 from tags.site.protection_models import Free
 from tags.site.schedules import Calendar
@@ -28,7 +29,9 @@ _NEEDED: Final = {"out", "pos", "start", "stop", "run"}
 
 
 def complete(scope: Scope, path: str, model: cm.Block) -> None:
-    """Fills in the tags of a unit that are not named: those below the block's own path."""
+    """Fills in the tags of a unit that are not named: those below the block's own path; finds the class of an own block."""
+    if isinstance(model, Own):
+        own_configs.complete(scope, model)
     for key, name in _SIBLINGS.get(model.block, {}).items():
         sibling = f"{path}/{name}"
         if getattr(model, key) is not None:
@@ -292,6 +295,7 @@ def _calc(job: Job, model: Any) -> Config:
 _COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
     **function_configs.COMPILERS,
     **protection_configs.COMPILERS,
+    **own_configs.COMPILERS,
     "pid": pid_config.compile_pid,
     "valve": _valve,
     "on_off_valve": _on_off_valve,

@@ -104,6 +104,13 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "effects": "by name: `target` (output tag, motor, on/off valve), `value` (what an output tag is held at), `reset` (`manual`, `auto`), `description`",
         "bypass": f"of all causes that do not say `bypass` themselves (`bypass: false`: never); {_BYPASS}",
     },
+    "own": {
+        "class": "name of the class, in any file of `blocks/`",
+        "inputs": "by name: expression; converted to the unit that the class declares",
+        "settings": "by name: value, with its unit; others have the default of the class",
+        "drives": "by name of an output: tag that it drives in Auto",
+        "mode": _MODE,
+    },
     "calc": {
         "expression": "of tags, numbers and units",
         "unit": "of the result, where the expression does not say",

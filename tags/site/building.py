@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tags import expression, units
 from tags.model import Alarm, Tag
+from tags.own import Own
 from tags.site.fields import Pair, Quantity, RateValue
 from tags.site.models import Defaults
 from tags.site.problems import Place, Problems
@@ -42,6 +43,8 @@ class Building:
         folded: Path by case-folded path.
         alarms: In any order.
         displays: Names of all displays.
+        own: Classes of blocks in Python, by name.
+        own_broken: A file of them could not be read.
     """
 
     problems: Problems
@@ -51,6 +54,8 @@ class Building:
     folded: dict[str, str] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     displays: set[str] = field(default_factory=set)
+    own: dict[str, Own] = field(default_factory=dict)
+    own_broken: bool = False
 
     def add(self, tag: Tag, source: Source | None) -> bool:
         """Takes a tag, or reports that its path is taken."""

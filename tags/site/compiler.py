@@ -21,6 +21,7 @@ from tags.site import (
     identity,
     models,
     outputs,
+    own_configs,
     points,
     schedules,
     sinks,
@@ -83,6 +84,7 @@ class _Compiler:
         self._split()
         self.build.defaults = head.defaults
         self.build.displays = set(self.sections["displays"])
+        own_configs.read(self.build, self.folder.sources)
         services = self._services(head)
         self._devices(services)
         for name, (data, source) in self.sections["templates"].items():
@@ -93,7 +95,7 @@ class _Compiler:
         outputs.find_selectors(self.build)
         calendars = {}
         for name, (data, source) in self.sections["schedules"].items():
-            calendar = schedules.compile_schedule(self.build, name, data, source)
+            calendar = schedules.compile_schedule(self.build, name, data, source, self.folder.calendars)
             if calendar is not None:
                 calendars[name] = calendar
         written = [Entry(p, d, s) for p, d, s in self._dicts("control")]

@@ -22,16 +22,20 @@ class Folder:
     Attributes:
         documents: YAML files in order of path.
         drawings: SVG files by path relative to the folder.
+        calendars: Calendar files (.ics) by path relative to the folder.
+        sources: Blocks in Python (`blocks/*.py`) by path relative to the folder.
         digest: SHA-256 over names and contents, hex.
     """
 
     documents: list[Document] = field(default_factory=list)
     drawings: dict[str, bytes] = field(default_factory=dict)
+    calendars: dict[str, bytes] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     digest: str = ""
 
 
 def load(root: Path, problems: Problems) -> Folder:
-    """Reads all YAML and SVG files below a folder; hidden folders and `tests` are left out."""
+    """Reads all YAML, SVG and calendar files below a folder; hidden folders and `tests` are left out."""
     folder = Folder()
     if not root.is_dir():
         problems.add(Place(str(root)), "there is no such folder. Name the folder that holds site.yaml.")
@@ -53,12 +57,19 @@ def load(root: Path, problems: Problems) -> Folder:
         )
         if path.suffix == ".svg":
             folder.drawings[name] = content
+        elif path.suffix == ".ics":
+            folder.calendars[name] = content
+        elif path.suffix == ".py":
+            try:
+                folder.sources[name] = content.decode()
+            except UnicodeDecodeError:
+                problems.add(Place(name, 1, 1), "not UTF-8 text. Save it as UTF-8.")
         else:
             document = read(name, content, problems)
             if document is not None:
                 folder.documents.append(document)
     folder.digest = hashed.hexdigest()
-    if not any(path.suffix != ".svg" for path in paths):
+    if not folder.documents and not any(path.suffix in (".yaml", ".yml") for path in paths):
         problems.add(
             Place(str(root)), "no YAML file is in this folder. Begin with site.yaml: site:, timezone:."
         )
@@ -72,6 +83,14 @@ def _paths(root: Path) -> list[Path]:
         found.extend(
             Path(folder, name)
             for name in sorted(files)
-            if name.endswith((".yaml", ".yml", ".svg")) and not name.startswith(".")
+            if _is_block(root, folder, name)
+            or (name.endswith((".yaml", ".yml", ".svg", ".ics")) and not name.startswith("."))
         )
     return sorted(found)
+
+
+def _is_block(root: Path, folder: str, name: str) -> bool:
+    """A block in Python: directly in `blocks/`; what begins with `_`, `.` or `test_` is the owner's business."""
+    return (
+        name.endswith(".py") and not name.startswith(("_", ".", "test_")) and Path(folder) == root / "blocks"
+    )

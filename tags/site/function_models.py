@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tags.site import control_models, protection_models
+from tags.site import control_models, own_models, protection_models
 from tags.site.control_models import Block, BlockAlarm, Setpoint
 from tags.site.fields import Condition, Duration, Limits, Measure, Model, Period, Rate, UnitName, Whole
 
@@ -238,4 +238,9 @@ MODELS: dict[str, type[Block]] = {
     "split_range": SplitRange,
     "override_select": OverrideSelect,
 }
-BLOCKS: dict[str, type[Block]] = {**control_models.MODELS, **MODELS, **protection_models.MODELS}
+BLOCKS: dict[str, type[Block]] = {
+    **control_models.MODELS,
+    **MODELS,
+    **protection_models.MODELS,
+    **own_models.MODELS,
+}

@@ -16,6 +16,7 @@ _RANK = {
             "cause_effect",
             "schedule",
             "calc",
+            "own",
             "filter",
             "lead_lag",
             "dead_time",

@@ -27,7 +27,7 @@ IMAGES = DOCS / "images" / "blocks"
 CHAPTERS = {
     "Control": ("pid", "on_off", "ramp", "ratio", "split_range", "override_select"),
     "Units of the plant": ("motor", "duty_standby", "on_off_valve", "valve", "interlock", "cause_effect"),
-    "Signals": ("filter", "rate_limit", "dead_time", "characteriser", "select", "totaliser", "calc"),
+    "Signals": ("filter", "rate_limit", "dead_time", "characteriser", "select", "totaliser", "calc", "own"),
     "Logic and time": ("timer", "edge", "hysteresis", "vote", "schedule"),
 }
 EXAMPLES = {
@@ -51,6 +51,7 @@ EXAMPLES = {
     "characteriser": "tank1/VOLUME: {block: characteriser, input: tank1/LT-101, curve: [[0 m, 0 m3], [2 m, 10 m3], [5 m, 40 m3]], unit: m3}",
     "select": "tank1/LEVEL: {block: select, inputs: [tank1/LT-101, tank1/LT-102, tank1/LT-103], kind: median, least: 2}",
     "totaliser": "mix1/FQ-1: {block: totaliser, input: mix1/FT-1, unit: m3, cutoff: 0.5 %}",
+    "own": "tank1/LEAK: {block: own, class: LeakWatch, inputs: {level: tank1/LT-101, inflow: mix1/FT-1, outflow: 0 m3/h}, settings: {area: 8 m2}}",
     "calc": "tank1/SUM: {block: calc, expression: tank1/LT-101 + tank1/LT-102}",
     "timer": "tank1/LONG: {block: timer, kind: ton, input: tank1/P-101/RUN, time: 10 min}",
     "edge": "tank1/STARTED: {block: edge, kind: r_trig, input: tank1/P-101/RUN}",

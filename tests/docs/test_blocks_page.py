@@ -15,6 +15,7 @@ from tags.site import read_site
 from tags.site.block_keys import KEYS
 from tests.docs.blocks_page import CHAPTERS, EXAMPLES, IMAGES, PAGE, made_of, page, text_of
 from tests.docs.pictures import PICTURES
+from tests.docs.test_own_howtos import classes
 
 SITE = """
 site: examples
@@ -90,6 +91,8 @@ def test_a_site_accepts_the_examples(tmp_path: Path) -> None:
         examples = "".join(f"  {text}\n" for name, text in EXAMPLES.items() if name not in left_out)
         extra = "  tank1/P-102: {block: motor}\n  tank1/P-103: {block: motor}\n"
         (tmp_path / "site.yaml").write_text(SITE + examples + extra)
+        (tmp_path / "blocks").mkdir(exist_ok=True)
+        (tmp_path / "blocks" / "leak.py").write_text(classes())
         build(read_site(tmp_path, drivers={"modbus": Modbus}))
 
 

@@ -13,7 +13,8 @@ CASES = sorted((HERE / "cases").iterdir())
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_refused_with_its_places(case: Path, tmp_path: Path) -> None:
-    files = {path.name: path.read_text() for path in case.iterdir() if path.name != "error.txt"}
+    paths = [path for path in case.rglob("*") if path.is_file() and path.name != "error.txt"]
+    files = {path.relative_to(case).as_posix(): path.read_text() for path in paths}
     found = problems_of(make_folder(tmp_path / "site", files))
     assert found == (case / "error.txt").read_text().splitlines()
 
