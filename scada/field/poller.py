@@ -304,7 +304,7 @@ class Poller:
         """Publishes a reading and shows the outputs in it to the state machine."""
         reading = self._session.reading(number, only)
         self._samples.take(reading, now)
-        if self._counter.trusted and not self._away:
+        if self._counter.trusted and not self._away and reading.status.any():
             self._away = int(np.isin(reading.status, AWAY).any())
         outs = self._out_of[reading.members]
         mine = np.flatnonzero(outs >= 0)

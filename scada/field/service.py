@@ -205,15 +205,19 @@ class Field:
         image = self._control
         rows = self._all_rows
         seen = (image.version[rows], image.aux[rows], image.status[rows])
-        # control publishes every scan, and most scans change no command
-        if (
-            alive != self._alive
-            or not self._seen
-            or any((a != b).any() for a, b in zip(seen, self._seen, strict=True))
-        ):
+        # control publishes every scan, and most scans change no command of most devices
+        if alive != self._alive or not self._seen:
+            changed = np.ones(len(rows), np.bool_)
+        else:
+            before = self._seen
+            changed = (seen[0] != before[0]) | (seen[1] != before[1]) | (seen[2] != before[2])
+        if changed.any() or not self._seen or alive != self._alive:
             self._seen = seen
+            start = 0
             for poller, mine in zip(self._pollers, self._rows, strict=True):
-                poller.observe(image, mine, alive)
+                if alive != self._alive or changed[start : start + len(mine)].any():
+                    poller.observe(image, mine, alive)
+                start += len(mine)
         if alive != self._alive:
             self._service.log.info("control lives" if alive else "control does not answer")
         self._alive = alive
