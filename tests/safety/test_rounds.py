@@ -12,7 +12,7 @@ import pytest
 from tests.safety.rig import VALVE, Rig
 from tests.safety.rounds import ROUNDS, calm
 
-ROUNDS_COUNT = int(os.environ.get("SOAK_ROUNDS", "18"))
+ROUNDS_COUNT = int(os.environ.get("SOAK_ROUNDS", "9"))
 SEED = int(os.environ.get("SOAK_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
 
 
