@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from scada.planttest import texts
 from scada.planttest.follow import Formula
-from scada.planttest.rig import Rig
+from scada.planttest.rig import Scene
 from scada.requests.machine import FINAL
 from tags import expression, quality
 from tags.site.plant_tests_compiled import Check
@@ -33,7 +33,7 @@ class Changes:
         paths: Of the tags.
     """
 
-    def __init__(self, rig: Rig, paths: Sequence[str]) -> None:
+    def __init__(self, rig: Scene, paths: Sequence[str]) -> None:
         self._rig = rig
         self._last: dict[str, tuple[Any, int]] = {}
         self._log: dict[str, deque[tuple[int, str]]] = {
@@ -67,7 +67,7 @@ class Condition:
         truth: Over what is so in the plant instead, whatever the measurements say.
     """
 
-    def __init__(self, parsed: expression.Expression, rig: Rig, *, truth: bool = False) -> None:
+    def __init__(self, parsed: expression.Expression, rig: Scene, *, truth: bool = False) -> None:
         self.paths = parsed.paths
         self._rig = rig
         tags = rig.program.tags
@@ -104,7 +104,7 @@ class Judge:
         request: Id of the request that an `outcome` is about.
     """
 
-    def __init__(self, check: Check, rig: Rig, request: str = "") -> None:
+    def __init__(self, check: Check, rig: Scene, request: str = "") -> None:
         self.check = check
         self._rig, self._request = rig, request
         self._condition = None if check.expression is None else Condition(check.expression, rig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from scada.control.civil import Civil
@@ -23,6 +23,28 @@ def start_ns(text: str | None, zone: str) -> int:
     if stamp.tzinfo is None:
         stamp = stamp.replace(tzinfo=ZoneInfo(zone))
     return int(stamp.timestamp()) * 1_000_000_000 + stamp.microsecond * 1000
+
+
+class Scene(Protocol):
+    """A program that is run scan by scan, in a plant or from a recording."""
+
+    @property
+    def program(self) -> Program:
+        """What runs."""
+
+    @property
+    def state(self) -> State:
+        """Of control."""
+
+    @property
+    def time_ns(self) -> int:
+        """Of the last scan, since the first one, ns."""
+
+    def truth(self, path: str) -> Any:
+        """What is so in the plant."""
+
+    def seen(self, path: str) -> tuple[Any, int]:
+        """What control sees or says: value and status."""
 
 
 class Rig:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scada.planttest import texts
 from scada.planttest.judge import Changes, Condition, Judge
-from scada.planttest.rig import Rig
+from scada.planttest.recorded import RecordedError, RecordedRig
+from scada.planttest.rig import Rig, Scene
 from scada.planttest.simulated import SimulatedWorld
 from scada.scan import Program
 from tags.site.plant_tests_compiled import Check, PlantTest, Step
@@ -69,8 +70,11 @@ def run_test(program: Program, test: PlantTest) -> Result:
         program: Of the site.
         test: As compiled.
     """
-    rig = Rig(program, test.plant)
-    return _Run(rig, test).run()
+    try:
+        scene = Rig(program, test.plant) if test.recording is None else RecordedRig(program, test.recording)
+    except RecordedError as error:
+        return Result(test.name, test.place, [Failure(test.place, 0, str(error))])
+    return _Run(scene, test).run()
 
 
 class _Pending:
@@ -99,7 +103,7 @@ class _Always:
 
     __slots__ = ("_allow_ns", "_settle_ns", "_since_ns", "check", "condition", "wanted")
 
-    def __init__(self, check: Check, rig: Rig, wanted: bool, test: PlantTest) -> None:
+    def __init__(self, check: Check, rig: Scene, wanted: bool, test: PlantTest) -> None:
         assert check.expression is not None
         self.check, self.wanted = check, wanted
         self.condition = Condition(check.expression, rig, truth=True)
@@ -119,7 +123,7 @@ class _Always:
 class _Run:
     """A test at work."""
 
-    def __init__(self, rig: Rig, test: PlantTest) -> None:
+    def __init__(self, rig: Rig | RecordedRig, test: PlantTest) -> None:
         self._rig, self._test = rig, test
         self._result = Result(test.name, test.place)
         self._pending: list[_Pending] = []
@@ -133,34 +137,66 @@ class _Run:
     def run(self) -> Result:
         """To the end of the test, or until too much is wrong."""
         rig, result = self._rig, self._result
-        end_ns = max((step.time_ns for step in self._steps), default=0)
-        end_ns = max(end_ns, self._test.until_ns)
-        while rig.time_ns < end_ns or self._pending:
-            self._happen(rig.time_ns + rig.program.site.scan_ns)
-            events = rig.scan()
-            self._changes.note()
-            self._judge(events)
-            if len(result.failures) >= FAILURES_MAX:
-                break
+        if isinstance(rig, RecordedRig):
+            self._recorded(rig)
+        else:
+            self._simulated(rig)
         result.time_ns, result.scans = max(0, rig.time_ns), rig.scans
         return result
 
-    def _happen(self, now_ns: int) -> None:
-        while self._steps and self._steps[0].time_ns <= now_ns:
-            step = self._steps.pop(0)
-            try:
-                asked = _do(self._rig, step, now_ns)
-            except ValueError as error:  # a knob that the simulator does not have
-                self._fail(step.place, now_ns, str(error), ())
-                continue
-            for check in step.checks:
-                self._pending.append(self._expect(check, step, asked, now_ns))
+    def _simulated(self, rig: Rig) -> None:
+        end_ns = max((step.time_ns for step in self._steps), default=0)
+        end_ns = max(end_ns, self._test.until_ns)
+        while (rig.time_ns < end_ns or self._pending) and not self._enough:
+            now_ns = rig.time_ns + rig.program.site.scan_ns
+            for step in self._due(now_ns):
+                try:
+                    asked = _do(rig, step, now_ns)
+                except ValueError as error:  # a knob that the simulator does not have
+                    self._fail(step.place, now_ns, str(error), ())
+                else:
+                    self._expect(step, asked, now_ns)
+            events = rig.scan()
+            self._changes.note()
+            self._judge(events)
 
-    def _expect(self, check: Check, step: Step, asked: str, now_ns: int) -> _Pending:
-        within_ns = step.within_ns
-        if check.kind == "outcome" and not within_ns:
-            within_ns = _OUTCOME_NS
-        return _Pending(Judge(check, self._rig, asked), now_ns + within_ns, step.for_ns)
+    def _recorded(self, rig: RecordedRig) -> None:
+        """The whole recording: what happens stands in it."""
+        while not self._enough:
+            try:
+                events = rig.scan()
+            except RecordedError as error:
+                self._fail(self._test.place, rig.time_ns, str(error), ())
+                return
+            if events is None:
+                break
+            for step in self._due(rig.time_ns):
+                self._expect(step, "", rig.time_ns)
+            self._changes.note()
+            self._judge(events)
+        for pending in self._pending:
+            text = f"{pending.judge.expected()}, {pending.judge.was()} when the recording was over"
+            self._fail(pending.judge.check.place, rig.time_ns, text, pending.judge.paths)
+        for step in self._steps:
+            if step.checks:
+                text = f"expected something at {texts.time(step.time_ns)}, but the recording is over"
+                self._fail(step.place, rig.time_ns, text, ())
+
+    @property
+    def _enough(self) -> bool:
+        return len(self._result.failures) >= FAILURES_MAX
+
+    def _due(self, now_ns: int) -> Iterator[Step]:
+        while self._steps and self._steps[0].time_ns <= now_ns:
+            yield self._steps.pop(0)
+
+    def _expect(self, step: Step, asked: str, now_ns: int) -> None:
+        for check in step.checks:
+            within_ns = step.within_ns
+            if check.kind == "outcome" and not within_ns:
+                within_ns = _OUTCOME_NS
+            judge = Judge(check, self._rig, asked)
+            self._pending.append(_Pending(judge, now_ns + within_ns, step.for_ns))
 
     def _judge(self, events: Sequence[Mapping[str, Any]]) -> None:
         now_ns = self._rig.time_ns
