@@ -49,12 +49,13 @@ class PidColumns:
     Args:
         blocks: The controllers that may ever be in them; a key is a position in this sequence. Each is the only one
             that drives its output, and its PV is made by no block.
+        shown: `Outputs.wanted` is kept up to date too, for who joins what several tasks want.
     """
 
-    __slots__ = ("_blocks", "_changes", "_rows", "lanes")
+    __slots__ = ("_blocks", "_changes", "_rows", "_shown", "lanes")
 
-    def __init__(self, blocks: Sequence[Pid]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: Sequence[Pid], *, shown: bool) -> None:
+        self._blocks, self._shown = blocks, shown
         self.lanes = Lanes(len(blocks), FLOATS, INTEGERS)
         self._changes = -1
         self._rows: list[int] = []
@@ -105,8 +106,9 @@ class PidColumns:
         """Takes one out; its object has its state."""
         lane = self.lanes.at(key)
         if lane >= 0:
-            self._give(np.array([lane]))
-            ctx.outputs.asked[self._blocks[key]._out] = np.nan
+            where = np.array([lane])
+            self._give(where)
+            self._forget(where, ctx)
             self.lanes.drop(lane)
 
     def settle(self) -> None:
@@ -125,11 +127,20 @@ class PidColumns:
     def _leave(self, staying: Mask, ctx: Context) -> list[int]:
         """Takes all others out; their keys."""
         where = np.flatnonzero(~staying)
-        ctx.outputs.asked[self.lanes.integers[ROW, where]] = np.nan
+        self._forget(where, ctx)
         keys: list[int] = self.lanes.keys[where].tolist()
         self._give(where)
         self.lanes.keep(np.flatnonzero(staying))
         return keys
+
+    def _forget(self, where: npt.NDArray[np.intp], ctx: Context) -> None:
+        """The objects drive from here on: they look at what was applied, which only columns knew."""
+        outs = ctx.outputs
+        rows = self.lanes.integers[ROW, where]
+        for row, applied in zip(rows.tolist(), outs.moved[rows].tolist(), strict=True):
+            if applied - applied == 0.0:
+                outs.applied[row] = applied
+        outs.asked[rows] = np.nan
 
     def step(self, ctx: Context) -> list[int]:
         """One scan of all that are plain in it.
@@ -230,11 +241,13 @@ class PidColumns:
     def _drive(self, ctx: Context) -> None:
         lanes, outs = self.lanes, ctx.outputs
         count = lanes.count
+        last = lanes.floats[LAST, :count]
+        outs.asked[lanes.integers[ROW, :count]] = last
+        if not self._shown:
+            return
         if self._changes != lanes.changes:
             self._changes = lanes.changes
             self._rows = lanes.integers[ROW, :count].tolist()
-        last = lanes.floats[LAST, :count]
-        outs.asked[lanes.integers[ROW, :count]] = last
         wanted = outs.wanted
         for row, value in zip(self._rows, last.tolist(), strict=True):
             wanted[row] = value

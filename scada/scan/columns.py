@@ -92,7 +92,9 @@ class Columns:
                 n for n in task.positions if n not in referenced and _pid_fits(program, blocks, n, writers)
             ]
             if len(pids) >= least:
-                groups.append(_Group(PidColumns([_pid(blocks[n]) for n in pids]), pids))
+                groups.append(
+                    _Group(PidColumns([_pid(blocks[n]) for n in pids], shown=len(program.tasks) > 1), pids)
+                )
                 driver.update({row: n for n in pids for row in program.touched[n]})
             groups += _interlocks(program, blocks, task.positions, least)
             self._tasks.append(groups)

@@ -48,13 +48,12 @@ class HoldColumns:
         driven: Of each: a block in columns drives it; else nothing but requests.
     """
 
-    __slots__ = ("_changes", "_commands", "_driven", "_outputs", "_remote", "_rows", "lanes")
+    __slots__ = ("_changes", "_commands", "_driven", "_outputs", "_remote", "lanes")
 
     def __init__(self, outputs: Sequence[Output], driven: Sequence[bool]) -> None:
         self._outputs, self._driven = outputs, driven
         self.lanes = Lanes(len(outputs), 5, 6)
         self._changes = -1
-        self._rows: list[int] = []
         self._commands: list[int] = []
         self._remote = any(output.plan.remote >= 0 for output in outputs)
 
@@ -104,11 +103,24 @@ class HoldColumns:
         self._give(np.arange(self.lanes.count), ctx)
 
     def _give(self, where: npt.NDArray[np.intp], ctx: Context) -> None:
-        lanes, tracking = self.lanes, ctx.outputs.tracking
+        lanes, outs = self.lanes, ctx.outputs
         keys = lanes.keys[where].tolist()
-        for key, (held, last) in zip(keys, lanes.floats[:2, where].T.tolist(), strict=True):
+        rows = lanes.integers[ROW, where]
+        states = zip(
+            keys,
+            lanes.floats[:2, where].T.tolist(),
+            outs.moved[rows].tolist(),
+            outs.asked[rows].tolist(),
+            strict=True,
+        )
+        for key, (held, last), applied, asked in states:
             output = self._outputs[key]
-            output.held, output.last, output.why = held, last, tracking[output.plan.row]
+            row = output.plan.row
+            output.held, output.last, output.why = held, last, outs.tracking[row]
+            if applied - applied == 0.0:
+                outs.applied[row] = applied
+            if asked - asked == 0.0:
+                outs.wanted[row] = asked
 
     def step(self, ctx: Context) -> list[int]:
         """One scan of all that are plain in it.
@@ -167,15 +179,12 @@ class HoldColumns:
         outs.trackings[row] = why
         if self._changes != lanes.changes:
             self._changes = lanes.changes
-            self._rows, self._commands = row.tolist(), command.tolist()
-        applied, values = outs.applied, goal.tolist()
-        for at, value in zip(self._rows, values, strict=True):
-            applied[at] = value
+            self._commands = command.tolist()
         if len(moved) == 0:
             return
         value_of = signals.value
         if len(moved) == count:
-            slots, where = self._commands, command
+            slots, where, values = self._commands, command, goal.tolist()
         else:
             where = command[moved]
             slots, values = where.tolist(), goal[moved].tolist()

@@ -125,6 +125,7 @@ def digest(
 def checksum(state: State) -> int:
     """CRC-32 of everything that a scan decides: values, statuses, times, drive flags, commands; equal sums, equal bits."""
     state.settle()
+    state.settle()
     signals, outs = state.signals, state.context.outputs
     decided = (
         signals.value, list(signals.status), list(signals.time_ns), list(state.drive.items()), outs.applied,

@@ -190,6 +190,7 @@ def batched(program: Program, samples: Sequence[tuple[int, Any, int, int]]) -> I
 
 def same(program: Program, left: State, right: State) -> None:
     """Raises AssertionError when two states differ in a bit."""
+    right.settle()
     one, other = left.signals, right.signals
     for name in ("value", "status", "time_ns"):
         assert repr(getattr(one, name)) == repr(getattr(other, name)), _where(program, one, other)
@@ -197,7 +198,6 @@ def same(program: Program, left: State, right: State) -> None:
     for name in ("applied", "wanted", "override", "tracking"):
         assert repr(getattr(ours, name)) == repr(getattr(theirs, name)), name
     assert left.drive == right.drive
-    right.settle()
     for mine, other_one in zip(
         (*left.every_block, *left.every_output), (*right.every_block, *right.every_output), strict=True
     ):

@@ -115,13 +115,7 @@ def test_a_checkpoint_of_another_program_is_refused() -> None:
                 merge(wrong)
 
 
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False)
-    | st.text()
-)
+leaves = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text()
 things = st.recursive(
     leaves,
     lambda inner: (

@@ -61,10 +61,7 @@ _move = st.tuples(
 )
 
 
-@pytest.mark.parametrize("tasks", ["one task", "two tasks"])
-@settings(max_examples=25, deadline=None, phases=(Phase.generate,))
-@given(st.lists(_move, max_size=8), st.booleans())
-def test_columns_and_objects_come_to_the_same(tasks: str, moves: list[Any], echoes: bool) -> None:
+def _played(tasks: str, moves: list[Any], echoes: bool) -> None:
     pair = Pair(PROGRAMS[tasks])
     for _ in range(20):
         pair.scan()
@@ -77,6 +74,26 @@ def test_columns_and_objects_come_to_the_same(tasks: str, moves: list[Any], echo
                 pair.echo()
             pair.scan(requests, periods if n == 0 else 1, stale=[f"u{n % 10}/PV"])
             requests = []
+
+
+_moves = st.lists(_move, max_size=8)
+
+
+@pytest.mark.parametrize("tasks", ["one task", "two tasks"])
+@settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(_moves, st.booleans())
+def test_columns_and_objects_come_to_the_same(tasks: str, moves: list[Any], echoes: bool) -> None:
+    _played(tasks, moves, echoes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tasks", ["one task", "two tasks"])
+@settings(max_examples=80, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(_moves, st.booleans())
+def test_columns_and_objects_come_to_the_same_again_and_again(
+    tasks: str, moves: list[Any], echoes: bool
+) -> None:
+    _played(tasks, moves, echoes)
 
 
 def _lively(pair: Pair, scans: int, seed: int) -> str:
@@ -111,8 +128,8 @@ def _lively(pair: Pair, scans: int, seed: int) -> str:
 @pytest.mark.parametrize("tasks", ["one task", "two tasks"])
 def test_a_long_run_is_the_same_and_most_of_it_was_in_columns(tasks: str) -> None:
     pair = Pair(PROGRAMS[tasks])
-    digest = _lively(pair, 400, 4)
-    assert digest == _lively(Pair(PROGRAMS[tasks]), 400, 4)
+    digest = _lively(pair, 200, 4)
+    assert digest == _lively(Pair(PROGRAMS[tasks]), 200, 4)
     inside = pair.columns.columns.inside()
     assert inside["pid"] >= 3, inside
     assert inside["interlock"] >= 3, inside
