@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]…", help="Only tests with this in their name, or in this file."),
+    typer.Argument(metavar="NAME", help="Only tests with this in their name, or in this file."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the search: the same seed tries the same.")]
 Examples = Annotated[
