@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scada.cli.options import AsJson, Data, usual_plant
+from scada.cli.options import AsJson, Data, parse_duration, usual_plant
 from scada.cli.render import BAD_SITE, FAILED, err, failed, out, show_json
 from scada.datadir import DataDir, DataDirError, default_data
 from tags.model import Site
@@ -155,8 +155,39 @@ def schema(
     show_json(tests_schema() if tests else site_schema())
 
 
-def simulate(site: SiteFolder, data: Data = None) -> None:
-    """Only the simulated devices of a site, until Ctrl-C."""
+def simulate(
+    site: SiteFolder,
+    data: Data = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed, the same run.")] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option("--hours", min=0.01, max=100_000, help="Plant time; 1 if only --seed is given."),
+    ] = None,
+    faults: Annotated[
+        str, typer.Option("--faults", metavar="TIME", help="Mean time between two faults, `0 s` for none.")
+    ] = "60 s",
+    requests: Annotated[
+        float, typer.Option("--requests", min=0.0, max=100.0, help="Requests a second.")
+    ] = 0.05,
+    as_json: AsJson = False,
+) -> None:
+    """Only the simulated devices of a site, until Ctrl-C; with --seed or --hours the whole plant in virtual time.
+
+    In virtual time field and control run as they do in a plant, against the simulated PLCs, while links break, PLCs lose
+    power, services are killed or frozen, the clock is set, people write and panels are turned. A judge checks all along
+    that nothing was written that should not have been.
+    """
+    if seed is not None or hours is not None:
+        from scada.cli.virtual import run_virtually  # noqa: PLC0415 - other verbs start faster without
+
+        run_virtually(
+            _read(site, as_json, BAD_SITE),
+            seed=secrets.randbelow(10**6) if seed is None else seed,
+            hours=1.0 if hours is None else hours,
+            fault_s=parse_duration(faults),
+            requests_s=requests,
+            as_json=as_json,
+        )
     from scada.simulate import run_simulators  # noqa: PLC0415
 
     compiled = _read(site, False, BAD_SITE)
