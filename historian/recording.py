@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -219,16 +219,7 @@ class Recorder:
             if not path.exists():
                 break
             path = self._folder / f"{name}-{again}.rec"
-        head = {
-            "version": VERSION,
-            "site": self._site.name,
-            "digest": self._site.digest,
-            "begun": self._begun_ns,
-        }
-        data = frames.frame(frames.HEAD, orjson.dumps(head)) + frames.frame(
-            frames.SITE, dump(self._site), _LEVEL
-        )
-        data += data  # without it the file would be worth nothing: damage to one place does not cost it
+        data = head_frames(self._site, self._begun_ns)
         self._append(path, data)
         self._path, self._digest = path, self._site.digest
 
@@ -342,45 +333,71 @@ class _Building:
         return self._where is not None and (self._bytes > PACK_BYTES or now_ns - self._since_ns >= PACK_NS)
 
     def packed(self) -> bytes:
-        """All of it as one frame: first the records that are no scans, then the scans."""
+        """All of it as one frame."""
         assert self._where is not None
-        others: list[bytes] = []
-        scans: list[Raw] = []
-        assembler = Assembler()
-        kept: list[bytes] = []
-        for record in self._records:
-            kept.append(record)
-            whole = assembler.feed(record)
-            if whole is None:
-                continue
-            kind, body = whole
-            if kind == b"T":
+        for kind, body in _whole(self._records):
+            if kind == b"S":
                 try:
-                    scans.append(raw(body))
-                except RecordError:
-                    others += kept
-            else:
-                others += kept
-                if kind == b"S":
-                    self._scales = _scales(self._site, body)
-            kept = []
+                    self._scales = scales_of(self._site, orjson.loads(body)["tags"])
+                except (ValueError, KeyError, TypeError):
+                    self._scales = _no_scales()
+        return chunk_frame(self._where, self._records, self._site.scan_ns, self._scales)
+
+
+def _whole(records: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    assembler = Assembler()
+    for one in records:
+        found = assembler.feed(one)
+        if found is not None:
+            yield found
+
+
+def head_frames(site: Site, begun_ns: int) -> bytes:
+    """What a file begins with, twice: without it the file would be worth nothing, so damage to one place must not cost it."""
+    head = {"version": VERSION, "site": site.name, "digest": site.digest, "begun": begun_ns}
+    return 2 * (frames.frame(frames.HEAD, orjson.dumps(head)) + frames.frame(frames.SITE, dump(site), _LEVEL))
+
+
+def chunk_frame(where: Chunk, records: Sequence[bytes], period_ns: int, scales: Scales) -> bytes:
+    """Records as one frame: first those that are no scans, then the scans, packed.
+
+    Args:
+        where: Where they stand in the ring.
+        records: In order.
+        period_ns: Scan period, ns.
+        scales: Of the slots.
+    """
+    others: list[bytes] = []
+    scans: list[Raw] = []
+    assembler = Assembler()
+    kept: list[bytes] = []
+    for one in records:
+        kept.append(one)
+        whole = assembler.feed(one)
+        if whole is None:
+            continue
+        kind, body = whole
+        try:
+            if kind == b"T":
+                scans.append(raw(body))
+                kept = []
+        except RecordError:
+            pass  # kept as it is
         others += kept
-        plain = joined(others)
-        columns = pack(scans, self._site.scan_ns, self._scales) if scans else b""
-        payload = _RANGE.pack(*self._where) + _LENGTH.pack(len(plain)) + plain + columns
-        return frames.frame(frames.CHUNK, payload, _LEVEL)
+        kept = []
+    plain = joined([*others, *kept])
+    columns = pack(scans, period_ns, scales) if scans else b""
+    return frames.frame(
+        frames.CHUNK, _RANGE.pack(*where) + _LENGTH.pack(len(plain)) + plain + columns, _LEVEL
+    )
 
 
 def _no_scales() -> Scales:
     return Scales(np.zeros(0), np.zeros(0))
 
 
-def _scales(site: Site, start: bytes) -> Scales:
-    """How values of each slot are made of counts, by what a start told."""
-    try:
-        ids = orjson.loads(start)["tags"]
-    except (ValueError, KeyError, TypeError):
-        return _no_scales()
+def scales_of(site: Site, ids: Sequence[int]) -> Scales:
+    """How values of each slot are made of counts; `ids` are the numbers of the slots' tags."""
     tags = {tag.id: tag for tag in site.tags}
     slots = [tags.get(one) for one in ids]
     return Scales(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scada.cli import alarms, bypass, doctor, history_group, outputs, people, plant, test, values
+from scada.cli import alarms, bypass, doctor, history_group, outputs, people, plant, replay, test, values
 from scada.cli.render import FAILED, USAGE, failed
 from scada.client import NotRunning
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Closedloop: a SCADA control system. Start with: scada demo",
     epilog="Exit codes: 0 done, 1 problems found or failed, 2 usage, 3 request rejected, unknown or mismatched, 78 bad site.",
 )
-for module in (plant, test, values, bypass, doctor):
+for module in (plant, test, replay, values, bypass, doctor):
     module.add_to(app)
 app.add_typer(history_group.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
