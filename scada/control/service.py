@@ -156,7 +156,7 @@ class Loop:
         requests, faults = self._mailbox.receive()
         inputs = self._gather.poll(tick.dt_ns, on_time=periods == 1)
         samples = [*inputs.samples, *self._health.samples(now_ns, utc_ns, state.scans)]
-        inputs = Inputs(samples, inputs.acted, self._versions)
+        inputs = Inputs(samples, inputs.acted, self._versions, inputs.batches)
         state, writes, events = step(program, state, inputs, requests, tick, self._health.watch)
         self._health.ran(state.tasks.ran)
         others = self._output.begun(events)

@@ -12,7 +12,7 @@ from scada.blocks.base import Binder, FunctionBlock
 from scada.scan import tasks
 from scada.scan.tasks import TaskPlan
 from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
-from tags.types import BOOL, FLOATS, INTEGER_RANGE, STRING
+from tags.types import BOOL, FLOATS, INTEGER_RANGE, STRING, UINT64
 
 CONTROL: Final = "control"
 FORCES_TAG: Final = "system/control/forces"
@@ -260,13 +260,16 @@ def _order(site: Site, tags: dict[str, Tag]) -> tuple[str, ...]:
     met = bind(site, tags)[0].index
     own = len(site.of_writer(CONTROL))
     paths = list(met)
-    kinds = {path: _kind(tags[path].type) for path in paths}
+    kinds = {path: kind_of(tags[path].type) for path in paths}
     others = sorted(paths[own:], key=lambda path: (tags[path].writer, kinds[path], tags[path].row))
     return (*paths[:own], *others)
 
 
-def _kind(type_: str) -> int:
-    return 0 if type_ in FLOATS else 1 if type_ == BOOL else 3 if type_ == STRING else 2
+def kind_of(type_: str) -> int:
+    """0 for floats, 1 for bool, 2 for whole numbers, 3 for uint64, 4 for texts: the order of slots."""
+    if type_ in FLOATS:
+        return 0
+    return {BOOL: 1, UINT64: 3, STRING: 4}.get(type_, 2)
 
 
 def own_slot(program: Program, path: str) -> int:

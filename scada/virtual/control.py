@@ -140,4 +140,4 @@ class Control:
 
 
 def _with_versions(inputs: Inputs, versions: list[tuple[int, int]]) -> Inputs:
-    return Inputs(inputs.samples, inputs.acted, versions)
+    return Inputs(inputs.samples, inputs.acted, versions, inputs.batches)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from scada.control import gather as gathering
 from scada.control import keeper
 from scada.control.civil import Civil
 from scada.control.gather import SILENT_NS, Gather
@@ -21,9 +22,14 @@ from tags.publish import Publisher
 from tags.quality import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, GOOD
 from tags.types import from_bits
 from tests.control.rig import Rig
-from tests.scan.plant import LEVEL, PANEL, PROGRAM, SECOND, SP, VALVE, Plant
+from tests.scan.plant import ARMED, DAMPER, LEVEL, PANEL, PROGRAM, REMOTE, SECOND, SP, VALVE, Plant
 
 SCAN = SECOND // 10
+
+
+@pytest.fixture(params=[1, 1000], ids=["as columns", "one by one"], autouse=True)
+def _batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "BATCH_MIN", request.param)
 
 
 def test_only_what_changed_is_gathered(rig: Rig) -> None:
@@ -33,11 +39,25 @@ def test_only_what_changed_is_gathered(rig: Rig) -> None:
     rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 712_345, 7, (5 << 56) | 3)
     rig.field.put_value(rig.field.rows[VALVE], 31.0, GOOD, 812_345, 8, (5 << 56) | 3)
     inputs = gather.poll(SCAN, on_time=True)
-    assert sorted(inputs.samples) == sorted(
+    assert sorted(inputs.every()) == sorted(
         [(slot, 2.5, GOOD, 700_000), (PROGRAM.index[VALVE], 31.0, GOOD, 800_000)]
     )
     assert inputs.acted == [(PROGRAM.output_of[VALVE], (5 << 56) | 3)]
-    assert gather.poll(SCAN, on_time=True).samples == []
+    assert list(gather.poll(SCAN, on_time=True).every()) == []
+    gather.close()
+
+
+def test_each_kind_of_value_comes_as_python_has_it(rig: Rig) -> None:
+    gather = Gather(rig.data.run, PROGRAM)
+    gather.poll(SCAN, on_time=True)
+    given = {LEVEL: -0.0, REMOTE: True, ARMED: True, PANEL: 21.5, DAMPER: False}
+    for path, value in given.items():
+        rig.field.put_value(rig.field.rows[path], value, GOOD, 900_000, 7)
+    found = {slot: (value, type(value)) for slot, value, _, _ in gather.poll(SCAN, on_time=True).every()}
+    assert repr(found) == repr(
+        {slot: (given[path], type(given[path])) for slot in found for path in [PROGRAM.slots[slot].path]}
+    )
+    assert len(found) == len(given)
     gather.close()
 
 
@@ -46,27 +66,31 @@ def test_a_number_that_is_none_is_bad(rig: Rig) -> None:
     row = rig.field.rows[LEVEL]
     bits = struct.unpack("<Q", struct.pack("<d", float("nan")))[0]
     rig.field.put(slice(row, row + 1), bits, GOOD, 712_345, 7)
-    assert gather.poll(SCAN, on_time=True).samples == [(PROGRAM.index[LEVEL], 0.0, BAD_OUT_OF_RANGE, 700_000)]
+    assert list(gather.poll(SCAN, on_time=True).every()) == [
+        (PROGRAM.index[LEVEL], 0.0, BAD_OUT_OF_RANGE, 700_000)
+    ]
     gather.close()
 
 
 def test_a_service_that_falls_silent_is_not_believed(rig: Rig) -> None:
     gather = Gather(rig.data.run, PROGRAM)
     for _ in range(SILENT_NS // SCAN + 5):
-        assert gather.poll(SCAN, on_time=True).samples == [], "it has not begun to beat: nothing to miss"
+        assert list(gather.poll(SCAN, on_time=True).every()) == [], (
+            "it has not begun to beat: nothing to miss"
+        )
     rig.field.put_value(rig.field.rows[LEVEL], 2.5, GOOD, 712_345, 7)
     rig.field.beat()
-    assert len(gather.poll(SCAN, on_time=True).samples) == 1
+    assert len(list(gather.poll(SCAN, on_time=True).every())) == 1
     for _ in range(SILENT_NS // SCAN):
-        assert gather.poll(SCAN, on_time=True).samples == []
+        assert list(gather.poll(SCAN, on_time=True).every()) == []
     gather.poll(SCAN, on_time=False)  # we were late ourselves: the count starts again
     for _ in range(SILENT_NS // SCAN):
-        assert gather.poll(SCAN, on_time=True).samples == []
+        assert list(gather.poll(SCAN, on_time=True).every()) == []
     gone = gather.poll(SCAN, on_time=True)
-    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 700_000) in gone.samples
+    assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 700_000) in list(gone.every())
     assert gather.changed == [("field", True)]
     rig.field.beat()
-    assert (PROGRAM.index[LEVEL], 2.5, GOOD, 700_000) in gather.poll(SCAN, on_time=True).samples
+    assert (PROGRAM.index[LEVEL], 2.5, GOOD, 700_000) in list(gather.poll(SCAN, on_time=True).every())
     assert gather.changed == [("field", False)]
     gather.close()
 
@@ -81,7 +105,7 @@ def test_a_service_that_freezes_inside_a_publish_is_not_believed_either(rig: Rig
     rig.field.image._words[16] += 1
     seen = [gather.poll(SCAN, on_time=True) for _ in range(SILENT_NS // SCAN + 2)]
     assert (PROGRAM.index[LEVEL], 2.5, BAD_NO_COMMUNICATION, 700_000) in [
-        one for each in seen for one in each.samples
+        one for each in seen for one in each.every()
     ]
     gather.close()
 
