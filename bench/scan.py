@@ -64,6 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=0.1, help="of each run with SCHED_FIFO")
     minutes = parser.parse_args().minutes
+    if shutil.which("cyclictest") is None:
+        sys.exit("cyclictest runs beside it. On Debian, as root: apt-get install rt-tests")
     results = Results("scan")
     for load in (False, True):
         for plain in (False, True):

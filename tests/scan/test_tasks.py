@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scada.blocks import registry
 from scada.blocks.base import LIMITED, Binder, Context, FunctionBlock, Tick
-from scada.scan import Inputs, Program, State, build, start, step
+from scada.scan import Inputs, Program, State, build, checkpoint, start, step
 from tags.model import Block, Site, Tag, Task
 from tags.quality import GOOD
 from tests.scan.plant import ARMED, LEVEL, LOCK, MODE, PANEL, PUMP, SPEED, VALVE, Plant, plant_site
@@ -435,6 +435,16 @@ def test_a_checkpoint_of_the_tasks_goes_on_alike(at: int) -> None:
     outs.wanted, outs.override, outs.feedback = [None] * count, [None] * count, [None] * count
     made.load(kept, other.state.context)
     other.state.tasks = made
+    assert walk(plant, at, 60) == walk(other, at, 60)
+
+
+@pytest.mark.parametrize("at", [1, 6, 13])
+def test_a_checkpoint_of_everything_goes_on_alike(at: int) -> None:
+    plant, other = slow_loop(lock="fast"), slow_loop(lock="fast")
+    plant.scan(scans=at)
+    other.scan(scans=at)
+    kept = json.loads(json.dumps(checkpoint.dump(other.program, other.state)))
+    other.state = checkpoint.load(other.program, kept)
     assert walk(plant, at, 60) == walk(other, at, 60)
 
 
