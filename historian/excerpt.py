@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-
 from historian.recording import Chunk, chunk_frame, head_frames, scales_of
 from scada.scan import checkpoint, record
 from scada.scan.program import Program

@@ -159,26 +159,27 @@ def _repeat(found: list[Recording], wanted: Range, *, keep_going: bool, as_json:
         began = time.perf_counter()
         replay = Replay(recording.program, strict=not keep_going)
         first = last = None
-        requests = 0
+        scans = requests = 0
         differs: DiffersError | None = None
         try:
             for done in replay.run(wanted.items(recording)):
                 tick = done.scan.tick
                 if wanted.over(tick.number, tick.utc_ns):
                     break
-                first, last = (tick if first is None else first), tick
-                requests += len(done.scan.requests)
+                if wanted.begun(tick.number, tick.utc_ns):
+                    first, last = (tick if first is None else first), tick
+                    scans, requests = scans + 1, requests + len(done.scan.requests)
         except DiffersError as error:
             differs = error
-        if first is None and differs is None and len(found) > 1:
-            continue
+        if first is None and differs is None and (replay.scans or not replay.skipped):
+            continue  # all of it is at another time
         told.append(
             {
                 "site": recording.site.name,
                 "digest": recording.site.digest,
                 "from": first.utc_ns if first else None,
                 "until": last.utc_ns if last else None,
-                "scans": replay.scans,
+                "scans": scans,
                 "requests": requests,
                 "checked": replay.checked,
                 "differing": replay.differing,

@@ -35,6 +35,10 @@ def transfer(recorded: Program, state: State, changed: Program) -> State:
     _outputs(recorded, state, changed, made)
     _people(state, changed, made)
     made.elapsed_ns, made.scans, made.lost = state.elapsed_ns, state.scans, list(state.lost)
+    rows = {row: changed.output_of.get(plan.tag.path, -1) for row, plan in enumerate(recorded.outputs)}
+    made.forced |= {rows[row] for row in state.forced if rows[row] >= 0}
+    places = {slot: changed.index.get(recorded.slots[slot].path, -1) for slot in state.restarts}
+    made.restarts |= {places[slot]: count for slot, count in state.restarts.items() if places[slot] >= 0}
     made.alarms.adopt(state.alarms, made.signals)
     tasks = made.tasks
     tasks.count = state.tasks.count
@@ -86,7 +90,12 @@ def _outputs(recorded: Program, state: State, changed: Program, made: State) -> 
         for name, value in checkpoint.members(old):
             if name not in ("plan", "unread"):
                 setattr(output, name, copy(value))
-        output.unread = tuple(slot for slot in plan.needs if changed.slots[slot].path not in recorded.index)
+        waits = {recorded.slots[slot].path for slot in old.unread}
+        output.unread = tuple(
+            slot
+            for slot in plan.needs
+            if changed.slots[slot].path in waits or changed.slots[slot].path not in recorded.index
+        )
         if plan.command >= 0:
             made.drive[plan.command] = output.drive
 
