@@ -255,7 +255,7 @@ def test_a_force_ends_in_the_scan_in_which_its_time_is_over(plant: Plant) -> Non
 
 def test_what_could_be_published_only_when_its_time_is_up_is_not_called_sent(plant: Plant) -> None:
     """Its way there was blocked for exactly as long as it had."""
-    told = []
+    told: list[dict[str, Any]] = []
     request = Request(
         "late",
         "write",
