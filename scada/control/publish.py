@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from scada.requests import FINAL
@@ -12,11 +13,12 @@ from scada.scan import Program, State, Writes
 from scada.scan.program import OWN
 from tags.events import PAYLOAD_MAX
 from tags.publish import Publisher
-from tags.types import STRING, to_bits
+from tags.types import FLOATS, STRING
 
 # A command's aux: bit 0, field may write; the other bits, when a request behind it ends (ns monotonic, 0 for never).
 # Both services run on one machine and share its monotonic clock.
 DRIVE: Final = 1
+_MASK: Final = 2**64 - 1
 
 
 class Output:
@@ -29,8 +31,15 @@ class Output:
 
     def __init__(self, program: Program, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._types = [tag.type for tag in program.slots[: program.own]]
-        self._output_of = {plan.command: plan.row for plan in program.outputs if plan.way != OWN}
+        own = program.slots[: program.own]
+        self._text = np.array([tag.type == STRING for tag in own], np.bool_)
+        self._float = np.array([tag.type in FLOATS for tag in own], np.bool_)
+        self._texts = bool(self._text.any())
+        self._output_of = np.full(len(own), -1, np.int64)
+        for plan in program.outputs:
+            if plan.way != OWN:
+                self._output_of[plan.command] = plan.row
+        self._flags: npt.NDArray[np.uint64] | None = None  # the drive flag of each row
 
     def write(
         self, state: State, writes: Writes, now_ns: int, due_ns: int | None = None
@@ -51,32 +60,62 @@ class Output:
             rows = sorted({*rows, *writes.flags, *writes.renew, *writes.deadlines})
         if not rows:
             return []
-        signals, types, drive = state.signals, self._types, state.drive
-        value, status, time_ns = signals.value, signals.status, signals.time_ns
-        publisher = self._publisher
-        texts = [row for row in rows if types[row] == STRING]
+        signals, publisher = state.signals, self._publisher
+        flags = self._drive_flags(state, writes)
         due_ns = now_ns if due_ns is None else due_ns
-        deadlines = {row: due_ns + left << 1 for row, left in writes.deadlines.items()}
-        for row in texts:
-            flag = (DRIVE if drive.get(row) else 0) | deadlines.get(row, 0)
-            publisher.put_value(row, value[row], status[row], time_ns[row], now_ns, flag)
-        numbers = [row for row in rows if types[row] != STRING] if texts else rows
-        if numbers:
-            where = np.array(numbers, np.intp)
-            flags = [DRIVE if drive.get(row) else 0 for row in numbers]
-            if deadlines:
-                flags = [flag | deadlines.get(row, 0) for row, flag in zip(numbers, flags, strict=True)]
+        if writes.deadlines:
+            flags = flags.copy()
+            for row, left in writes.deadlines.items():
+                flags[row] |= np.uint64(due_ns + left << 1)
+        where = np.array(rows, np.intp)
+        if self._texts:
+            is_text = self._text[where]
+            for row in where[is_text].tolist():
+                publisher.put_value(
+                    row,
+                    signals.value[row],
+                    signals.status[row],
+                    signals.time_ns[row],
+                    now_ns,
+                    int(flags[row]),
+                )
+            where = where[~is_text]
+        if len(where):
             publisher.put(
                 where,
-                np.array([to_bits(types[row], value[row]) for row in numbers], np.uint64),
-                np.array([status[row] for row in numbers], np.uint32),
-                np.array([time_ns[row] for row in numbers], np.int64),
+                self._bits(signals.value, where),
+                signals.statuses[where],
+                signals.times[where],
                 now_ns,
-                np.array(flags, np.uint64),
+                flags[where],
                 renew=np.isin(where, writes.renew) if writes.renew else False,
             )
-        version, output_of = publisher.image.version, self._output_of
-        return [(output_of[row], int(version[row])) for row in rows if row in output_of]
+        outputs = self._output_of[where]
+        commands = np.flatnonzero(outputs >= 0)
+        versions = publisher.image.version[where[commands]].tolist()
+        return list(zip(outputs[commands].tolist(), versions, strict=True))
+
+    def _drive_flags(self, state: State, writes: Writes) -> npt.NDArray[np.uint64]:
+        """By row, after this scan; only those that changed are looked at."""
+        if self._flags is None:
+            self._flags = np.zeros(len(self._text), np.uint64)
+            changed = list(state.drive)
+        else:
+            changed = writes.flags
+        for row in changed:
+            self._flags[row] = DRIVE if state.drive[row] else 0
+        return self._flags
+
+    def _bits(self, value: list[Any], where: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
+        """Value bits of rows that are no texts: `tags.types.to_bits` of many at once."""
+        bits = np.empty(len(where), np.uint64)
+        is_float = self._float[where]
+        floats = np.array([value[row] for row in where[is_float].tolist()], np.float64)
+        bits[is_float] = floats.view(np.uint64)
+        if len(floats) < len(where):
+            rest = [int(value[row]) & _MASK for row in where[~is_float].tolist()]
+            bits[~is_float] = np.array(rest, np.uint64)
+        return bits
 
     def begun(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Tells of the requests that are under way now; called before their commands are published.

@@ -7,8 +7,11 @@ import socket
 import struct
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scada.control import gather as gathering
 from scada.control import keeper
@@ -20,7 +23,7 @@ from scada.scan import Writes
 from tags.image import ImageReader
 from tags.publish import Publisher
 from tags.quality import BAD_NO_COMMUNICATION, BAD_OUT_OF_RANGE, GOOD
-from tags.types import from_bits
+from tags.types import from_bits, to_bits
 from tests.control.rig import Rig
 from tests.scan.plant import ARMED, DAMPER, LEVEL, PANEL, PROGRAM, REMOTE, SECOND, SP, VALVE, Plant
 
@@ -108,6 +111,27 @@ def test_a_service_that_freezes_inside_a_publish_is_not_believed_either(rig: Rig
         one for each in seen for one in each.every()
     ]
     gather.close()
+
+
+_OF_TYPE = {
+    "bool": st.booleans(), "float64": st.one_of(st.floats(allow_nan=False), st.integers(-(2**60), 2**60)),
+    "int32": st.integers(-(2**31), 2**31 - 1), "int64": st.integers(-(2**63), 2**63 - 1),
+}  # fmt: skip
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_value_bits_of_many_are_those_of_one(rig: Rig, data: st.DataObject) -> None:
+    own = PROGRAM.slots[: PROGRAM.own]
+    rows = data.draw(
+        st.lists(st.sampled_from([n for n, tag in enumerate(own) if tag.type in _OF_TYPE]), unique=True)
+    )
+    values: list[Any] = [None] * len(own)
+    for row in rows:
+        values[row] = data.draw(_OF_TYPE[own[row].type])
+    output = Output(PROGRAM, rig.field)
+    found = output._bits(values, np.array(rows, np.intp)).tolist()
+    assert found == [to_bits(own[row].type, values[row]) for row in rows]
 
 
 def test_commands_are_published_with_drive_flag_and_version(rig: Rig) -> None:
