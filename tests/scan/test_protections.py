@@ -167,7 +167,8 @@ def test_many_interlocks_with_bypasses_do_the_same_in_columns(site: Site) -> Non
     point = next(tag for tag in site.tags if tag.path == "a/LSHH/ACTIVE")
     off = next(tag for tag in site.tags if tag.path == "a/LSHH/BYPASSED")
     own = sum(tag.writer == "control" for tag in site.tags)
-    blocks, tags = [], []
+    blocks: list[model.Block] = []
+    tags: list[model.Tag] = []
     for n in range(40):
         names = {name: f"a/L{n}/{name}" for name in ("ACTIVE", "BYPASSED")}
         for like, path in ((point, names["ACTIVE"]), (off, names["BYPASSED"])):

@@ -15,6 +15,20 @@ import "../parts/trend";
 const BUTTONS = new Set(["Command", "Start", "Reset"]);
 const FINAL = ["confirmed", "timed out", "mismatched"];
 
+/** Points that have no line of their own: of a matrix those of its causes and effects, of an own block its outputs. */
+function others(block: Block, shown: Set<string | undefined>): [string, string][] {
+  const text = (name: string) => {
+    const [of, point] = name.split("/");
+    if (point === "CAUSE") return `${of}, first cause`;
+    return point ? (of as string) : name.charAt(0) + name.slice(1).toLowerCase().replaceAll("_", " ");
+  };
+  // A cause's state says whether it is active or bypassed.
+  const said = (name: string) => `${name.replace(/\/(ACTIVE|BYPASSED)$/, "")}/STATE` in block.points;
+  return Object.entries(block.points)
+    .filter(([name, path]) => !shown.has(path) && !(/\/(ACTIVE|BYPASSED)$/.test(name) && said(name)))
+    .map(([name, path]) => [text(name), path]);
+}
+
 export class TagPanel extends Panel {
   static override properties = { path: {} };
   declare path: string;
@@ -119,6 +133,7 @@ export class TagPanel extends Panel {
       ["Gain", block.points.GAIN], ["Integral time", block.points.TI], ["Derivative time", block.points.TD],
       ["Running hours", block.points.HOURS], ["Starts", block.points.STARTS],
     ];
+    lines.push(...others(block, new Set([mode, ...lines.map(([, path]) => path)])));
     return html`<section class="faceplate" aria-label="Block ${block.path}">
       <h3>${shortPath(block.path)} <span class="hint">${block.type.replaceAll("_", " ")}</span></h3>
       ${block.type === "pid" ? this.bars(block) : nothing}

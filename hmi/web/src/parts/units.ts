@@ -7,6 +7,11 @@ import type { Block, Tag } from "../model";
 import { reading, stateMarks, tagLink } from "./marks";
 
 const NUMBERS = new Set(["Value", "Set point", "Output", "Hours"]);
+/** Types of blocks that have a table of their own; all others are logic. */
+const MOTORS = ["motor", "drive"];
+const VALVES = ["valve", "on_off_valve", "damper"];
+const PROTECTIONS = ["interlock", "cause_effect"];
+const OWN_TABLE = new Set(["pid", ...MOTORS, ...VALVES, ...PROTECTIONS]);
 
 export class Units extends Panel {
   static override properties = { blocks: { attribute: false }, tags: { attribute: false } };
@@ -39,10 +44,10 @@ export class Units extends Panel {
     const of = (...types: string[]) => this.blocks.filter((block) => types.includes(block.type));
     return html`<section class="units" aria-label="Loops and drives">
       ${this.table("Control loops", ["Loop", "Value", "Set point", "Output", "Mode"], of("pid").map((block) => this.loop(block)))}
-      ${this.table("Motors", ["Motor", "State", "Mode", "Hours"], of("motor").map((block) => this.motor(block)))}
-      ${this.table("Valves and dampers", ["Valve", "State", "Asked", ""], of("valve", "on_off_valve").map((block) => this.valve(block)))}
-      ${this.table("Interlocks", ["Interlock", "State", "Holds"], of("interlock").map((block) => this.interlock(block)))}
-      ${this.table("Logic", ["Block", "Now", ""], of("hysteresis", "timer", "calc", "schedule", "ramp", "duty_standby").map((block) => this.logic(block)))}
+      ${this.table("Motors", ["Motor", "State", "Mode", "Hours"], of(...MOTORS).map((block) => this.motor(block)))}
+      ${this.table("Valves and dampers", ["Valve", "State", "Asked", ""], of(...VALVES).map((block) => this.valve(block)))}
+      ${this.table("Interlocks", ["Interlock", "State", "Holds"], of(...PROTECTIONS).map((block) => this.interlock(block)))}
+      ${this.table("Logic", ["Block", "Now", ""], this.blocks.filter((block) => !OWN_TABLE.has(block.type)).map((block) => this.logic(block)))}
     </section>`;
   }
 
@@ -92,8 +97,15 @@ export class Units extends Panel {
   }
 
   private interlock(block: Block) {
-    const active = live.samples.get(block.points.ACTIVE ?? "")?.value === true;
-    return html`<tr>${this.head(block, block.points.ACTIVE)}<td>${active ? html`<b class="abnormal">Active</b>` : "Clear"}</td><td>${shortPath(block.links.target ?? "")}</td></tr>`;
+    const at = (path: string | undefined) => (path ? live.samples.get(path)?.value : undefined);
+    const off = Object.entries(block.points).filter(([name, path]) => name.endsWith("BYPASSED") && at(path) === true).length;
+    const first = this.byPath.get(block.points.FIRST_OUT ?? "");
+    const cause = first && at(first.path) ? `: ${first.states[String(at(first.path))] ?? ""}` : "";
+    const active = at(block.points.ACTIVE ?? block.points.TRIPPED) === true;
+    const held = Object.entries(block.links).filter(([role]) => role.startsWith("target")).map(([, path]) => shortPath(path));
+    return html`<tr>${this.head(block, block.points.ACTIVE ?? block.points.FIRST_OUT)}
+      <td>${active || cause ? html`<b class="abnormal">${active ? "Active" : "Cause"}${cause}</b>` : "Clear"}${off ? html` <b class="abnormal">${block.points.ACTIVE ? "Bypassed" : `${off} bypassed`}</b>` : nothing}</td>
+      <td>${held.join(", ")}</td></tr>`;
   }
 
   private logic(block: Block) {
