@@ -125,6 +125,8 @@ def _write(program: Program, state: State, entry: Entry, ctx: Context) -> list[s
         state.urgent = True
         if tag.path not in program.points:
             ctx.put(program.index[tag.path], item.value, fresh=True)
+        elif not state.tasks.runs_now(program.points[tag.path][0]):
+            ctx.put(program.index[tag.path], item.value)  # its block says so only in its next run
         item.take("apply")
     return []
 

@@ -111,7 +111,7 @@ class Tasks:
         once: Rows whose wish is of the last scan only.
     """
 
-    __slots__ = ("_front", "_levels", "_puts", "_shared", "_tail", "count", "once", "plans", "ran", "runs", "since", "wishes")  # fmt: skip
+    __slots__ = ("_front", "_levels", "_puts", "_shared", "_tail", "_task_of", "count", "once", "plans", "ran", "runs", "since", "wishes")  # fmt: skip
 
     def __init__(self, plans: Sequence[TaskPlan], slots: int, levels: Sequence[bool]) -> None:
         """Before the first scan.
@@ -130,6 +130,7 @@ class Tasks:
         self._puts = [bytearray(slots) for _ in plans]  # in the run of this scan
         self._front, self._tail = bytearray(slots), bytearray(slots)  # before and after the blocks
         self._levels = tuple(levels)
+        self._task_of = {block: number for number, one in enumerate(plans) for block in one.positions}
         self.wishes = None if number == 1 else [Wishes(len(levels)) for _ in plans]
         self.once: list[int] = []
         shared: dict[int, list[int]] = {}
@@ -137,6 +138,10 @@ class Tasks:
             for row in one.rows:
                 shared.setdefault(row, []).append(position)
         self._shared = {row: tuple(users) for row, users in shared.items()}
+
+    def runs_now(self, block: int) -> bool:
+        """True when the block at a position is due in this scan."""
+        return bool(self.ran[self._task_of[block]])
 
     # -- the scan, in this order
 

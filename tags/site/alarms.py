@@ -112,7 +112,7 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             tag=late.path,
             kind=HIGH,
             limit=0.5,
-            priority="medium",
+            priority="low",
             message="Scans were left out in the last minute",
             response="Run scada doctor on this machine: what it grants, and how late scans start. Or write a longer period",
         )

@@ -16,7 +16,7 @@ from scada.blocks.base import LIMITED, Binder, Context, FunctionBlock, Tick
 from scada.scan import Inputs, Program, State, build, checkpoint, start, step
 from tags.model import Block, Site, Tag, Task
 from tags.quality import GOOD
-from tests.scan.plant import ARMED, LEVEL, LOCK, MODE, PANEL, PUMP, SPEED, VALVE, Plant, plant_site
+from tests.scan.plant import ARMED, LEVEL, LOCK, MODE, PANEL, PUMP, SP, SPEED, VALVE, Plant, plant_site
 
 BASE = 100_000_000
 LOOP = "tank1/LIC-101"
@@ -336,6 +336,21 @@ def test_outputs_and_alarms_keep_the_time_of_the_scan() -> None:
         plant.scan()
         assert plant.command(SPEED) == pytest.approx(before + 1.0), "10 units a second, whoever ran"
         before = plant.command(SPEED)
+
+
+def test_what_a_person_writes_to_a_slow_block_is_shown_at_once_and_acts_in_its_next_run() -> None:
+    plant = slow_loop(lock="fast")
+    while plant.state.tasks.count % 10 != 3:
+        plant.scan()
+    before = plant.command(VALVE)
+    assert plant.ask("write", (SP, 3.7))[-1][0] == "confirmed"
+    assert (plant.value(SP), plant.command(VALVE)) == (3.7, before)
+    plant.registers[LEVEL] += 0.001  # a controller executes with a new sample
+    plant.scan(scans=5)
+    assert (plant.value(SP), plant.command(VALVE)) == (3.7, before)
+    plant.scan(scans=12)
+    assert plant.value(SP) == 3.7
+    assert plant.command(VALVE) > before
 
 
 def test_a_pulse_of_a_slow_block_is_given_once() -> None:
