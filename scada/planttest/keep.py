@@ -8,7 +8,7 @@ from typing import Any
 
 from scada.planttest import texts
 from scada.planttest.report import Outcome
-from scada.planttest.search import FAIL, MEND, MOVE, Found
+from scada.planttest.search import FAIL, FIND, LOSE, MEND, MOVE, RESTART, Found
 from tags.model import Tag
 from tags.quality import GOOD, NAMES
 from tags.site.plant_tests_compiled import Follow, Plant
@@ -46,8 +46,16 @@ def _test(tags: Mapping[str, Tag], found: Found, period_ns: int) -> list[str]:
         said.append("    steps:")
     failing: set[str] = set()
     for happened in found.moves:
-        move, tag = happened.move, tags[happened.move.path]
-        at = f"at: {texts.time(happened.time_ns)}"
+        move, at = happened.move, f"at: {texts.time(happened.time_ns)}"
+        if move.kind in (LOSE, FIND):
+            said.append(
+                f"      - {{{at}, devices: {{{move.path}: {'lost' if move.kind == LOSE else 'back'}}}}}"
+            )
+            continue
+        if move.kind == RESTART:
+            said.append(f"      - {{{at}, restart: control}}")
+            continue
+        tag = tags[move.path]
         if move.kind == MOVE and happened.over_ns:
             over = texts.time(happened.over_ns)
             said.append(

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from scada.planttest import texts
 from scada.planttest.run import Result
-from scada.planttest.search import FAIL, MEND, WRITE, Found, Happened
+from scada.planttest.search import FAIL, FIND, LOSE, MEND, RESTART, WRITE, Found, Happened
 from tags.model import Site, Tag
 
 Outcome = Result | Found
@@ -62,6 +62,10 @@ def _move(happened: Happened, found: Found, tags: Mapping[str, Tag]) -> str:
         return f"the measurement {move.path} fails"
     if move.kind == MEND:
         return f"the measurement {move.path} is back"
+    if move.kind in (LOSE, FIND):
+        return f"the connection to {move.path} is {'lost' if move.kind == LOSE else 'back'}"
+    if move.kind == RESTART:
+        return "control starts again"
     value = texts.value(tag, move.value)
     if move.kind == WRITE:
         outcome = f": {happened.outcome}" if happened.outcome else ""

@@ -31,6 +31,7 @@ from tags.site.plant_tests_compiled import Ask, Invariant, Point, Series, Vary
 from tags.types import FLOATS, STRING, Value
 
 MOVE, FAIL, MEND, WRITE = "move", "fail", "mend", "write"
+LOSE, FIND, RESTART = "lose", "find", "restart"
 _PLANT_TO_PEOPLE: Final = 2
 _WAITS_S: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _LONGEST_WAIT: Final = 4  # of them, at least, make up the length of a sequence
@@ -41,8 +42,9 @@ class Move:
     """One thing that happens.
 
     Attributes:
-        kind: `MOVE` a value of the plant, `FAIL` or `MEND` a measurement, `WRITE` by somebody.
-        path: The tag.
+        kind: `MOVE` a value of the plant, `FAIL` or `MEND` a measurement, `WRITE` by somebody, `LOSE` or `FIND` a
+            connection, `RESTART` control.
+        path: The tag, or the device.
         value: It goes to, or is asked for.
         rate: Units per second; 0: at once.
     """
@@ -176,6 +178,10 @@ def _moves(site: Site, needed: Iterable[str], invariant: Invariant, rig: Rig) ->
         choices.append(st.sampled_from([Move(MOVE, vary.path, value, vary.rate) for value in values]))
         if vary.bad:
             choices.append(st.sampled_from([Move(FAIL, vary.path), Move(MEND, vary.path)]))
+    lost = ([Move(LOSE, device), Move(FIND, device)] for device in invariant.devices)
+    choices += [st.sampled_from(moves) for moves in lost]
+    if invariant.restart:
+        choices.append(st.just(Move(RESTART, "")))
     for vary in people:
         held = rig.truth(vary.path)
         values = values_of(site, vary, held, texts)
@@ -300,6 +306,10 @@ class _Run:
             world.status[move.path] = BAD_SENSOR_FAILURE
         elif move.kind == MEND:
             world.status.pop(move.path, None)
+        elif move.kind in (LOSE, FIND):
+            world.link(move.path, linked=move.kind == FIND)
+        elif move.kind == RESTART:
+            rig.restart(manual=False)
         elif move.kind == WRITE:
             id_ = rig.ask(Ask("write", ((move.path, move.value),), role=self._invariant.role))
             self._asked[id_] = len(self.happened)

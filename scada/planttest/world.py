@@ -124,6 +124,7 @@ class World:
         self._versions = []
         self._told.clear()
         self._live.clear()
+        self._now.update(self.truth)  # it finds all that field has read
         self._count += 1
 
     def _settle(self, given: frozenset[str]) -> None:

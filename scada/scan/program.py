@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -154,6 +154,7 @@ def bind(
         reads.append(binder.reads)
         binder.touched.append(binder.rows)
     binder.period_ns = site.scan_ns
+    binder.reads, binder.rows = set(), set()  # what is bound from here on is no input of the last block
     maker = {
         binder.slot(path): number for number, one in enumerate(site.blocks) for path in one.points.values()
     }
@@ -163,7 +164,8 @@ def bind(
             maker.setdefault(binder.slot(path), blocks.index(block))
     for number, rows in enumerate(binder.touched):
         for row in rows:
-            needs.setdefault(row, set()).update(_sources(number, reads, maker))
+            first = blocks[number].needed_by(row)
+            needs.setdefault(row, set()).update(_sources(number, reads, maker, first))
     by_path = {block.path: block for block in blocks}
     for block in blocks:
         block.link(by_path)
@@ -180,13 +182,23 @@ def bind(
     return binder, blocks, watch, needs
 
 
-def _sources(block: int, reads: Sequence[set[int]], maker: Mapping[int, int]) -> set[int]:
-    """All slots that a block depends on, also through the points of the blocks that it reads."""
+def _sources(
+    block: int, reads: Sequence[set[int]], maker: Mapping[int, int], first: Collection[int] | None
+) -> set[int]:
+    """All slots that a block depends on, also through the points of the blocks that it reads.
+
+    Args:
+        block: Its position.
+        reads: Slots that each block reads.
+        maker: By slot: the block whose point it is.
+        first: Of the block itself only these; None for all.
+    """
     found: set[int] = set()
     seen = {block}
     todo = [block]
     while todo:
-        for slot in reads[todo.pop()]:
+        number = todo.pop()
+        for slot in first if number == block and first is not None else reads[number]:
             found.add(slot)
             other = maker.get(slot, -1)
             if other >= 0 and other not in seen:

@@ -19,6 +19,7 @@ from tags.site.problems import Problems
 from tags.site.sources import Loc, NodeSource
 from tags.site.validate import unknown_key, validate
 from tags.types import BOOL, FLOATS, STRING
+from tags.units import did_you_mean
 
 FOLDER: Final = "tests"
 _KEYS: Final = ("plant", "tests")
@@ -315,6 +316,11 @@ class _Reader:
                 continue
             given = models.Vary(values=values)
             requests.append(self._vary(scope, ("requests", path), tag, given, nested=False))
+        names = [device.name for device in self.site.devices]
+        for number, device in enumerate(model.devices):
+            if device not in names:
+                hint = did_you_mean(device, names) or f". There are {', '.join(names)}."
+                scope.report(("devices", number), f"unknown device {device!r}{hint}")
         if check is None:
             return
         self.invariants.append(
@@ -328,6 +334,8 @@ class _Reader:
                 vary=None if vary is None else tuple(vary),
                 requests=None if requests is None else tuple(requests),
                 role=model.role,
+                devices=tuple(model.devices),
+                restart=model.restart,
                 length_ns=model.search.length,
                 examples=model.search.examples,
                 moves=model.search.moves,

@@ -233,6 +233,8 @@ class Invariant:
         vary: What may be moved in the plant; None: all that matters.
         requests: What people may write; None: all that matters.
         role: Of these people.
+        devices: Whose connection may be lost and come back.
+        restart: Control may start again.
         length_ns: Of one sequence, ns.
         examples: How many sequences are tried.
         moves: How many moves a sequence has at most.
@@ -248,6 +250,8 @@ class Invariant:
     vary: tuple[Vary, ...] | None = None
     requests: tuple[Vary, ...] | None = None
     role: str = "operator"
+    devices: tuple[str, ...] = ()
+    restart: bool = False
     length_ns: int = 120_000_000_000
     examples: int = 100
     moves: int = 12

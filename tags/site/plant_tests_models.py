@@ -189,4 +189,6 @@ class Invariant(Plant):
         description="What people may write: [values], or nothing for any; all that matters if left out.",
     )
     role: Role = "operator"
+    devices: list[str] = Field(default=[], description="Devices whose connection may be lost and come back.")
+    restart: Flag = Field(default=False, description="Control may start again.")
     search: Search = Search()

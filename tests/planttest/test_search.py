@@ -213,3 +213,46 @@ def test_a_defect_in_the_demo_fails_its_test(defect: tuple[str, str, str], test:
     found = [one for one in read_tests(folder, site()).tests if test in one.name]
     assert found
     assert any(not run_test(program(*defect), one).passed for one in found)
+
+
+def test_lost_connections_and_restarts_are_tried_and_kept() -> None:
+    text = """
+  heard:
+    invariant: system/PLC1/connected
+    vary: {}
+    requests: {}
+    devices: [PLC1]
+    search: {length: 5 s, examples: 20}
+  mode:
+    invariant: tank1/LIC-101/MODE == 2
+    requests: {tank1/LIC-101/MODE: [Out of service]}
+    vary: {}
+    restart: true
+    search: {length: 5 s, examples: 40}
+"""
+    heard, mode = (search(site(), invariant, seed=3) for invariant in suite(PLANT + text).invariants)
+    assert report.moves(heard, site().by_path()) == ["0 s  the connection to PLC1 is lost"]
+    kept = keep.saved(program().tags, [heard, mode], site().scan_ns)
+    assert [result.passed for result in run(kept)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "path", ["tank1/P-101/RUN", "tank1/LV-101/OUT", "truck1/C-301/CAP", "ahu1/F-201/RUN"]
+)
+def test_outputs_wait_for_the_same_inputs_in_a_part_and_in_the_whole(path: str) -> None:
+    small, _ = relevant(site(), [path])
+    part, whole = build(small), program()
+    for plan in part.outputs:
+        same = whole.outputs[whole.output_of[plan.tag.path]]
+        assert [part.slots[slot].path for slot in plan.needs] == [
+            whole.slots[slot].path for slot in same.needs
+        ]
+
+
+@pytest.mark.slow
+def test_the_invariants_of_the_demo_stand_a_longer_search(tmp_path: Path) -> None:
+    from tags.site.plant_tests import Suite, read_tests
+
+    whole = read_tests(Path(__file__).parents[2] / "config" / "demo", site())
+    outcomes = list(run_suite(program(), Suite((), whole.invariants), seed=7, examples=100, scratch=tmp_path))
+    assert [report.lines(outcome, program().tags) for outcome in outcomes if not outcome.passed] == []
