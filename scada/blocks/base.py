@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -396,6 +396,15 @@ class FunctionBlock(ABC):
             state: As JSON brought it back.
             fresh: The state is recent enough to restart in the last mode; else modes become Manual.
         """
+
+    def needed_by(self, output: int) -> Collection[int] | None:
+        """Slots that must have been read before an output that it touches is driven first; None: all that it reads.
+
+        Args:
+            output: Row from `Binder.output`.
+        """
+        del output
+        return None
 
     def to_manual(self) -> None:  # noqa: B027 - blocks without a mode
         """Goes to Manual without a bump (repeated crashes); nothing for a block without a mode."""

@@ -26,7 +26,8 @@ Bypass: an engineer may put a cause with `bypass` out of action, for at most its
 condition then counts as not there; what is latched stays until it is reset; BYPASSED has an alarm. STATE of a cause: Normal,
 Delayed, Active, Latched, Bypassed, Bypassed and present.
 
-Everything survives a restart: causes and effects that were active are so before the first input is read.
+Everything survives a restart: causes and effects that were active are so before the first input is read. An output waits
+for the inputs of those causes only that trip it.
 
 Source: IEC 62881:2018 (cause and effect matrix); ISA-84.00.01 / IEC 61511-1:2016, 11.3, 11.7, 16.2 (bad inputs, reset,
 bypasses); ISA-18.1 (first-out). This is no safety system.
@@ -35,7 +36,7 @@ bypasses); ISA-18.1 (first-out). This is no safety system.
 # ruff: noqa: D102 - FunctionBlock says what its methods do
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from scada.blocks.base import Binder, Condition, Context, FunctionBlock, Inhibitable, number, usable
@@ -52,7 +53,7 @@ class CauseEffect(FunctionBlock, Bypassable):
 
     __slots__ = (
         "_active", "_blocks", "_bypassed", "_causes", "_conditions", "_effects", "_first", "_first_out", "_for_ns",
-        "_held_ns", "_latch", "_latch_effect", "_longest_ns", "_outs", "_point_active", "_point_bypassed", "_point_cause", "_point_first",
+        "_held_ns", "_inputs", "_latch", "_latch_effect", "_longest_ns", "_outs", "_point_active", "_point_bypassed", "_point_cause", "_point_first",
         "_point_reset", "_point_state", "_point_tripped", "_points_effect", "_since_ns", "_targets", "_texts", "_told",
         "_trip", "_trips", "_true", "_values",
     )  # fmt: skip
@@ -64,6 +65,7 @@ class CauseEffect(FunctionBlock, Bypassable):
         self._causes = [str(one["name"]) for one in causes]
         self._texts = [str(one.get("description") or one["name"]) for one in causes]
         self._conditions: list[Condition | None] = [binder.condition(str(one["when"])) for one in causes]
+        self._inputs = [[binder.slot(path) for path in binder.paths_of(str(one["when"]))] for one in causes]
         self._for_ns = [int(one.get("for_ns") or 0) for one in causes]
         self._latch = [one.get("reset") == "manual" for one in causes]
         self._effects = [str(one["name"]) for one in effects]
@@ -118,6 +120,15 @@ class CauseEffect(FunctionBlock, Bypassable):
                     f"{self.path}: target {target} is neither a writable tag, a motor nor a valve"
                 )
             self._blocks[effect] = block
+
+    def needed_by(self, output: int) -> Collection[int] | None:
+        return {
+            slot
+            for effect, row in enumerate(self._outs)
+            if row == output
+            for cause, _ in self._trips[effect]
+            for slot in self._inputs[cause]
+        }
 
     # -- the scan
 

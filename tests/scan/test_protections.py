@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,3 +188,27 @@ def test_many_interlocks_with_bypasses_do_the_same_in_columns(site: Site) -> Non
         assert run.value("a/L0/BYPASSED") == bypassed, number
         assert run.value("a/L0/ACTIVE") == ((40 <= number < 50 or number >= 70) and not bypassed), number
         assert run.value("a/L5/ACTIVE") == (40 <= number < 50 or number >= 70), number
+
+
+def test_an_output_waits_for_the_inputs_of_its_own_causes_only(tmp_path: Path) -> None:
+    """Else one device that is away at a restart keeps every output of the matrix from being driven."""
+    text = """
+tags:
+  a/LV-2: {use: valve, with: {device: PLC1, out: holding/1, pos: input/2, on_loss: hold}}
+control:
+  a/HALF: {block: calc, expression: a/LT-1 / 2}
+  a/ESD:
+    block: cause_effect
+    causes:
+      HH: {when: a/HALF > 2 m, trips: [one]}
+      RUNS: {when: a/P-2/RUN, trips: [two]}
+    effects:
+      one: {target: a/LV-1/OUT, value: 0 %}
+      two: {target: a/LV-2/OUT, value: 0 %}
+"""
+    program = build(compile_case(tmp_path / "site", text))
+    needs = {
+        path: {program.slots[slot].path for slot in program.outputs[program.output_of[path]].needs}
+        for path in ("a/LV-1/OUT", "a/LV-2/OUT")
+    }
+    assert needs == {"a/LV-1/OUT": {"a/LT-1"}, "a/LV-2/OUT": {"a/P-2/RUN"}}
