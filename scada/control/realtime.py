@@ -46,6 +46,24 @@ def sleep_until(due_ns: int) -> None:
     _nanosleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, ctypes.byref(_timespec), None)
 
 
+def following(index: int, began_ns: int, spent_ns: int, period_ns: int) -> int:
+    """Which point of the grid of periods the next scan is due at.
+
+    It is the next one, also when that has passed: a scan that began late is not made to wait. After a scan that took
+    longer than its period it is the next that has not passed; else a program that is too large would leave no time to
+    anybody else on its processor, and its own inputs would come from services that never run.
+
+    Args:
+        index: Point of the grid of the scan that is over; point 0 is at 0.
+        began_ns: When it began, ns since point 0.
+        spent_ns: How long it took, ns.
+        period_ns: Between two points, ns.
+    """
+    if spent_ns <= period_ns:
+        return index + 1
+    return max(index, (began_ns + spent_ns) // period_ns) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What the machine let us have.

@@ -92,11 +92,11 @@ class Loop:
         for sentence in grants.said:
             service.log.warning(sentence)
         base = clock.monotonic_ns()
-        index = 0  # of the period grid from base
+        index, following = 0, 1  # of the period grid from base
         collect_ns = base + COLLECT_NS
         service.ready()
         while not service.stopping:
-            due = base + (index + 1) * period
+            due = base + following * period
             realtime.sleep_until(due)
             now = clock.monotonic_ns()
             if now < due:
@@ -108,6 +108,7 @@ class Loop:
             self._scan(now, periods, base + index * period)
             spent = clock.monotonic_ns() - now
             health.spent(spent)
+            following = realtime.following(index, now - base, spent, period)
             if now + spent > collect_ns and (spent < period // 4 or period - spent > COLLECT_SLACK_NS):
                 gc.collect()
                 long = clock.monotonic_ns() - now - spent > period // 2

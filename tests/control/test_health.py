@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,9 @@ from scada.control import latency, realtime
 from scada.control.health import HEALTH_NS, MINUTE_NS, Health
 from scada.control.latency import LATE_MS, Lateness, Measurement, summary
 from scada.scan import Inputs, Program, build, start, step
-from tags.model import Device, Tag, Task
+from tags.model import Device, Realtime, Tag, Task
 from tags.site import system
+from tests.control.rig import Rig
 from tests.scan.plant import plant_site
 from tests.support.wait import wait_for
 
@@ -196,3 +201,61 @@ def test_a_processor_that_is_not_there_is_told_and_not_fatal() -> None:
     assert "processor 1000 was refused" in said[0]
     assert realtime.pin(None, said) is None
     assert len(said) == 1
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**10), st.integers(0, 10**10), st.integers(MS, 10**10))
+def test_a_scan_that_is_too_long_leaves_time_to_others(
+    index: int, late: int, spent: int, period: int
+) -> None:
+    began = index * period + late % period
+    following = realtime.following(index, began, spent, period)
+    assert following > index, "time goes on"
+    if spent <= period:
+        assert following == index + 1, "none is left out that could be made"
+    else:
+        assert 0 < following * period - (began + spent) <= period, "the next point that is still to come"
+
+
+def test_a_program_that_always_takes_too_long_runs_every_second_period() -> None:
+    """12 ms of each 10 ms: 8 ms in 20 are left to the others, and nothing bunches."""
+    period, spent, now, index, starts = 10 * MS, 12 * MS, 10 * MS, 1, []
+    for _ in range(50):
+        starts.append(now)
+        following = realtime.following(index, now, spent, period)
+        now = max(now + spent, following * period)
+        index = now // period
+    assert {right - left for left, right in itertools.pairwise(starts)} == {20 * MS}
+
+
+def test_control_says_what_it_was_granted_and_measures_its_tasks(tmp_path: Path) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    rig = Rig(tmp_path, dataclasses.replace(PROGRAM.site, realtime=Realtime(cpu=cpu, priority=40)))
+    try:
+        rig.start()
+        assert rig.process is not None
+        rig.until(lambda: rig.value("system/control/selftest_max") > 0.0, "the machine to be measured")
+        assert os.sched_getaffinity(rig.process.pid) == {cpu}
+        assert rig.value("system/control/cpu") == cpu
+        if rig.value("system/control/realtime"):
+            assert os.sched_getscheduler(rig.process.pid) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+            assert os.sched_getparam(rig.process.pid).sched_priority == 40
+        for task, period in (("scan", 100.0), ("slow", 1000.0)):
+            rig.until(
+                lambda task=task: rig.value(f"system/control/tasks/{task}/execution_max") > 0.0,
+                f"{task} to run",
+            )
+            assert rig.value(f"system/control/tasks/{task}/period") == period
+        assert "lateness of this machine at start" in rig.log.read_text()
+    finally:
+        rig.close()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_other_services_keep_off_the_processor_of_control() -> None:
+    code = (
+        "import os; from scada.service.service import keep_off; all_ = os.sched_getaffinity(0); keep_off(min(all_));"
+        "assert os.sched_getaffinity(0) == all_ - {min(all_)}; keep_off(max(os.sched_getaffinity(0)) + 50);"
+        "only = os.sched_getaffinity(0).pop(); os.sched_setaffinity(0, {only}); keep_off(only);"
+        "assert os.sched_getaffinity(0) == {only}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
