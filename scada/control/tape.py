@@ -18,7 +18,7 @@ from scada.scan.checkpoint import Taker
 from tags.events import EventWriter
 
 CHECKPOINT_NS: Final = 600_000_000_000
-CHECKPOINT_BYTES: Final = 16 << 20
+CHECKPOINT_BYTES: Final = 128 << 20
 
 
 class Tape:
@@ -51,6 +51,7 @@ class Tape:
         self._ring = EventWriter.open(ring, epoch)
         self._program, self._complain = program, complain
         self._encoder = record.Encoder(program)
+        self._told = record.Told(program)
         self._taker: Taker | None = None
         self._parts: Iterator[Mapping[str, Any]] = iter(())
         self._due_ns, self._bytes = state.elapsed_ns, 0
@@ -90,7 +91,7 @@ class Tape:
         self, state: State, inputs: Inputs, requests: Sequence[Request], tick: Tick, writes: Writes
     ) -> None:
         check = record.checksum(state) if state.scans % record.CHECK_EVERY == 0 else None
-        told = record.told(self._program, state, writes)
+        told = self._told.of(state, writes)
         self._append(self._encoder.scan(inputs, requests, tick, told, check))
         part = next(self._parts, None)
         if part is not None:

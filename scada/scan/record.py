@@ -1,7 +1,7 @@
 """What the scan says to its recording: records for a ring, and back.
 
 Each scan is one record `T`: tick, samples, what the field acted on, versions, requests, and one byte for each of
-control's tags that the scan wrote (`told`), so that a replay that comes out otherwise knows at once where; now and then
+control's tags that the scan wrote (`Told`), so that a replay that comes out otherwise knows at once where; now and then
 also a checksum of everything (`checksum`). A record `S` is a start of control, records `K` are the parts of a
 checkpoint (`scada.scan.checkpoint`). An event ring takes 60 KB a record: what is longer begins in records `C`.
 
@@ -28,7 +28,7 @@ from scada.requests import Request
 from scada.requests.message import from_json
 from scada.scan.program import Program
 from scada.scan.state import Inputs, State, Writes
-from tags.types import STRING, to_bits
+from tags.types import FLOATS, STRING, to_bits
 
 VERSION: Final = 2
 CHECK_EVERY: Final = 100  # scans between two checksums of everything
@@ -41,6 +41,11 @@ _FIRST_DAY: Final = dt.date(1970, 1, 1).toordinal()
 _DOUBLE: Final = struct.Struct("<d")
 _LONG: Final = struct.Struct("<Q")
 _U64: Final = 2**64 - 1
+_MANY: Final = 16  # tags that are worth an array
+_OF_STATUS: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+_OF_SLOT: Final = np.uint64(0xD6E8FEB86659FD93)
+_OF_ALL: Final = np.uint64(0x9E3779B97F4A7C15)
+_HIGHEST: Final = np.uint64(56)
 
 
 class RecordError(ValueError):
@@ -96,45 +101,64 @@ def written(writes: Writes) -> list[int]:
     return writes.slots
 
 
-def told(program: Program, state: State, writes: Writes) -> bytes:
+class Told:
     """One byte for each tag that a scan wrote (`written`): another value, status or drive flag gives another byte.
 
     Two different values share a byte once in 256 times; `checksum` sees what slips through.
+
+    Args:
+        program: What runs.
     """
-    rows = written(writes)
-    if not rows:
-        return b""
-    value, status, drive, slots = state.signals.value, state.signals.status, state.drive, program.slots
-    bits = [
-        zlib.crc32(value[row].encode()) if slots[row].type == STRING else to_bits(slots[row].type, value[row])
-        for row in rows
-    ]
-    statuses = [status[row] | (1 << 40 if drive.get(row) else 0) for row in rows]
-    return digest(np.array(rows, np.uint64), np.array(bits, np.uint64), np.array(statuses, np.uint64))
 
+    def __init__(self, program: Program) -> None:
+        own = program.slots[: program.own]
+        self._types = [tag.type for tag in own]
+        self._plain = np.array([tag.type in FLOATS for tag in own], np.bool_)
 
-def digest(
-    rows: npt.NDArray[np.uint64], bits: npt.NDArray[np.uint64], statuses: npt.NDArray[np.uint64]
-) -> bytes:
-    """The bytes of `told` from columns: multiplicative hashing (Knuth, TAOCP 3, 6.4), so every bit counts."""
-    mixed = bits ^ (statuses * np.uint64(0xC2B2AE3D27D4EB4F)) ^ (rows * np.uint64(0xD6E8FEB86659FD93))
-    mixed *= np.uint64(0x9E3779B97F4A7C15)
-    return bytes((mixed >> np.uint64(56)).astype(np.uint8))
+    def of(self, state: State, writes: Writes) -> bytes:
+        """The bytes of a scan, rising by slot.
+
+        Args:
+            state: After it.
+            writes: What it wrote.
+        """
+        rows = written(writes)
+        if not rows:
+            return b""
+        value = state.signals.value
+        where = np.array(rows, np.intp)
+        if len(rows) > _MANY and bool(self._plain[where].all()):
+            bits = np.array([value[row] for row in rows], np.float64).view(np.uint64)
+        else:
+            types = self._types
+            bits = np.array(
+                [
+                    zlib.crc32(value[row].encode())
+                    if types[row] == STRING
+                    else to_bits(types[row], value[row])
+                    for row in rows
+                ],
+                np.uint64,
+            )
+        statuses = state.signals.statuses[where].astype(np.uint64)
+        for row in writes.flags:  # who may write changed
+            statuses[np.searchsorted(where, row)] |= np.uint64(1 << (41 if state.drive[row] else 40))
+        mixed = bits ^ (statuses * _OF_STATUS) ^ (where.astype(np.uint64) * _OF_SLOT)
+        # Multiplicative hashing (Knuth, TAOCP 3, 6.4): every bit counts in the highest byte.
+        return bytes(((mixed * _OF_ALL) >> _HIGHEST).astype(np.uint8))
 
 
 def checksum(state: State) -> int:
-    """CRC-32 of everything that a scan decides: values, statuses, times, drive flags, commands; equal sums, equal bits."""
-    state.settle()
-    state.settle()
-    signals, outs = state.signals, state.context.outputs
-    decided = (
-        signals.value, list(signals.status), list(signals.time_ns), list(state.drive.items()), outs.applied,
-        list(outs.tracking),
-    )  # fmt: skip
+    """CRC-32 of all values, statuses, times and drive flags: equal sums, equal bits."""
+    signals = state.signals
     try:
-        return zlib.crc32(marshal.dumps(decided, 2))
+        values = marshal.dumps(signals.value, 2)
     except ValueError:  # a value of no plain type
-        return zlib.crc32(repr(decided).encode())
+        values = repr(signals.value).encode()
+    crc = zlib.crc32(values)
+    crc = zlib.crc32(signals.statuses.astype("<u4").tobytes(), crc)
+    crc = zlib.crc32(signals.times.astype("<i8").tobytes(), crc)
+    return zlib.crc32(bytes(state.drive.values()), crc)
 
 
 # ---- to the ring ----------------------------------------------------------------------------------------------------
@@ -188,7 +212,7 @@ class Encoder:
             inputs: Given to the step.
             requests: Given to the step.
             tick: Given to the step.
-            told: `told` after it.
+            told: `Told.of` it.
             check: `checksum` of the state after it, or None.
         """
         rare: dict[str, Any] = {}

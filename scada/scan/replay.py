@@ -1,7 +1,7 @@
 """A recording repeated: the same scans, to the bit, or the first scan and the tags that came out otherwise.
 
 A replay begins at a checkpoint. At each further one it compares everything that it has come to with what was saved, by
-name; in between it compares each scan's bytes (`record.told`) and, now and then, a checksum of everything.
+name; in between it compares each scan's bytes (`record.Told`) and, now and then, a checksum of everything.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Replay:
         )
         self._waiting: list[Scan] = []
         self._utc_ns = 0
+        self._told = record.Told(program)
 
     def run(self, items: Iterable[Item]) -> Iterator[Step]:
         """Repeats scan by scan.
@@ -191,7 +192,7 @@ class Replay:
     def _judge(self, scan: Scan, writes: Writes) -> None:
         assert self.state is not None
         number = scan.tick.number
-        told = record.told(self.program, self.state, writes)
+        told = self._told.of(self.state, writes)
         if told != scan.told:
             places = [self._place(path) for path in self._where(scan.told, told, writes)]
             names = ", ".join(place.path for place in places[:3]) or "a tag that is not written now"

@@ -35,6 +35,7 @@ def make(path: Path, program: Program, scans: int = 300) -> None:
     state = start(program, utc_ns=START_NS)
     civil = Civil(program.site.timezone, program.site.scan_ns)
     excerpt = Excerpt(program, state, START_NS)
+    told = record.Told(program)
     index = program.index
     held = {
         slot: tag.initial if tag.initial is not None else {"bool": False}.get(tag.type, 0)
@@ -62,7 +63,7 @@ def make(path: Path, program: Program, scans: int = 300) -> None:
         inputs = Inputs(samples)
         state, writes, _ = step(program, state, inputs, requests, tick)
         check = record.checksum(state) if state.scans % 100 == 0 else None
-        excerpt.add([Scan(tick, inputs, requests, record.told(program, state, writes), check)])
+        excerpt.add([Scan(tick, inputs, requests, told.of(state, writes), check)])
     excerpt.write(path)
 
 

@@ -36,6 +36,7 @@ from tests.scan.plant import (
 )
 
 SEED = 20261122
+TOLD = record.Told(PROGRAM)
 
 
 class Recording:
@@ -56,7 +57,7 @@ class Recording:
         self.plant.scan(*requests, periods=periods)
         state = self.plant.state
         check = record.checksum(state) if state.scans % self.check_every == 0 else None
-        told = record.told(PROGRAM, state, self.plant.last)
+        told = TOLD.of(state, self.plant.last)
         self.records += self.encoder.scan(*self.plant.given[-1], told, check)
 
 
@@ -292,11 +293,11 @@ def test_another_value_gives_another_byte_mostly(rows: list[tuple[int, float, in
     state.signals.value[0] = 1.0
     slots = [slot for slot, tag in enumerate(PROGRAM.slots[: PROGRAM.own]) if tag.type == "float64"]
     same = 0
-    before = record.told(PROGRAM, state, Writes(slots, [], []))
+    before = TOLD.of(state, Writes(slots, [], []))
     assert len(before) == len(slots)
     for n in range(200):
         state.signals.value[slots[0]] = float(n)
-        same += record.told(PROGRAM, state, Writes(slots, [], []))[0] == before[0]
+        same += TOLD.of(state, Writes(slots, [], []))[0] == before[0]
     assert same <= 6
 
 
