@@ -198,6 +198,37 @@ def _vote() -> str:
     )
 
 
+def _cause_effect() -> str:
+    """Two causes; one effect goes with them, one is late and waits for a reset."""
+    high = "0000001111111111111111111111111100000000000000000000000000000"
+    low = "0000000000000000000000001111111111111111000000000000000000000"
+    reset = "0000000000000000000000000000000000000000000000000001000000000"
+    causes = [
+        {"name": "HIGH", "when": "t/HIGH", "for_ns": 3 * SECOND, "trips": [[0, 0], [1, 12 * SECOND]]},
+        {"name": "LOW", "when": "t/LOW", "trips": [[0, 0]]},
+    ]
+    effects = [{"name": "inlet", "reset": "auto"}, {"name": "pumps", "reset": "manual"}]
+    config = block(
+        "t/M", "cause_effect", "FIRST_OUT inlet/ACTIVE pumps/ACTIVE", causes=causes, effects=effects
+    )
+    rig = Rig([config], {"t/HIGH": {"type": "bool"}, "t/LOW": {"type": "bool"}}, SECOND)
+    seen: dict[str, list[bool]] = {
+        name: [] for name in ("HIGH", "LOW", "inlet", "pumps", "RESET", "first out: HIGH")
+    }
+    for a, b, c in zip(high, low, reset, strict=True):
+        for name, letter in (("HIGH", a), ("LOW", b), ("RESET", c)):
+            seen[name].append(letter == "1")
+        rig.set("t/HIGH", a == "1")
+        rig.set("t/LOW", b == "1")
+        if c == "1":
+            rig.blocks["t/M"].write("RESET", value=True)
+        rig.scan()
+        for name in ("inlet", "pumps"):
+            seen[name].append(bool(rig.get(f"t/M/{name}/ACTIVE")))
+        seen["first out: HIGH"].append(rig.get("t/M/FIRST_OUT") == 1)
+    return draw([Line(name, line) for name, line in seen.items()], 1.0)
+
+
 def _room(rig: Rig, heat: Callable[[], float], scans: int = 241) -> list[float]:
     """A room of 15 degrees outside that the block heats; 5 s a scan."""
     temperature, seen = 16.0, []
@@ -356,7 +387,7 @@ PICTURES: dict[str, Callable[[], str]] = {
         (made.__name__, made)
         for made in (
             _filter, _lead_lag, _dead_time, _rate_limit, _characteriser, _ratio, _totaliser, _select, _timer, _edge,
-            _latch, _counter, _vote, _on_off, _three_position, _hysteresis, _ramp, _pid, _split_range,
+            _latch, _counter, _vote, _cause_effect, _on_off, _three_position, _hysteresis, _ramp, _pid, _split_range,
             _override_select,
         )
     )
