@@ -138,6 +138,14 @@ def test_people_go_before_protocols_and_all_quotas_are_full() -> None:
         assert not inbox.put(Request("too many", "write", (), source=source))
 
 
+def test_who_is_not_named_stands_with_the_gateways() -> None:
+    for order in (("else", "gateway"), ("gateway", "else")):
+        inbox = Inbox(lambda request: False)
+        for source in order:
+            inbox.put(Request(source, "write", (), source=source))
+        assert tuple(one.source for one in inbox.take()) == order, "who came first goes first"
+
+
 # --- the state machine ---
 
 
