@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from scada.scan import Inputs, Program, State, build, checkpoint, start, step
 from tags.model import Block, Site, Tag, Task
 from tags.quality import GOOD
 from tests.scan.plant import ARMED, LEVEL, LOCK, MODE, PANEL, PUMP, SP, SPEED, VALVE, Plant, plant_site
+from tests.site.helpers import BASE as BASE_SITE
+from tests.site.helpers import compile_case
 
 BASE = 100_000_000
 LOOP = "tank1/LIC-101"
@@ -451,6 +454,51 @@ def test_a_checkpoint_of_the_tasks_goes_on_alike(at: int) -> None:
     made.load(kept, other.state.context)
     other.state.tasks = made
     assert walk(plant, at, 60) == walk(other, at, 60)
+
+
+CASCADE = """
+tags:
+  a/FT-1: {device: PLC1, address: input/20, type: int16, raw: [0, 27648], range: [0, 100], unit: m3/h}
+  a/DEMAND: {type: float64, unit: m3/h, range: [0, 100], initial: 0, writable: true}
+control:
+  a/LIC-1:
+    {block: pid, task: slow, pv: a/LT-1, out: a/DEMAND, action: reverse, tuning: {gain: 5, ti: 60 s},
+     setpoint: {initial: 2.5 m, limits: [0, 5]}, mode: {first: auto}}
+  a/FIC-1:
+    {block: pid, pv: a/FT-1, out: a/LV-1/OUT, action: reverse, tuning: {gain: 0.5, ti: 2 s},
+     setpoint: {initial: 30, limits: [0, 100], cascade: a/DEMAND}, mode: {first: cascade}}
+"""
+
+
+def test_a_slow_controller_leads_a_fast_one_and_follows_it_when_it_is_not_heard(tmp_path: Path) -> None:
+    head = (BASE_SITE / "site.yaml").read_text() + "tasks: {slow: {period: 1 s, priority: 9}}\n"
+    program = build(compile_case(tmp_path / "site", CASCADE, **{"site.yaml": head}))
+    registers = {"a/LT-1": 2.0, "a/FT-1": 30.0, "a/LV-1/OUT": 30.0, "a/LV-1/POS": 30.0}
+    plant = Plant(program, registers=registers)
+
+    def run(scans: int) -> float:
+        """The largest step of the valve, of the demand beside the set point that acts in the end."""
+        steps = []
+        for _ in range(scans):
+            flow = plant.registers["a/FT-1"]
+            plant.registers["a/FT-1"] = flow + (plant.registers["a/LV-1/OUT"] - flow) * 0.3
+            plant.registers["a/LT-1"] += (flow - 40.0) * 2e-4
+            before = plant.value("a/LV-1/OUT/command")
+            plant.scan()
+            steps.append(abs(plant.value("a/LV-1/OUT/command") - before))
+        return float(max(steps))
+
+    run(10)
+    assert run(4000) < 2.0
+    assert plant.value("a/LT-1") == pytest.approx(2.5, abs=0.02)
+    assert plant.value("a/FIC-1/SP") == plant.value("a/DEMAND") == pytest.approx(40.0, abs=0.5)
+    plant.ask("write", ("a/FIC-1/MODE", "Auto"), ("a/FIC-1/SP", 55.0))
+    run(100)
+    assert plant.value("a/DEMAND") == 55.0, "it winds nothing up"
+    plant.ask("write", ("a/FIC-1/MODE", "Cascade"))
+    assert run(10) < 0.1, "taken over without a bump"
+    assert plant.value("a/DEMAND") == pytest.approx(55.0, abs=3.0)
+    assert run(300) < 2.0
 
 
 @pytest.mark.parametrize("at", [1, 6, 13])
