@@ -143,7 +143,7 @@ HOSTILE = {
     "attribute of a helper": ("from dataclasses import dataclass\n@dataclass\nclass P:\n    a: float", "", "a class is a block"),
     "not declared": ("", "self.m = 1", "self.m is not declared"),
     "input": ("", "self.x = 1", "self.x is an input and cannot be set"),
-    "setting": ("", "self.k += 1", "self.k is an setting and cannot be set"),
+    "setting": ("", "self.k += 1", "self.k is a setting and cannot be set"),
     "self passed on": ("def f(b):\n    b.k = 3", "f(self)", "self is used with a name behind it only"),
     "alias of self": ("", "s = self\ns.x = 3", "self is used with a name behind it only"),
     "generator": ("def g():\n    yield 1", "", "a generator keeps hidden state"),
