@@ -17,7 +17,10 @@ from tags.units import did_you_mean
 
 _CODES: Final = {name: code for code, name in quality.NAMES.items()}
 _KINDS: Final = ("Good", "Uncertain", "Bad")
-_EVENT_KINDS: Final = ("alarm", "request", "force", "bypass", "block")
+_EVENT_KINDS: Final = (
+    "alarm", "request", "force", "bypass", "block", "motor", "interlock", "cause", "mode", "frost", "schedule",
+    "totaliser",
+)  # fmt: skip
 Held = Callable[[Loc, str], Tag | None]
 
 

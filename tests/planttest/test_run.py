@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from tests.planttest.demo import failures, program, run, steps
+from tests.planttest.demo import failures, problems, program, run, steps
 
 LEVEL = "tank1/LT-101"
 GIVEN = (
@@ -274,3 +277,17 @@ def test_a_program_with_a_defect_fails() -> None:
     )
     assert failures(text) == []
     assert failures(text, program("control/water.yaml", "LT-101 > 4.5 m", "LT-101 > 4.9 m"))
+
+
+def test_a_new_kind_of_event_of_the_scan_can_be_expected() -> None:
+    """Every kind that the scan emits is known to plant tests."""
+    emitted = {
+        kind
+        for room in ("blocks", "scan", "alarms")
+        for file in (Path(__file__).parents[2] / "scada" / room).rglob("*.py")
+        for kind in re.findall(r"\.emit\(\s*\"(\w+)\"", file.read_text())
+    }
+    assert {"alarm", "motor", "bypass"} <= emitted
+    assert [
+        kind for kind in sorted(emitted) if problems(steps(f"{{at: 1 s, events: [{{kind: {kind}}}]}}"))
+    ] == []
