@@ -39,7 +39,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     plant = connect(data, role="viewer")
     services = plant.services()
     alarms = plant.alarms()
-    devices = _devices(plant)
+    devices, tasks = _devices(plant), _tasks(plant)
     forces, bypasses = plant.forces(), plant.bypasses()
     if as_json:
         show_json(
@@ -55,6 +55,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                     for s in services
                 ],
                 "devices": devices,
+                "tasks": tasks,
                 "alarms": len(alarms),
                 "unacknowledged": sum(alarm.unacknowledged for alarm in alarms),
                 "forces": [
@@ -93,6 +94,21 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             for device in devices
         ),
     )
+    if tasks:
+        out.print()
+        show_table(
+            ("task", "period", "latest start", "longest run", "left out"),
+            (
+                (
+                    str(task["name"]),
+                    f"{task['period_ms']:g} ms",
+                    f"{task['lateness_max']:.2f} ms" if task["lateness_max"] is not None else "—",
+                    f"{task['execution_max']:.2f} ms" if task["execution_max"] is not None else "—",
+                    str(task["overruns"]) if task["overruns"] is not None else "—",
+                )
+                for task in tasks
+            ),
+        )
     open_alarms = sum(alarm.unacknowledged for alarm in alarms)
     out.print(
         f"\nalarms: {len(alarms)} standing, {open_alarms} to acknowledge   forces: {len(forces)}   bypasses: {len(bypasses)}"
@@ -122,6 +138,19 @@ def _devices(plant: Client) -> list[dict[str, Any]]:
         for key in ("connected", "armed", "period_asked", "period_achieved", "latency_p99", "errors"):
             path = f"system/{device.name}/{key}"
             row[key] = plant.read(path).value if path in plant.tags else None
+        rows.append(row)
+    return rows
+
+
+def _tasks(plant: Client) -> list[dict[str, Any]]:
+    """The tasks of control; of the last second, and left out since its start."""
+    rows: list[dict[str, Any]] = []
+    for task in plant.site.tasks:
+        row: dict[str, Any] = {"name": task.name, "period_ms": task.period_ns / 1e6}
+        for key in ("lateness_max", "execution_max", "overruns"):
+            path = f"system/control/tasks/{task.name}/{key}"
+            sample = plant.read(path) if path in plant.tags else None
+            row[key] = sample.value if sample is not None and sample.good else None
         rows.append(row)
     return rows
 

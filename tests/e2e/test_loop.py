@@ -121,6 +121,10 @@ def test_pumps_run_and_status_is_readable(shared_plant: DemoPlant) -> None:
     assert {device["name"] for device in status["devices"]} == {"PLC1", "PLC2", "PLC3"}
     assert all(device["connected"] and device["armed"] for device in status["devices"])
     assert {service["state"] for service in status["services"]} == {"running"}
+    (task,) = status["tasks"]
+    assert (task["name"], task["period_ms"]) == ("scan", 100.0)
+    assert 0.0 < task["execution_max"] < 1000.0
+    assert task["overruns"] is not None
 
 
 def test_a_bypass_is_listed_alarmed_audited_and_ends(shared_plant: DemoPlant) -> None:
