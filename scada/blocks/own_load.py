@@ -43,6 +43,7 @@ _BUILTINS: Final[dict[str, Any]] = {
     "range": _range,
     "__build_class__": builtins.__build_class__,
     "__import__": _import,
+    "staticmethod": staticmethod,
 }
 
 
@@ -74,7 +75,7 @@ def module(source: str, file: str) -> tuple[dict[str, own.Own], dict[str, type[O
     declared = own.read(source, file)
     # Dataclasses look up the module of their class by its name: it must be one that exists.
     space: dict[str, Any] = {"__builtins__": dict(_BUILTINS), "__name__": "scada.blocks.own"}
-    exec(compile(source, file, "exec", dont_inherit=True), space)  # noqa: S102 - `own.read` has allowed each node of it
+    exec(compile(source, file, "exec", own.FLAGS, dont_inherit=True), space)  # noqa: S102 - `own.read` has allowed each node of it
     return declared, {name: space[name] for name in declared}
 
 

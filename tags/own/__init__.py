@@ -9,7 +9,7 @@ What lives here: reading and rules. What may not: executing anything.
 """
 
 from tags.own.declared import Member, Own, OwnError, fits
-from tags.own.lists import IMPORTS, MATH, SAFE
+from tags.own.lists import FLAGS, IMPORTS, MATH, SAFE
 from tags.own.reading import read
 
-__all__ = ["IMPORTS", "MATH", "SAFE", "Member", "Own", "OwnError", "fits", "read"]
+__all__ = ["FLAGS", "IMPORTS", "MATH", "SAFE", "Member", "Own", "OwnError", "fits", "read"]

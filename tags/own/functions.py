@@ -11,13 +11,16 @@ from tags.own.declared import Member, a
 from tags.own.lists import (
     API,
     CONSTANTS,
+    DECLARING,
     EXPONENT_MAX,
     EXPRESSIONS,
+    INNER,
     INSTEAD,
     MATH,
     METHODS,
     SAFE,
     STATEMENTS,
+    TYPES,
     WHY,
 )
 
@@ -60,6 +63,8 @@ class Rules:
                 self.report(node, "a constant has one name. Write NAME = value")
             elif target.id in SAFE or "__" in target.id:
                 self.report(node, f"the name {target.id} is taken. Choose another one")
+        if isinstance(node, ast.AnnAssign):
+            self.type_(node.annotation)
         if node.value is not None:
             self.fixed(node.value)
 
@@ -71,6 +76,18 @@ class Rules:
                 self.report(part, f"{text}. Write a tuple, or declare a State")
                 return
         self._expression(node, frozenset(), None)
+
+    def type_(self, node: ast.expr | None) -> None:
+        """Looks at the type of something: a name, or names put together; it is never evaluated."""
+        for part in () if node is None else ast.walk(node):
+            if isinstance(part, ast.expr) and not isinstance(part, TYPES):
+                self.report(part, "write a plain type here, for example float or tuple[float, ...]")
+                return
+
+    def taken(self, node: ast.AST, name: str) -> None:
+        """Refuses a name for a field, a function or a constant that the interpreter uses itself."""
+        if name in INNER:
+            self.report(node, f"the name {name} is taken. Choose another one")
 
     def function(self, node: ast.FunctionDef, owner: OwnClass | None) -> None:
         """Looks at a function.
@@ -86,7 +103,13 @@ class Rules:
         static = [one.id for one in node.decorator_list if isinstance(one, ast.Name)] == ["staticmethod"]
         if node.decorator_list and not static:
             self.report(node, "a function of a block has no decorator but staticmethod. Leave it out")
+        if getattr(node, "type_params", None):
+            self.report(node, "a function of a block has no type parameters. Leave them out")
+        self.taken(node, node.name)
         args = node.args
+        for one in (*args.posonlyargs, *args.args, *args.kwonlyargs):
+            self.type_(one.annotation)
+        self.type_(node.returns)
         if args.vararg or args.kwarg:
             self.report(node, "name the arguments: * and ** are not used in a block")
         for default in (*args.defaults, *(one for one in args.kw_defaults if one is not None)):
@@ -107,12 +130,15 @@ class Rules:
             instead = INSTEAD.get(type(node), "this is not used in a block. Leave it out")
             self.report(node, instead)
             return
+        if isinstance(node, ast.AnnAssign):
+            self.type_(node.annotation)
         if isinstance(node, ast.Try):
             for handler in node.handlers:
                 if handler.type is None:
                     self.report(handler, "name what is caught, for example except ZeroDivisionError")
         for part in ast.iter_child_nodes(node):
-            self._part(part, known, owner)
+            if not isinstance(node, ast.AnnAssign) or part is not node.annotation:
+                self._part(part, known, owner)
 
     def _part(self, node: ast.AST, known: frozenset[str], owner: OwnClass | None) -> None:
         if isinstance(node, ast.stmt):
@@ -152,6 +178,8 @@ class Rules:
         name = node.id
         if name == "self" and "self" in known:
             self.report(node, "self is used with a name behind it only: self.name")
+        elif name in DECLARING and name not in known:
+            self.report(node, f"{name} is for declarations only. Leave it out here")
         elif name in known or name in self.names or name in SAFE:
             return
         elif hasattr(builtins, name) or name.startswith("__"):

@@ -1,9 +1,11 @@
 """The lists of what an own block may use, and what is said of the rest."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import math
+import types
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,7 +19,7 @@ EXPONENT_MAX: Final = 64
 # math of CPython 3.11, without what later versions compute otherwise: a recording replays on each of them.
 MATH: Final = frozenset(
     {
-        "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "comb", "copysign", "cos", "cosh",
+        "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh",
         "degrees", "e", "erf", "erfc", "exp", "exp2", "expm1", "fabs", "floor", "fmod", "frexp", "fsum", "gcd", "hypot",
         "inf", "isclose", "isfinite", "isinf", "isnan", "isqrt", "lcm", "ldexp", "log", "log10", "log1p", "log2", "modf",
         "nan", "nextafter", "pi", "pow", "prod", "radians", "remainder", "sin", "sinh", "sqrt", "tan", "tanh", "tau", "trunc",
@@ -38,6 +40,16 @@ SAFE: Final = frozenset(
         "IndexError", "KeyError", "OverflowError", "ValueError", "ZeroDivisionError",
     }
 )  # fmt: skip
+# What the interpreter's own objects are reached by: no field may make such a name usable.
+INNER: Final = frozenset(
+    name
+    for kind in (
+        types.GeneratorType, types.FrameType, types.CodeType, types.TracebackType, types.FunctionType, types.MethodType,
+        types.ModuleType, type,
+    )
+    for name in dir(kind)
+)  # fmt: skip
+DECLARING: Final = frozenset({BASE, *KINDS, *IMPORTS["typing"], "dataclass"})
 METHODS: Final = frozenset(
     {
         "append", "clear", "copy", "count", "endswith", "extend", "get", "index", "insert", "is_integer", "items", "join",
@@ -53,6 +65,9 @@ EXPRESSIONS: Final = (
     ast.IfExp, ast.Call, ast.Tuple, ast.List, ast.Dict, ast.ListComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
     ast.FormattedValue, ast.Starred, ast.Lambda, ast.NamedExpr,
 )  # fmt: skip
+# Annotations are never evaluated: `from __future__ import annotations` for every source.
+FLAGS: Final = __future__.annotations.compiler_flag
+TYPES: Final = (ast.Name, ast.Subscript, ast.Tuple, ast.Constant, ast.BinOp)
 CONSTANTS: Final = (ast.Constant, ast.Tuple, ast.UnaryOp, ast.BinOp, ast.Name, ast.Attribute)
 INSTEAD: Final[Mapping[type[ast.AST], str]] = {
     ast.While: "while may never end. Write for … in range(…)",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tags.own.declared import Member, Own, OwnError, a, fits
 from tags.own.functions import OwnClass, Rules
-from tags.own.lists import API, BASE, IMPORTS, KINDS, ON_BAD, SAFE, SIZE_MAX
+from tags.own.lists import API, BASE, FLAGS, IMPORTS, KINDS, ON_BAD, SAFE, SIZE_MAX
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RESERVED: Final = frozenset({*API, "step", "on_bad", "mode"})
@@ -42,7 +42,7 @@ def read(source: str, file: str) -> dict[str, Own]:
         raise OwnError([(1, 1, "it is nested too deep. Write it flatter")]) from None
     if not reader.problems:
         try:  # what only the compiler sees: a break outside of a loop, a name twice among the arguments
-            compile(source, file, "exec", dont_inherit=True)
+            compile(source, file, "exec", FLAGS, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError) as error:
             reader.problems.append((getattr(error, "lineno", None) or 1, 1, f"not Python: {error}"))
     if reader.problems:
@@ -150,13 +150,16 @@ class Reader(Rules):
             isinstance(one, ast.Call)
             and isinstance(one.func, ast.Name)
             and one.func.id == "dataclass"
+            and not one.args
+            and all(isinstance(key.value, ast.Constant) for key in one.keywords)
             and any(
                 key.arg == "frozen" and isinstance(key.value, ast.Constant) and key.value.value is True
                 for key in one.keywords
             )
             for one in node.decorator_list
         )
-        if not frozen or len(node.decorator_list) > 1 or node.bases or node.keywords:
+        generic = getattr(node, "type_params", None)
+        if not frozen or len(node.decorator_list) > 1 or node.bases or node.keywords or generic:
             text = f"a class is a block, class {node.name}({BASE}):, or a helper, @dataclass(frozen=True)"
             self.report(node, f"{text}. Write one of them")
             return
@@ -165,6 +168,8 @@ class Reader(Rules):
                 case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
                     pass
                 case ast.AnnAssign(target=ast.Name(id=name)) if not name.startswith("_"):
+                    self.taken(item, name)
+                    self.type_(item.annotation)
                     if item.value is not None:
                         self.fixed(item.value)
                 case ast.FunctionDef():
@@ -175,7 +180,7 @@ class Reader(Rules):
     def _own(self, node: ast.ClassDef) -> None:
         made = OwnClass(node)
         self.classes[node.name] = made
-        if len(node.bases) > 1 or node.keywords or node.decorator_list:
+        if len(node.bases) > 1 or node.keywords or node.decorator_list or getattr(node, "type_params", None):
             self.report(node, f"a block derives from {BASE} alone. Write class {node.name}({BASE}):")
         for item in node.body:
             if isinstance(item, ast.FunctionDef):
@@ -212,6 +217,7 @@ class Reader(Rules):
                 self.report(item, f"on_bad is one of {', '.join(ON_BAD)}. Correct it")
         elif name.isupper() and value is not None:
             made.names.add(name)
+            self.taken(item, name)
             self.constant(item)
         else:
             text = "an attribute is an Input, Output, Setting or State, or a constant in capitals"
@@ -226,6 +232,7 @@ class Reader(Rules):
             )
             self.report(item, f"{text} {', '.join(sorted(_RESERVED))}")
             return
+        self.type_(item.annotation)
         type_ = _type(item.annotation)
         allowed = {"input": ("float", "bool"), "output": ("float", "int", "bool"),
                    "setting": ("float", "int", "bool", "str"), "state": ("float", "int", "bool", "str", "tuple")}[kind]  # fmt: skip

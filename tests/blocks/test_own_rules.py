@@ -87,6 +87,7 @@ class Level(OwnBlock):
         "for i, x in enumerate((1, 2)):\n    if x > 1:\n        continue\n    self.n += i\nself.out = float(self.n)",
         "table = {1: 2.0}\nself.out = table.get(self.n, 0.0) if self.good('x') else self.k",
         "self.out = max((abs(v) for v in (self.x, self.k)), key=lambda v: -v)",
+        "n: int = 3\nself.out = float(n)",
         "if (y := self.x * 2) > 3:\n    raise ValueError(f'too much: {y:.2f}')\nself.out = y",
     ],
 )
@@ -94,6 +95,7 @@ def test_what_is_allowed(body: str) -> None:
     own_load.module(source(body), "blocks/b.py")
 
 
+FROZEN = "from dataclasses import dataclass\n@dataclass(frozen=True)\n"
 HOSTILE = {
     # the world
     "import os": ("import os", "", "os is not for blocks"),
@@ -128,10 +130,21 @@ HOSTILE = {
     "newer math": ("", "math.sumprod((1,), (2,))", "math.sumprod is not for blocks"),
     "builtins": ("", "__builtins__", "__builtins__ is not for blocks"),
     "own machinery": ("", "self._bad.clear()", "self._bad is not declared"),
-    "decorator": ("@property\ndef f(a):\n    return a", "", "no decorator but staticmethod"),
+    "decorator of a helper": ("@property\ndef f(a):\n    return a", "", "no decorator but staticmethod"),
     "dunder": ("", "pass\ndef __init__(self):\n    pass", "a function in a function"),
     "metaclass": ("class C(metaclass=type):\n    pass", "", "a class is a block"),
     "other base": ("class C(list):\n    pass", "", "a class is a block"),
+    # what runs while the class is made
+    "type of an argument": ("def f(a: open('x')):\n    return a", "", "write a plain type here"),
+    "type of a result": ("def f() -> ().__class__:\n    return 1", "", "write a plain type here"),
+    "type of a constant": ("N: [].append = 1", "", "write a plain type here"),
+    "type of a local": ("", "n: ().__class__ = 1", "write a plain type here"),
+    "type of a field": (f"{FROZEN}class P:\n    a: open('x')", "", "write a plain type here"),
+    "decorator": ("from dataclasses import dataclass\n@dataclass(frozen=True, init=[].x)\nclass P:\n    a: int", "", "a class is a block"),
+    "decorator at work": ("from dataclasses import dataclass", "dataclass(B)", "dataclass is for declarations only"),
+    "declaration at work": ("", "State(0.0)", "State is for declarations only"),
+    "the name of a frame": (f"{FROZEN}class P:\n    gi_frame: int", "(i for i in ()).gi_frame", "the name gi_frame is taken"),
+    "the name of globals": (f"{FROZEN}class P:\n    def f_globals(self) -> int:\n        return 1", "", "the name f_globals is taken"),
     # state that is not declared
     "global": ("n = 0", "global n\nn = 1", "global changes what other blocks see"),
     "list at top": ("L = []", "L.append(1)", "a constant is made of numbers"),
@@ -279,3 +292,12 @@ def test_whatever_is_read_is_refused_with_a_place_or_can_be_executed(words: list
         own_load.module(text, "blocks/b.py")
     assert places
     assert "os" not in vars(sys.modules["scada.blocks.own"])
+
+
+def test_types_are_never_evaluated() -> None:
+    """Even if a rule were missing: nothing runs while the class is made."""
+    text = source(
+        top="def f(a: float) -> tuple[float, ...]:\n    return (a,)\n\n@dataclass(frozen=True)\nclass P:\n    a: tuple[float, ...] = (1.0,)\n\n    @staticmethod\n    def zero() -> float:\n        return 0.0\n"
+    ).replace("import math", "import math\nfrom dataclasses import dataclass")
+    _, classes = own_load.module(text, "blocks/b.py")
+    assert classes["B"].step.__annotations__ == {"dt": "float", "return": "None"}
