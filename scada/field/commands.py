@@ -7,7 +7,7 @@ version of their command.
 
 Control's word counts while control is alive and the command is Good. Then, for the output's delay, the last command
 is held; after it the output's `on_loss` counts. With `drive` off (Local, not initialised, nothing asked) nothing is
-wanted; that is a word of control too, whatever the quality of the command: a device that comes back after a long
+wanted; that is a word of control too (but for a control that has just started and does not know the output yet), whatever the quality of the command: a device that comes back after a long
 absence finds no loss value while control lives. Nothing at all is written while the device is disarmed or its link is
 down.
 
@@ -111,6 +111,7 @@ class Commands:
         version: Of the command's last change.
         publish_ns: When control published it, ns monotonic.
         deadline_ns: To be begun before this, ns monotonic; 0 for no such end. None for all of them.
+        silent: Bad: control is dead, or has said nothing of the output since it started. None for none of them.
     """
 
     bits: Bits
@@ -120,6 +121,7 @@ class Commands:
     version: Bits
     publish_ns: Times
     deadline_ns: Times | None = None
+    silent: Flags | None = None
 
 
 class Outputs:
@@ -219,7 +221,8 @@ class Outputs:
         Call it at least whenever either changed, and once when field starts.
         """
         self.next_ns = 0
-        live = (commands.usable | ~commands.drive) & alive
+        spoken = ~commands.drive if commands.silent is None else ~commands.drive & ~commands.silent
+        live = (commands.usable | spoken) & alive
         newly_lost = ~live & (self._lost_ns < 0)
         self._lost_ns[newly_lost] = now_ns
         self._lost_ns[live] = -1

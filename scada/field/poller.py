@@ -166,6 +166,7 @@ class Poller:
             writable=~cannot,
             drive=(image.aux[rows] & 1).astype(np.bool_),
             deadline_ns=(image.aux[rows] >> np.uint64(1)).astype(np.int64),
+            silent=(image.status[rows] >> 30) >= 2,  # control is dead, or has not said anything yet
             version=image.version[rows],
             publish_ns=image.publish_ns[rows],
         )

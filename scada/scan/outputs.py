@@ -5,6 +5,9 @@
 The drive flag (`aux` bit 0 of the command) tells field to write. Without it the command follows what is read back,
 so that taking over never bumps. An output is initialised from its read-back after start, reconnection, Local and
 arming: within the tolerance the last command stays, else the read-back becomes the command.
+
+A control that has just started says nothing of an output that it cannot initialise yet: to the field "do not drive" is a
+word of control, and one that dies again before it knows anything would keep the loss action away for ever.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from tags.quality import (
 )
 from tags.types import BOOL, FLOATS, STRING
 
+START_NS: Final = 2_000_000_000  # control has so long to read what it needs
 ASK_NS: Final = 5_000_000_000  # a question that the field has not taken up by then is dropped
 _UNREAD: Final = frozenset(
     {
@@ -73,11 +77,12 @@ class Output:
         aux: Of the tag, as the field publishes it.
         version: Of the command as published.
         forced: Value of a force on the command, or None.
+        spoken: The command was published in this life of control.
     """
 
     __slots__ = (
         "ask", "ask_left_ns", "ask_sent", "aux", "drive", "forced", "held", "high_before", "last", "lock", "plan", "ready",
-        "unread", "version", "why",
+        "spoken", "unread", "version", "why",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -96,6 +101,7 @@ class Output:
         self.aux = 0
         self.version = 0
         self.forced: Any = None
+        self.spoken = False
 
     def begin_ask(self, value: Any, left_ns: int = ASK_NS) -> None:
         """Asks the PLC once; replaces a question that is still open."""
@@ -171,6 +177,7 @@ class Stage:
     def _publish(self, output: Output, value: Any, status: int, drive: bool) -> None:
         slot = output.plan.command
         if value is not None:
+            output.spoken = True
             self._ctx.put(slot, value, status)
         if drive != output.drive:
             output.drive = self._drive[slot] = drive
@@ -193,13 +200,15 @@ class Stage:
             if why == DISARMED and wanted is not None:
                 shown = limited(plan, lock[0] if lock else wanted)  # shadow: what it would do
             known = GOOD if back_good else UNCERTAIN_LAST_USABLE
-            self._publish(output, shown, known, drive=False)
+            if output.spoken or why != NOT_INITIALISED or not self._starting():
+                self._publish(output, self._something(output, shown), known, drive=False)
             self._done(output, back if back_good else output.last, why)
             return
         if not output.ready:
             base = output.last if near(output.last, back, plan.close) else back
             output.ready, output.held, output.last = True, base, base
-            self._publish(output, base, GOOD, drive=False)
+            if output.spoken or not self._starting():
+                self._publish(output, base, GOOD, drive=False)
             self._done(output, base, NOT_INITIALISED)
             return
         status = GOOD
@@ -254,7 +263,12 @@ class Stage:
                 if output.ask_left_ns <= 0 or (blocked and output.ask_sent):
                     output.ask = None
         if output.ask is None or not output.ask_sent:
-            self._publish(output, back if back_good else None, GOOD, drive=False)
+            if back_good:
+                self._publish(output, back, GOOD, drive=False)
+            elif not output.spoken and not self._starting():
+                self._publish(output, self._something(output, None), UNCERTAIN_INITIAL, drive=False)
+            else:
+                self._publish(output, None, GOOD, drive=False)
             self._done(output, back if back_good else output.last, why)
         else:
             self._done(output, signals.value[plan.command], why)
@@ -291,6 +305,14 @@ class Stage:
         if output.ask is None:
             self._publish(output, False, status, drive=False)
         self._done(output, output.ask is not None, why)
+
+    def _starting(self) -> bool:
+        tick = self._ctx.tick
+        return tick.number * tick.period_ns <= START_NS
+
+    def _something(self, output: Output, value: Any) -> Any:
+        """A value to say "do not drive" with, also when none is known: without one nothing is said."""
+        return self._ctx.signals.value[output.plan.command] if value is None and not output.spoken else value
 
     def _done(self, output: Output, applied: Any, why: int) -> None:
         outs, row = self._ctx.outputs, output.plan.row

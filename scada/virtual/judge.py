@@ -105,7 +105,12 @@ class Judge:
         self._drove: dict[str, bool] = {}
         self._held_ns: dict[str, int] = {}
         self._open: set[str] = set()
-        self._alive_ns = machine.world.now_ns
+        self._spoke_ns: dict[str, int] = {}
+        self._lossy = [
+            (plan.row, plan.tag.path)
+            for plan in program.outputs
+            if plan.tag.on_loss is not None and plan.tag.on_loss.action == "value" and plan.tag.address
+        ]
         machine.written.append(self._written)
         machine.told.append(self._told)
         machine.scanned.append(self._scanned)
@@ -224,7 +229,6 @@ class Judge:
     def _scanned(self, control: Control, events: list[dict[str, Any]]) -> None:
         now = self._machine.world.now_ns
         state = control.state
-        self._alive_ns = now
         self.counts["scans"] += 1
         self._open.clear()
         for entry in state.ledger.open:
@@ -236,6 +240,10 @@ class Judge:
             for item in entry.items:
                 if item.version >= 0:
                     self._by_version[item.path, item.version] = case
+        for row, path in self._lossy:
+            output = state.outputs[row]
+            if output.spoken:
+                self._drove[path], self._spoke_ns[path] = output.drive, now
         for event in events:
             if event["kind"] == "request":
                 self._outcome(event, now)
@@ -313,7 +321,7 @@ class Judge:
         loss = tag.on_loss
         if loss is None or loss.action != "value" or loss.value is None or not self._drove.get(tag.path):
             return
-        gone_ns = now - self._alive_ns
+        gone_ns = now - self._spoke_ns[tag.path]
         limit = loss.delay_ns + CONTROL_DEAD_NS + SETTLED_NS
         if gone_ns > limit and fine_ns > limit and abs(float(value) - float(loss.value)) > 1.0:
             self.breach(
@@ -328,10 +336,6 @@ class Judge:
             for slot, value in enumerate(control.state.signals.value):
                 if isinstance(value, float) and not math.isfinite(value):
                     self.breach(f"{machine.program.slots[slot].path} is {value}")
-            for path in self._tags:
-                row = machine.program.output_of.get(path)
-                if row is not None:
-                    self._drove[path] = control.state.outputs[row].drive
         for error in machine.errors():
             self.breach(error)
 

@@ -38,6 +38,7 @@ class Plan:
         fault_s: Mean time between two faults, s; 0 for none.
         faults: Names of faults; None for all.
         requests: End early after so many requests; 0 for no such end.
+        calm_s: Time at the end without faults, in which everything comes to rest, s.
     """
 
     seed: int
@@ -47,6 +48,7 @@ class Plan:
     fault_s: float = 60.0
     faults: Iterable[str] | None = None
     requests: int = 0
+    calm_s: float = CALM_S
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ def _run(machine: Machine, plan: Plan, progress: Callable[[float], None] | None)
     quiet = True
     if not judge.breaches:
         faults.calm()
-        machine.run(CALM_S)
+        machine.run(plan.calm_s)
         judge.check_signals()
         judge.final()
     seconds = (world.now_ns - began_ns) / 1e9

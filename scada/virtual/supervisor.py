@@ -63,6 +63,7 @@ class Supervisor:
 
     Attributes:
         process: Its own.
+        charges: The services, by name.
     """
 
     def __init__(self, world: World, site: Site, data: DataDir, epoch: int) -> None:
@@ -70,23 +71,23 @@ class Supervisor:
         self._world, self._site, self._data = world, site, data
         self._epoch = epoch
         self._ticker = Ticker()
-        self._charges: dict[str, Charge] = {}
+        self.charges: dict[str, Charge] = {}
         self._due_ns = world.now_ns
         self._tick()
 
     def charge(self, name: str, begin: Callable[[int, bool], Life]) -> Charge:
         """Takes a service into its charge and starts it."""
-        one = self._charges[name] = Charge(name, begin, ImageReader(self._data.image(name)))
+        one = self.charges[name] = Charge(name, begin, ImageReader(self._data.image(name)))
         self._start(one)
         return one
 
     def life(self, name: str) -> Life | None:
         """The present life of a service."""
-        return self._charges[name].life
+        return self.charges[name].life
 
     def killed(self, name: str) -> None:
         """A service is dead; noticed at once, as a reaped child is."""
-        one = self._charges[name]
+        one = self.charges[name]
         life, one.life = one.life, None
         if life is None:
             return
@@ -116,7 +117,7 @@ class Supervisor:
     def _tick(self) -> None:
         now = self._world.now_ns
         on_time = self._ticker.on_time(now)
-        for one in self._charges.values():
+        for one in self.charges.values():
             if one.life is not None:
                 self._look_at(one, on_time)
         self._due_ns = max(self._due_ns + TICK_NS, now)
@@ -133,7 +134,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Lets all files go."""
-        for one in self._charges.values():
+        for one in self.charges.values():
             if one.life is not None:
                 one.life.process.kill()
                 one.life.close()

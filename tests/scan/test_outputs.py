@@ -10,7 +10,13 @@ import pytest
 
 from scada.scan import build
 from tags.model import Tag, Write
-from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_EU_EXCEEDED
+from tags.quality import (
+    BAD_NO_COMMUNICATION,
+    BAD_SENSOR_FAILURE,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    GOOD,
+    UNCERTAIN_EU_EXCEEDED,
+)
 from tests.scan.plant import (
     ARMED,
     DAMPER,
@@ -206,3 +212,26 @@ def test_a_pause_of_the_machine_is_no_reason_to_jump(plant: Plant) -> None:
     before = plant.command(SPEED)
     plant.scan(periods=600)
     assert plant.command(SPEED) == pytest.approx(before + 10.0), "its rate is 10 a second"
+
+
+def test_a_control_that_has_just_started_says_nothing_of_what_it_cannot_read_yet() -> None:
+    """To the field "do not drive" is a word of control: it would end the loss that control's death began."""
+    plant = Plant()
+    plant.status[VALVE] = plant.status[PANEL] = BAD_WAITING_FOR_INITIAL_DATA
+    for path in (VALVE, PANEL):
+        row = plant.program.output_of[path]
+        plant.scan(scans=20 if path == VALVE else 0)
+        assert plant.quality(f"{path}/command") == BAD_WAITING_FOR_INITIAL_DATA
+        assert not plant.state.outputs[row].spoken
+    plant.scan()  # but a device that is away for longer is no reason to be silent for ever
+    for path in (VALVE, PANEL):
+        assert plant.state.outputs[plant.program.output_of[path]].spoken
+        assert plant.quality(f"{path}/command") >> 30 == 1
+
+
+def test_a_control_that_has_just_started_speaks_when_it_drives() -> None:
+    plant = Plant()
+    plant.scan()
+    assert plant.quality(f"{SPEED}/command") == BAD_WAITING_FOR_INITIAL_DATA
+    plant.scan()
+    assert plant.command(SPEED) == 50.0
