@@ -19,13 +19,13 @@ class Demand:
         binder: Knows the tags.
     """
 
-    __slots__ = ("_binder", "_follows", "_row", "_slot")
+    __slots__ = ("_binder", "_follows", "_row", "_slot", "_told")
 
     def __init__(self, path: str, binder: Binder) -> None:
         self._slot = binder.slot(path)
         self._row = binder.output(path) if binder.tags[path].kind == MEMORY else -1
         self._binder: Binder | None = binder
-        self._follows = False
+        self._follows = self._told = False
 
     def link(self) -> None:
         """All blocks are built: a tag that a controller writes shows where it will be taken up while it is not taken.
@@ -35,6 +35,11 @@ class Demand:
         if self._binder is not None:
             self._follows = self._row in self._binder.driver
             self._binder = None
+
+    @property
+    def ready(self) -> bool:
+        """May be taken: its controller, if one writes it, was told once where it will be taken up."""
+        return self._told or not self._follows
 
     def read(self, ctx: Context) -> float | None:
         """What is wanted in this scan; None when it is not usable."""
@@ -51,3 +56,4 @@ class Demand:
             ctx.outputs.feedback[self._row] = (value, tracking)
             if self._follows and tracking & NOT_TAKEN and value is not None:
                 ctx.put(self._slot, value)
+                self._told = True

@@ -143,6 +143,11 @@ class Motor(Inhibitable):
         """Last usable feedback says so."""
         return self._run is True
 
+    @property
+    def hours_ns(self) -> int:
+        """How long it ran in all."""
+        return self._hours_ns
+
     def ask(self, wanted: bool) -> None:
         """A group says what it wants of this motor in Auto."""
         self._asked = wanted

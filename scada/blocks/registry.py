@@ -5,10 +5,15 @@ from __future__ import annotations
 from scada.blocks.base import Binder, FunctionBlock
 from scada.blocks.calc import Calc
 from scada.blocks.cause_effect import CauseEffect
+from scada.blocks.changeover import Changeover
 from scada.blocks.characteriser import Characteriser
+from scada.blocks.compare import Compare
+from scada.blocks.damper import Damper
 from scada.blocks.dead_time import DeadTime
+from scada.blocks.drive import Drive
 from scada.blocks.duty_standby import DutyStandby
 from scada.blocks.dynamics import Filter, LeadLag
+from scada.blocks.frost_protection import FrostProtection
 from scada.blocks.hysteresis import Hysteresis
 from scada.blocks.interlock import Interlock
 from scada.blocks.logic import Counter, Edge, Latch
@@ -22,6 +27,8 @@ from scada.blocks.rate_limit import RateLimit
 from scada.blocks.ratio import Ratio
 from scada.blocks.schedule import Schedule
 from scada.blocks.select import Select
+from scada.blocks.setback import Setback
+from scada.blocks.setpoint_reset import SetpointReset
 from scada.blocks.split_range import SplitRange
 from scada.blocks.switching import OnOff, ThreePosition
 from scada.blocks.timer import Timer
@@ -35,12 +42,17 @@ TYPES: dict[str, type[FunctionBlock]] = {
     for block in (
         Calc,
         CauseEffect,
+        Changeover,
         Characteriser,
+        Compare,
         Counter,
+        Damper,
         DeadTime,
+        Drive,
         DutyStandby,
         Edge,
         Filter,
+        FrostProtection,
         Hysteresis,
         Interlock,
         Latch,
@@ -56,6 +68,8 @@ TYPES: dict[str, type[FunctionBlock]] = {
         Ratio,
         Schedule,
         Select,
+        Setback,
+        SetpointReset,
         SplitRange,
         ThreePosition,
         Timer,

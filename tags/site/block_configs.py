@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tags.model import BLOCK, DEVICE, OWNER_PLC, Tag
-from tags.site import alarms, function_configs, own_configs, pid_config, protection_configs
+from tags.site import alarms, function_configs, own_configs, pid_config, protection_configs, sequence_configs
 from tags.site import control_models as cm
 from tags.site import function_models as fm
 from tags.site.building import Scope
@@ -24,8 +24,18 @@ _SIBLINGS: Final[dict[str, dict[str, str]]] = {
     "valve": {"out": "OUT", "pos": "POS", "remote": "REM"},
     "on_off_valve": {"out": "OUT", "opened": "OPENED", "closed": "CLOSED", "remote": "REM"},
     "motor": {"start": "START", "stop": "STOP", "run": "RUN", "remote": "REM", "fault": "FLT"},
+    "drive": {
+        "start": "START",
+        "stop": "STOP",
+        "run": "RUN",
+        "remote": "REM",
+        "fault": "FLT",
+        "speed": "SPD",
+    },
+    "damper": {"out": "OUT", "pos": "POS", "opened": "OPENED", "closed": "CLOSED", "remote": "REM"},
 }
-_NEEDED: Final = {"out", "pos", "start", "stop", "run"}
+_NEEDED: Final = {"out", "pos", "start", "stop", "run", "speed"}
+_OPTIONAL: Final = {("damper", "pos")}
 
 
 def complete(scope: Scope, path: str, model: cm.Block) -> None:
@@ -38,7 +48,7 @@ def complete(scope: Scope, path: str, model: cm.Block) -> None:
             continue
         if sibling in scope.build.tags:
             setattr(model, key, sibling)
-        elif key in _NEEDED:
+        elif key in _NEEDED and (model.block, key) not in _OPTIONAL:
             scope.report((), f"{key} is missing: there is no tag {sibling}. Write {key}: and the tag's path.")
 
 
@@ -71,6 +81,8 @@ def conditions(model: cm.Block) -> Iterator[str]:
     if isinstance(model, cm.Pid):
         yield from (ahead.input for ahead in (model.feedforward, model.gain_schedule) if ahead is not None)
         yield from () if model.track is None else (model.track.when, model.track.value)
+    if isinstance(model, cm.DutyStandby):
+        yield from model.assist
     if isinstance(model, cm.Motor) and model.trip is not None:
         yield model.trip.when
 
@@ -187,7 +199,25 @@ def _duty_standby(job: Job, model: Any) -> Config:
         "members": list(model.members),
         "demand": job.scope.checked(("demand",), model.demand),
         "alternate": model.alternate,
+        **(_assist(job, model) if model.assist else {}),
     }
+
+
+def _assist(job: Job, model: Any) -> Config:
+    if len(model.assist) >= len(model.members):
+        job.scope.report(
+            ("assist",),
+            f"{len(model.assist)} assist beside the one on duty, and there are {len(model.members)} members. Name more, or fewer conditions.",
+        )
+    return {
+        "assist": [job.scope.checked(("assist", i), text) for i, text in enumerate(model.assist)],
+        "assist_on_ns": model.assist_on,
+        "assist_off_ns": model.assist_off,
+    }
+
+
+def _drive(job: Job, model: Any) -> Config:
+    return sequence_configs.drive(job, model, _motor(job, model))
 
 
 def _hysteresis(job: Job, model: Any) -> Config:
@@ -301,6 +331,8 @@ _COMPILERS: Final[dict[str, Callable[[Job, Any], Config]]] = {
     "on_off_valve": _on_off_valve,
     "motor": _motor,
     "duty_standby": _duty_standby,
+    **sequence_configs.COMPILERS,
+    "drive": _drive,
     "hysteresis": _hysteresis,
     "ramp": _ramp,
     "timer": _timer,

@@ -9,6 +9,7 @@ from tags.model import BLOCK, History, Tag
 from tags.site import control_models as cm
 from tags.site import function_configs as fc
 from tags.site import function_models as fm
+from tags.site import sequence_models as sm
 from tags.site.building import Building, Scope
 from tags.site.pid_config import MODE_NUMBERS, MODES, modes, times
 from tags.site.protection_models import Free
@@ -25,6 +26,7 @@ _MOTOR_STATES: Final = {
     "5": "Local",
     "6": "Failed to start",
 }
+_DAMPER_STATES: Final = {"0": "Closed", "1": "Between", "2": "Open", "3": "Fault"}
 _NO_YES: Final = {"0": "No", "1": "Yes"}
 
 # Point names by block type, for everything that needs names before the points can be made.
@@ -33,6 +35,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "valve": ("DISCREPANCY", "STUCK", "STROKES"),
     "on_off_valve": ("MODE", "CMD", "AUTO", "STATE", "DISCREPANCY", "STUCK", "STROKES"),
     "motor": ("MODE", "CMD", "AUTO", "STATE", "TRIP", "RESET", "HOURS", "STARTS"),
+    "drive": ("MODE", "CMD", "AUTO", "STATE", "TRIP", "RESET", "HOURS", "STARTS", "SP"),
+    "damper": ("MODE", "SP", "STATE", "DISCREPANCY"),
     "duty_standby": ("DUTY", "DEMAND"),
     "hysteresis": ("OUT",),
     "ramp": ("SP",),
@@ -67,6 +71,10 @@ def point_paths(path: str, model: cm.Block) -> dict[str, str]:
     if isinstance(model, cm.Pid):
         names += ("RSP",) if model.setpoint.remote is not None else ()
         names += ("TRACKING",) if model.track is not None else ()
+    if isinstance(model, sm.Drive) and model.actual is not None:
+        names += ("DISCREPANCY",)
+    if isinstance(model, cm.DutyStandby) and model.assist:
+        names += ("STAGES",)
     if isinstance(model, cm.ScheduleBlock) and model.override is not None:
         names += ("OVERRIDE", "LEFT")
     return {name: path if name in _AT_THE_BLOCK else f"{path}/{name}" for name in names}
@@ -110,6 +118,8 @@ def _point(scope: Scope, path: str, name: str, model: cm.Block, fields: dict[str
 
 
 def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
+    if isinstance(model, sm.Drive | sm.Damper):
+        return _by_hand(scope, model)
     path = (
         model.pv
         if hasattr(model, "pv")
@@ -143,6 +153,22 @@ def _setpoint(scope: Scope, model: Any, _: Any) -> dict[str, Any]:
             )
         fields["initial"] = initial
     return fields
+
+
+def _by_hand(scope: Scope, model: Any) -> dict[str, Any]:
+    """The set point by hand of a speed or a damper."""
+    driven = scope.build.tags.get((model.speed if isinstance(model, sm.Drive) else model.out) or "")
+    unit, whole = (driven.unit, driven.limits or driven.range) if driven else (None, None)
+    limits = scope.pair(("limits",), model.limits, unit) if isinstance(model, sm.Drive) else None
+    return {
+        "what": "speed by hand" if isinstance(model, sm.Drive) else "position by hand",
+        "unit": unit,
+        "range": driven.range if driven else None,
+        "limits": limits or whole,
+        "decimals": driven.decimals if driven else 1,
+        "writable": True,
+        "retain": True,
+    }
 
 
 def _remote_setpoint(scope: Scope, model: Any, states: Any) -> dict[str, Any]:
@@ -187,7 +213,9 @@ def _mode(_scope: Scope, model: Any, _: Any) -> dict[str, Any]:
 def _state(_scope: Scope, model: Any, states: tuple[str, ...]) -> dict[str, Any]:
     texts = {str(i): text for i, text in enumerate(states)}
     if model.block != "schedule":
-        texts = dict(_MOTOR_STATES if model.block == "motor" else _VALVE_STATES)
+        texts = dict(_MOTOR_STATES if isinstance(model, cm.Motor) else _VALVE_STATES)
+    if isinstance(model, sm.Damper):
+        texts = dict(_DAMPER_STATES)
     return {"what": "state", "type": INT32, "states": texts}
 
 
@@ -304,6 +332,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "HOURS": {"what": "hours run", "unit": "h", "retain": True, "history": History(deadband=0.01)},
     "STARTS": {"what": "starts", "type": INT64, "retain": True},
     "DUTY": _duty,
+    "STAGES": {"what": "asked to run", "type": INT32},
     "DEMAND": {**_BOOL, "what": "demand"},
     "OUT": _out,
     "Q": {"what": "", "type": BOOL, "states": {"0": "Off", "1": "On"}, "retain": True},

@@ -11,6 +11,7 @@ from tags.model import Block, Task
 from tags.site import block_configs, block_points, order
 from tags.site import control_models as cm
 from tags.site import function_models as fm
+from tags.site import sequence_models as sm
 from tags.site.building import Building, Scope
 from tags.site.job import Writers
 from tags.site.schedules import Calendar
@@ -190,7 +191,7 @@ def _all_reads(program: Program, path: str) -> set[str]:
     for read in block_configs.reads(program.models[path]):
         if read in program.owner:
             found.add(program.owner[read])
-        takes_on = cm.Pid | fm.SplitRange | fm.OverrideSelect
+        takes_on = cm.Pid | fm.SplitRange | fm.OverrideSelect | sm.Drive | sm.Damper
         if read in program.writer and isinstance(program.models[path], takes_on):
             found.add(program.writer[read])
     for text in block_configs.conditions(program.models[path]):

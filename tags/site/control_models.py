@@ -223,7 +223,10 @@ class DutyStandby(Block):
     block: Literal["duty_standby"]
     members: Annotated[list[str], Field(min_length=1, max_length=16)]
     demand: Condition
-    alternate: Literal["each start", "never"] = "each start"
+    alternate: Literal["each start", "never", "least hours"] = "each start"
+    assist: Annotated[list[Condition], Field(max_length=15)] = Field(default_factory=list)
+    assist_on: Duration = 10_000_000_000
+    assist_off: Duration = 60_000_000_000
 
 
 class Hysteresis(Block):

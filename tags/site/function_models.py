@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tags.site import control_models, own_models, protection_models
+from tags.site import control_models, own_models, protection_models, sequence_models
 from tags.site.control_models import Block, BlockAlarm, Setpoint
 from tags.site.fields import Condition, Duration, Limits, Measure, Model, Period, Rate, UnitName, Whole
 
@@ -243,4 +243,5 @@ BLOCKS: dict[str, type[Block]] = {
     **MODELS,
     **protection_models.MODELS,
     **own_models.MODELS,
+    **sequence_models.MODELS,
 }

@@ -15,7 +15,7 @@ from tags.site.sources import Loc
 from tags.units import did_you_mean
 
 # Blocks that an interlock or an effect stops or closes.
-STOPPED: Final = ("motor", "on_off_valve")
+STOPPED: Final = ("motor", "drive", "on_off_valve", "damper")
 BYPASS_MAX_NS: Final = 7 * 86_400_000_000_000
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 _RESERVED: Final = ("tripped", "first_out", "reset", "command")

@@ -197,3 +197,112 @@ def test_one_is_asked_at_most_and_a_sound_pair_always_serves(steps: list[Any], f
         pair.rig.write(f"{p}/RESET", True)
     assert pair.demand(True, 20)
     assert pair.demand(False, 20) == []
+
+
+# -- assist
+
+FOUR = ("t/A", "t/B", "t/C", "t/D")
+
+
+class Group:
+    """Four motors that obey within a scan; one more for each of t/X > 2 and t/X > 3."""
+
+    def __init__(self, alternate: str = "each start") -> None:
+        duty = block(
+            "t/G", "duty_standby", "DUTY DEMAND STAGES", members=list(FOUR), demand="t/X > 1", alternate=alternate,
+            assist=["t/X > 2", "t/X > 3"], assist_on_ns=3 * SECOND, assist_off_ns=5 * SECOND,
+        )  # fmt: skip
+        tags: dict[str, dict[str, Any]] = {"t/X": {}}
+        tags |= {
+            f"{p}/{point}": {"type": "bool"} for p in FOUR for point in ("START", "STOP", "RUN", "REM", "FLT")
+        }
+        self.rig = Rig([duty, *(motor(p, group="t/G", first_mode=2) for p in FOUR)], tags, SECOND)
+        self.run = dict.fromkeys(FOUR, False)
+        self.broken: set[str] = set()
+        self.rig.set("t/X", 0.0)
+        for p in FOUR:
+            for point in ("RUN", "REM", "FLT"):
+                self.rig.set(f"{p}/{point}", point == "REM")
+        self.rig.ready()
+
+    def at(self, x: float, scans: int = 1) -> str:
+        """Which run afterwards."""
+        for _ in range(scans):
+            self.rig.set("t/X", x)
+            self.rig.scan()
+            for p in FOUR:
+                if self.rig.applied(f"{p}/START") and p not in self.broken:
+                    self.run[p] = True
+                if self.rig.applied(f"{p}/STOP") or p in self.broken:
+                    self.run[p] = False
+                self.rig.set(f"{p}/RUN", self.run[p])
+        return "".join(p[-1] for p in FOUR if self.run[p])
+
+
+def test_one_more_at_a_time_and_the_last_goes_first() -> None:
+    group = Group()
+    group.at(0, 3)
+    assert group.at(9, 2) == "A"
+    assert group.at(9, 3) == "AB"
+    assert group.at(9, 3) == "ABC"
+    assert group.at(9, 20) == "ABC", "there are two conditions"
+    assert group.rig.get("t/G/STAGES") == 3
+    assert group.at(1.5, 4) == "ABC"
+    assert group.at(1.5, 3) == "AB"
+    assert group.at(2.5, 30) == "AB"
+    assert group.at(0, 3) == ""
+    assert group.at(9, 12) == "BCD", "the duty goes round"
+
+
+def test_one_that_fails_is_replaced() -> None:
+    group = Group()
+    group.at(0, 3)
+    group.at(2.5, 12)
+    group.broken.add("t/B")
+    assert group.at(2.5, 12) == "AC"
+    group.broken.add("t/A")
+    assert group.at(2.5, 12) == "CD"
+    group.broken.add("t/C")
+    assert group.at(2.5, 12) == "D", "no more there"
+
+
+def test_least_hours_first() -> None:
+    group = Group("least hours")
+    group.at(1.5, 100)
+    group.at(0, 5)
+    assert group.at(1.5, 200) == "B"
+    group.at(0, 5)
+    assert group.at(1.5, 5) == "C"
+    group.at(0, 5)
+    assert group.at(9, 12) == "ACD"
+
+
+def test_a_restart_changes_nobody() -> None:
+    group = Group()
+    group.at(0, 3)
+    group.at(9, 12)
+    kept = group.rig.retained()
+    again = Group()
+    again.run = dict(group.run)
+    for p in FOUR:
+        again.rig.set(f"{p}/RUN", again.run[p])
+    again.rig.restore(kept)
+    assert again.at(9, 5) == "ABC"
+    assert again.at(9, 30) == "ABC"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1.5, 2.5, 9]), st.integers(1, 8), st.sets(st.sampled_from(FOUR))),
+        max_size=20,
+    )
+)
+def test_never_more_than_are_asked_for(steps: list[tuple[float, int, set[str]]]) -> None:
+    group = Group()
+    for x, scans, broken in steps:
+        group.broken = broken
+        running = group.at(x, scans)
+        group.at(x, 2)
+        running = group.at(x)
+        assert len(running) <= max(group.rig.get("t/G/STAGES"), 0)
+        assert group.rig.get("t/G/STAGES") <= 3

@@ -26,9 +26,12 @@ IMAGES = DOCS / "images" / "blocks"
 
 CHAPTERS = {
     "Control": ("pid", "on_off", "ramp", "ratio", "split_range", "override_select"),
-    "Units of the plant": ("motor", "duty_standby", "on_off_valve", "valve", "interlock", "cause_effect"),
+    "Units of the plant": (
+        "motor", "drive", "duty_standby", "on_off_valve", "damper", "valve", "interlock", "cause_effect",
+    ),
+    "Buildings": ("schedule", "setback", "setpoint_reset", "changeover", "frost_protection"),
     "Signals": ("filter", "rate_limit", "dead_time", "characteriser", "select", "totaliser", "calc", "own"),
-    "Logic and time": ("timer", "edge", "hysteresis", "vote", "schedule"),
+    "Logic and time": ("timer", "edge", "compare", "hysteresis", "vote"),
 }
 EXAMPLES = {
     "pid": "tank1/LIC-101: {block: pid, pv: tank1/LT-101, out: tank1/LV-101/OUT, action: reverse, tuning: {gain: 4, ti: 5 min}, setpoint: {initial: 2.5 m}}",
@@ -40,6 +43,8 @@ EXAMPLES = {
     "override_select": "pump1/LOW: {block: override_select, kind: low, inputs: [pump1/FLOW, pump1/PRESSURE], out: pump1/SPD}",
     "motor": "tank1/P-101: {block: motor, start_time: 5 s, min_off: 30 s, auto: tank1/LT-101 > 2 m, trip: {when: tank1/LT-101 < 0.3 m, for: 2 s}}",
     "duty_standby": "tank1/PUMPS: {block: duty_standby, members: [tank1/P-102, tank1/P-103], demand: tank1/LT-101 > 3 m}",
+    "drive": "pump1/P-1: {block: drive, input: pump1/FLOW, actual: pump1/P-1/N, limits: [20 %, 100 %], stopped: 0 %, ramp: 5 %/s, tolerance: 5 %}",
+    "damper": "ahu1/FD-1: {block: damper, travel: 90 s, tolerance: 3 %, min: 20 %, permit: pump1/P-1/RUN}",
     "on_off_valve": "tank1/XV-101: {block: on_off_valve, travel: 20 s, auto: tank1/LT-101 < 4 m}",
     "valve": "tank1/LV-101: {block: valve, travel: 40 s, tolerance: 3 %}",
     "interlock": "tank1/LSHH: {block: interlock, target: tank1/LV-101/OUT, when: tank1/LT-101 > 4.5 m, value: 0 %}",
@@ -53,6 +58,11 @@ EXAMPLES = {
     "totaliser": "mix1/FQ-1: {block: totaliser, input: mix1/FT-1, unit: m3, cutoff: 0.5 %}",
     "own": "tank1/LEAK: {block: own, class: LeakWatch, inputs: {level: tank1/LT-101, inflow: mix1/FT-1, outflow: 0 m3/h}, settings: {area: 8 m2}}",
     "calc": "tank1/SUM: {block: calc, expression: tank1/LT-101 + tank1/LT-102}",
+    "compare": "tank1/EQUAL: {block: compare, kind: eq, input: tank1/LT-101, to: tank1/LT-102, tolerance: 5 cm, hysteresis: 1 cm}",
+    "setpoint_reset": "heating/FLOW-SP: {block: setpoint_reset, input: ahu1/OAT, unit: degC, curve: [[-15 degC, 75 degC], [20 degC, 25 degC]], limits: [25 degC, 80 degC], filter: 2 h, shift: [-5 K, 5 K], on_bad: {hold: 1 h, then: 60 degC}}",
+    "setback": "room1/SP: {block: setback, schedule: office, pv: room1/TT-1, occupied: 21 degC, setback: 16 degC, optimum_start: {longest: 4 h, rate: 1.5 K/h}}",
+    "frost_protection": "ahu1/FROST: {block: frost_protection, input: 'min(ahu1/TT-1, ahu1/TT-2)', start: 8 degC, full: 5 degC, trip: 3 degC, for: 10 s, outdoor: ahu1/OAT, pump_below: 3 degC}",
+    "changeover": "hvac/CHANGEOVER: {block: changeover, heating: ahu1/OAT < 12 degC, cooling: ahu1/OAT > 18 degC, min_time: 1 h, pause: 30 min}",
     "timer": "tank1/LONG: {block: timer, kind: ton, input: tank1/P-101/RUN, time: 10 min}",
     "edge": "tank1/STARTED: {block: edge, kind: r_trig, input: tank1/P-101/RUN}",
     "latch": "tank1/WET: {block: latch, kind: rs, set: tank1/LT-101 > 4 m, reset: tank1/RESET}",
@@ -61,7 +71,7 @@ EXAMPLES = {
     "vote": "tank1/LSHH2: {block: vote, inputs: [tank1/LT-101 > 4.5 m, tank1/LT-102 > 4.5 m, tank1/LT-103 > 4.5 m], need: 2}",
     "schedule": "room1/DAY: {block: schedule, schedule: office, target: oven1/SP, occupied: 60 degC, unoccupied: 20 degC}",
 }  # fmt: skip
-_DURATIONS = ("time", "lead", "lag", "disagree_time", "min_on", "min_off", "start_time", "travel")
+_DURATIONS = ("time", "lead", "lag", "disagree_time", "min_on", "min_off", "start_time", "travel", "assist_on", "assist_off", "speed_time", "filter", "min_time", "pause", "for")
 
 _HEAD = """# Blocks
 
@@ -121,7 +131,7 @@ def default_of(key: str, model: type[BaseModel]) -> str:
     field = next(f for n, f in model.model_fields.items() if (f.alias or n) == key)
     value = field.default
     if value is PydanticUndefined:
-        return "needed"
+        return "needed" if field.default_factory is None else ""
     if value is None or value == "" or isinstance(value, BaseModel | dict):
         return ""
     if key in _DURATIONS and isinstance(value, int):

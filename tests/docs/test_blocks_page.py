@@ -54,6 +54,14 @@ tags:
   pump1/SPD: {use: output, with: {n: 3}}
   pump1/FLOW: {type: float64, unit: "%", range: [0, 100], initial: 50, writable: true}
   pump1/PRESSURE: {type: float64, unit: "%", range: [0, 100], initial: 50, writable: true}
+  pump1/P-1: {use: pump, with: {n: 5}}
+  pump1/P-1/SPD: {use: output, with: {n: 5}}
+  pump1/P-1/N: {device: PLC1, address: input/12, type: int16, raw: [0, 1000], range: [0, 100], unit: "%"}
+  ahu1/FD-1/OUT: {use: output, with: {n: 6}}
+  ahu1/FD-1/CLOSED: {device: PLC1, address: discrete/30, type: bool}
+  ahu1/OAT: {device: PLC1, address: input/13, type: int16, raw: [0, 1000], range: [-30, 50], unit: degC}
+  ahu1/TT-1: {device: PLC1, address: input/14, type: int16, raw: [0, 1000], range: [-30, 50], unit: degC}
+  ahu1/TT-2: {device: PLC1, address: input/15, type: int16, raw: [0, 1000], range: [-30, 50], unit: degC}
   mix1/FT-1: {device: PLC1, address: input/11, type: int16, raw: [0, 1000], range: [0, 20], unit: m3/h}
 control:
 """
