@@ -60,6 +60,8 @@ def test_conditions_hold_over_the_whole_recording(folder: Path) -> None:
     assert texts(results(folder, f"    always: {LEVEL} > -9 m\n")) == []
     (said,) = texts(results(folder, f"    never: {LEVEL} > 1.9 m\n"))
     assert "expected never tank1/LT-101 > 1.9 m" in said
+    (failure,) = results(folder, f"    never: {LEVEL} > 1.9 m\n").failures
+    assert len(failure.changes) == 1
 
 
 def test_what_comes_after_its_end_is_not_passed_over(folder: Path) -> None:

@@ -132,6 +132,26 @@ def test_a_lost_connection_is_bad_at_once_and_good_when_it_is_back() -> None:
     assert failures(text) == ["8:50: at 13 s tank1/LT-101 expected 3 m, was 3 m (BadNoCommunication)"]
 
 
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ("3 m", {"Good"}),
+        ("{quality: UncertainLastUsableValue}", {"Uncertain", "UncertainLastUsableValue"}),
+        ("{value: 3 m, quality: BadSensorFailure}", {"Bad", "BadSensorFailure"}),
+    ],
+)
+def test_a_quality_is_expected_by_its_name_or_its_kind(held: str, expected: set[str]) -> None:
+    names = ("Good", "Uncertain", "Bad", "UncertainLastUsableValue", "BadSensorFailure")
+    passed = {
+        name
+        for name in names
+        if not failures(
+            steps(f"{{at: 1 s, set: {{{LEVEL}: {held}}}, expect: {{{LEVEL}: {{quality: {name}}}}}}}")
+        )
+    }
+    assert passed == expected
+
+
 def test_control_restarts_with_what_it_retains() -> None:
     text = steps(
         "{at: 5 s, write: {tank1/LIC-101/SP: 3 m}, outcome: confirmed}",

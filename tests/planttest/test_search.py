@@ -179,6 +179,9 @@ def test_values_worth_trying_are_on_both_sides_of_each_limit() -> None:
     tried = values_of(site(), Vary("tank1/LT-101", low=0.5, high=2.0), 1.0, ["tank1/LT-101 > 160 cm"])
     assert {0.5, 0.75, 0.8, 0.85, 1.55, 1.6, 1.65, 2.0} <= set(tried)
     assert all(isinstance(value, float) and 0.5 <= value <= 2.0 for value in tried)
+    assert {1.185, 1.235, 1.285} < set(
+        values_of(site(), Vary("tank1/LT-101"), 1.0, ["tank1/LT-101 > 1.23456 m"])
+    )
     assert values_of(site(), Vary("tank1/LSHH-101"), False) == [True, False]
     assert values_of(site(), Vary("tank1/P-101/MODE"), 1) == [0, 1, 2]
 
