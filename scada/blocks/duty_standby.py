@@ -8,6 +8,7 @@
     no DEMAND      nobody is asked
 
 Available: in Auto, Remote, run feedback known, not tripped or failed, no interlock, permitted to start (or running).
+After a start it waits, for ten seconds at most, until each member was read once: who ran goes on, nobody is switched over.
 With none available the duty stays asked and starts as soon as it can. DUTY counts from 1 and survives a restart; a
 member found running at a restart with demand is the duty, so nobody is switched over.
 
@@ -26,12 +27,14 @@ from scada.blocks.motor import Motor
 from tags import model
 from tags.quality import GOOD, UNCERTAIN_LAST_USABLE
 
+AWAIT_NS = 10_000_000_000  # longer than devices take to be read after a start
+
 
 class DutyStandby(FunctionBlock):
     """See the module. Points: DUTY (1 … n), DEMAND (bool); STAGES with `assist`."""
 
     __slots__ = (
-        "_alternate", "_assist", "_assist_on", "_assistants", "_condition", "_demand", "_duty", "_members", "_names", "_off_ns",
+        "_alternate", "_assist", "_assist_on", "_assistants", "_condition", "_demand", "_duty", "_life_ns", "_members", "_names", "_off_ns",
         "_on_ns", "_point_demand", "_point_duty", "_point_stages", "_stages", "_timer_ns",
     )  # fmt: skip
     type = "duty_standby"
@@ -48,6 +51,7 @@ class DutyStandby(FunctionBlock):
         self._on_ns, self._off_ns = int(c.get("assist_on_ns") or 0), int(c.get("assist_off_ns") or 0)
         self._assistants: list[int] = []
         self._stages, self._timer_ns = 0, 0
+        self._life_ns = 0
         self._point_stages = binder.point(config, "STAGES")
         self._point_duty, self._point_demand = binder.point(config, "DUTY"), binder.point(config, "DEMAND")
         self._demand: bool | None = None
@@ -69,7 +73,9 @@ class DutyStandby(FunctionBlock):
 
     def step(self, ctx: Context) -> None:
         status = GOOD
-        if self._condition is not None:
+        waits = self._life_ns < AWAIT_NS and any(member.awaited for member in self._members)
+        self._life_ns = min(self._life_ns + ctx.dt_ns, AWAIT_NS)
+        if self._condition is not None and not (waits and self._demand is None):
             value, quality = self._condition(ctx.signals.value, ctx.signals.status)
             if not usable(quality):
                 status = UNCERTAIN_LAST_USABLE
@@ -79,9 +85,10 @@ class DutyStandby(FunctionBlock):
             elif not value:
                 self._demand = False
         if self._demand is not None:
-            if self._demand and not self._members[self._duty].available:
+            if self._demand and not self._members[self._duty].available and not waits:
                 self._duty = self._next(self._duty)
-            self._stage(ctx)
+            if not waits:
+                self._stage(ctx)
             for i, member in enumerate(self._members):
                 member.ask(self._demand and (i == self._duty or i in self._assistants))
         ctx.put(self._point_demand, bool(self._demand), status)

@@ -69,7 +69,7 @@ class Motor(Inhibitable):
     """See the module. Points: MODE, CMD, AUTO, STATE, TRIP, RESET, HOURS (h), STARTS."""
 
     __slots__ = (
-        "_asked", "_auto", "_auto_text", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_device", "_fault", "_fault_on",
+        "_asked", "_auto", "_auto_text", "_awaited", "_blind", "_blocked", "_cause", "_clock_ns", "_cmd", "_device", "_fault", "_fault_on",
         "_grouped", "_hours_ns", "_hours_put", "_inhibits", "_local", "_min_off_ns", "_mode", "_off_ns", "_passive",
         "_peers", "_per_hour", "_permit", "_points", "_power_lost", "_remote", "_restart_last", "_restarts", "_restarts_slot", "_run", "_run_ok", "_run_slot", "_start", "_start_time_ns",
         "_starts", "_state", "_stay_off", "_stepped", "_stop", "_stop_held_ns", "_stop_high", "_stop_low", "_timer_ns", "_times", "_trip",
@@ -121,6 +121,7 @@ class Motor(Inhibitable):
         self._times: deque[int] = deque(maxlen=max(self._per_hour, 1))
         self._inhibits: dict[str, None] = {}
         self._stepped = -1
+        self._awaited = True
 
     def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
         """Finds the other motors of its device: they lose their power together."""
@@ -137,6 +138,11 @@ class Motor(Inhibitable):
         """A group may count on it: in Auto, Remote, known, neither tripped nor held nor kept from starting."""
         able = self._mode == AUTO and self._run_ok and not (self._passive or self._trip or self._inhibits)
         return able and (bool(self._run) or self._state == STARTING or not self._blocked)
+
+    @property
+    def awaited(self) -> bool:
+        """Since control started neither its feedback nor its outputs were read: nothing can be said of it yet."""
+        return self._awaited
 
     @property
     def running(self) -> bool:
@@ -174,10 +180,9 @@ class Motor(Inhibitable):
             self._without_feedback(ctx)
         else:
             self._count(dt_ns)
-            self._passive = self._local or bool(
-                (ctx.outputs.tracking[self._start] | ctx.outputs.tracking[self._stop])
-                & (LOCAL | DISARMED | NOT_INITIALISED)
-            )
+            tracking = ctx.outputs.tracking[self._start] | ctx.outputs.tracking[self._stop]
+            self._passive = self._local or bool(tracking & (LOCAL | DISARMED | NOT_INITIALISED))
+            self._awaited &= bool(tracking & NOT_INITIALISED)
             if self._passive:
                 self._follow(ctx)
             else:

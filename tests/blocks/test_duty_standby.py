@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, UNCERTAIN_LAST_USABLE
+from scada.blocks.base import NOT_INITIALISED
+from tags.quality import (
+    BAD_NO_COMMUNICATION,
+    BAD_SENSOR_FAILURE,
+    BAD_WAITING_FOR_INITIAL_DATA,
+    UNCERTAIN_LAST_USABLE,
+)
 from tests.blocks.rig import SECOND, Rig, block, motor
 
 NAMES = ("t/P1", "t/P2")
@@ -268,13 +274,34 @@ def test_one_that_fails_is_replaced() -> None:
 
 def test_least_hours_first() -> None:
     group = Group("least hours")
-    group.at(1.5, 100)
-    group.at(0, 5)
-    assert group.at(1.5, 200) == "B"
-    group.at(0, 5)
-    assert group.at(1.5, 5) == "C"
-    group.at(0, 5)
-    assert group.at(9, 12) == "ACD"
+    seen = []
+    for seconds in (100, 200, 50):
+        seen.append(group.at(1.5, seconds))
+        group.at(0, 5)
+    assert seen == ["B", "C", "D"], "those that never ran, in turn"
+    assert group.at(9, 15) == "ABD", "0, 50 and 100 s; not the one of 200 s"
+
+
+def test_after_a_start_who_runs_goes_on_although_the_other_was_read_first() -> None:
+    pair = Pair(running=("t/P2",))
+    for point in ("START", "STOP"):
+        pair.rig.gates[f"t/P2/{point}"] = NOT_INITIALISED  # read some scans after the others
+    pair.rig.set("t/P2/RUN", True, BAD_WAITING_FOR_INITIAL_DATA)
+    pair.rig.set("t/WANT", True)
+    pair.rig.scan(5)
+    pair.rig.gates.clear()
+    assert pair.demand(True) == ["t/P2"]
+    assert pair.rig.get("t/G/DUTY") == 2
+
+
+def test_it_does_not_wait_for_ever() -> None:
+    pair = Pair()
+    pair.rig.set("t/P2/RUN", False, BAD_WAITING_FOR_INITIAL_DATA)
+    pair.rig.set("t/WANT", True)
+    pair.rig.scan(9)
+    assert pair.rig.applied("t/P1/START") is False
+    pair.rig.scan(5)
+    assert pair.rig.applied("t/P1/START") is True
 
 
 def test_a_restart_changes_nobody() -> None:

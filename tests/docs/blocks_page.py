@@ -27,7 +27,14 @@ IMAGES = DOCS / "images" / "blocks"
 CHAPTERS = {
     "Control": ("pid", "on_off", "ramp", "ratio", "split_range", "override_select"),
     "Units of the plant": (
-        "motor", "drive", "duty_standby", "on_off_valve", "damper", "valve", "interlock", "cause_effect",
+        "motor",
+        "drive",
+        "duty_standby",
+        "on_off_valve",
+        "damper",
+        "valve",
+        "interlock",
+        "cause_effect",
     ),
     "Buildings": ("schedule", "setback", "setpoint_reset", "changeover", "frost_protection"),
     "Signals": ("filter", "rate_limit", "dead_time", "characteriser", "select", "totaliser", "calc", "own"),
@@ -71,7 +78,23 @@ EXAMPLES = {
     "vote": "tank1/LSHH2: {block: vote, inputs: [tank1/LT-101 > 4.5 m, tank1/LT-102 > 4.5 m, tank1/LT-103 > 4.5 m], need: 2}",
     "schedule": "room1/DAY: {block: schedule, schedule: office, target: oven1/SP, occupied: 60 degC, unoccupied: 20 degC}",
 }  # fmt: skip
-_DURATIONS = ("time", "lead", "lag", "disagree_time", "min_on", "min_off", "start_time", "travel", "assist_on", "assist_off", "speed_time", "filter", "min_time", "pause", "for")
+_DURATIONS = (
+    "time",
+    "lead",
+    "lag",
+    "disagree_time",
+    "min_on",
+    "min_off",
+    "start_time",
+    "travel",
+    "assist_on",
+    "assist_off",
+    "speed_time",
+    "filter",
+    "min_time",
+    "pause",
+    "for",
+)
 
 _HEAD = """# Blocks
 
