@@ -121,7 +121,7 @@ class Recording:
                 if utc_ns is not None:
                     break
                 continue
-            if any(record[:1] in (b"K", b"C", b"S") for record in records):
+            if any(record[:1] in b"KBS" for record in records):
                 begin = number
         return begin
 

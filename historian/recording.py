@@ -186,7 +186,11 @@ class Recorder:
     def _splits(record: bytes) -> bool:
         """The beginning of a start or of the first part of a checkpoint: a file may begin here."""
         begin = record[:300]
-        return begin[1:12] == b'{"version":' and (b'"part":' not in begin or b'"part":0,' in begin)
+        return (
+            begin[:1] in b"SKB"
+            and begin[1:12] == b'{"version":'
+            and (b'"part":' not in begin or b'"part":0,' in begin)
+        )
 
     # ---- from the tail to the file
 

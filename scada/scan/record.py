@@ -3,7 +3,7 @@
 Each scan is one record `T`: tick, samples, what the field acted on, versions, requests, and one byte for each of
 control's tags that the scan wrote (`Told`), so that a replay that comes out otherwise knows at once where; now and then
 also a checksum of everything (`checksum`). A record `S` is a start of control, records `K` are the parts of a
-checkpoint (`scada.scan.checkpoint`). An event ring takes 60 KB a record: what is longer begins in records `C`.
+checkpoint (`scada.scan.checkpoint`). An event ring takes 60 KB a record: what is longer is split (`split`).
 
 A record `T` is a head of fixed size, then columns, then JSON for what is rare: texts, requests, civil time when it does
 not follow from the last scan. All numbers are little-endian.
@@ -182,10 +182,11 @@ def checkpoint_records(part: Mapping[str, Any]) -> list[bytes]:
 
 
 def split(kind: bytes, data: bytes) -> list[bytes]:
-    """One record, or as many beginnings `C` before it as its length needs."""
-    last = max(0, len(data) - 1) // PART_BYTES * PART_BYTES
-    begun = [b"C" + data[at : at + PART_BYTES] for at in range(0, last, PART_BYTES)]
-    return [*begun, kind + data[last:]]
+    """One record; or `B`, maybe some `C`, and the rest under the small letter, when it is longer than a ring takes."""
+    if len(data) <= PART_BYTES:
+        return [kind + data]
+    parts = [data[at : at + PART_BYTES] for at in range(0, len(data), PART_BYTES)]
+    return [b"B" + parts[0], *(b"C" + part for part in parts[1:-1]), kind.lower() + parts[-1]]
 
 
 class Encoder:
@@ -346,7 +347,7 @@ def raw(body: bytes) -> Raw:
     """Takes a record `T` apart.
 
     Args:
-        body: Without its letter, with what was in records `C` before it.
+        body: Whole, without its letter.
 
     Raises:
         RecordError: It is damaged.
@@ -438,23 +439,28 @@ class Decoder:
 
 
 class Assembler:
-    """Puts records together that were split, and tells what kind each is."""
+    """Puts records together that were split; what a writer that died left unfinished is dropped."""
 
     def __init__(self) -> None:
-        self._begun = b""
+        self._begun: bytes | None = None
 
     def feed(self, record: bytes) -> tuple[bytes, bytes] | None:
         """The next record of a ring.
 
         Returns:
-            Its letter and all its bytes; None when more of it is to come.
+            Its letter and all its bytes; None when more of it is to come, or its beginning is missing.
         """
-        kind, body = record[:1], record[1:]
-        if kind == b"C":
-            self._begun += body
-            return None
-        body, self._begun = self._begun + body, b""
-        return kind, body
+        kind, body, begun = record[:1], record[1:], self._begun
+        self._begun = None
+        if kind == b"B":
+            self._begun = body
+        elif kind == b"C":
+            self._begun = None if begun is None else begun + body
+        elif kind.islower():
+            return None if begun is None else (kind.upper(), begun + body)
+        else:
+            return kind, body
+        return None
 
 
 def items(records: Iterator[bytes] | Sequence[bytes], program: Program) -> Iterator[Item]:

@@ -301,6 +301,19 @@ def test_another_value_gives_another_byte_mostly(rows: list[tuple[int, float, in
     assert same <= 6
 
 
+def test_what_a_writer_left_unfinished_is_dropped() -> None:
+    """Control is killed between two pieces of a record; what the next one writes is not put behind them."""
+    recording = Recording(Plant())
+    long = record.split(b"T", bytes(120_000))
+    assert [one[:1] for one in long] == [b"B", b"C", b"t"]
+    assert sum(len(one) - 1 for one in long) == 120_000
+    again = Recording(Plant())
+    again.scan()
+    for left in (long[:1], long[:2], long[1:], long[2:]):
+        replay = replayed([*recording.records, *left, *again.records])
+        assert (replay.scans, replay.skipped) == (1, 0)
+
+
 def test_a_scan_of_many_requests_is_split_and_repeated() -> None:
     """What anybody sends must never be what stops control: a record too long for its ring did."""
     flood = [

@@ -51,7 +51,17 @@ def prepared(minor: str) -> Path | None:
     pins = [f"{name}=={_pin(lock, name)}" for name in PACKAGES]
     try:
         subprocess.run([python, "-m", "venv", "--clear", home], check=True, capture_output=True, timeout=120)
-        command = [inside, "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:", *pins]
+        command: list[str | Path] = [
+            inside,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            *pins,
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=240)
     except (OSError, subprocess.SubprocessError):
         return None
