@@ -8,6 +8,7 @@ same examples every time, so that a run can be repeated: same tree, same seed, s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
 import json
@@ -187,11 +188,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{len(sample)} of {len(every)} mutants, seed {options.seed}, {len(tests)} tests", flush=True)
     began = time.monotonic()
     counts: Counter[tuple[str, str]] = Counter()
-    for number, mutant in enumerate(sample, 1):
-        result = attempt(mutant, tests)
-        counts[str(mutant.file.parent), result] += 1
-        if result in (SURVIVED, NOT_RUN):
-            print(f"{number:4} {result:8} {mutant.file}:{mutant.line}  {mutant.text}", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # what was reached is told
+        for number, mutant in enumerate(sample, 1):
+            result = attempt(mutant, tests)
+            counts[str(mutant.file.parent), result] += 1
+            if result in (SURVIVED, NOT_RUN):
+                print(f"{number:4} {result:8} {mutant.file}:{mutant.line}  {mutant.text}", flush=True)
     minutes = (time.monotonic() - began) / 60
     for room in (*ROOMS, "scada"):
         mine = {

@@ -136,6 +136,10 @@ def test_people_go_before_protocols_and_all_quotas_are_full() -> None:
         for number in range(PER_SOURCE_PER_SCAN):
             assert inbox.put(Request(f"more {source}{number}", "write", (), source=source))
         assert not inbox.put(Request("too many", "write", (), source=source))
+    stopping = Inbox(lambda request: request.id == "stop")
+    for number in range(WAITING_PER_SOURCE):
+        stopping.put(Request(str(number), "write", (), source="hmi"))
+    assert stopping.put(Request("stop", "write", (), source="hmi")), "stops have places of their own"
 
 
 def test_who_is_not_named_stands_with_the_gateways() -> None:
