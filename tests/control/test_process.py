@@ -130,6 +130,27 @@ def test_the_recording_of_the_process_is_repeated_here(fast_rig: Rig) -> None:
     assert sum(map(len, records)) / scans < 3000
 
 
+def test_both_lives_of_a_control_that_was_killed_are_repeated(fast_rig: Rig) -> None:
+    rig = fast_rig
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        rig.start()
+        rig.until(lambda: rig.driven(VALVE))
+        began = rig.value("system/control/scans")
+        rig.until(lambda: rig.value("system/control/scans") >= began + 20)  # noqa: B023 - at once
+        rig.kill(how)
+    ring = EventReader(rig.data.record_ring)
+    records = []
+    while found := ring.read()[0]:
+        records += [payload for _, payload in found]
+    ring.close()
+    program = build(rig.site)
+    replay = Replay(program)
+    lives = [done.scan.tick.number for done in replay.run(record.items(records, program))]
+    assert lives.count(1) == 2
+    assert len(lives) > 40
+    assert (replay.skipped, replay.gaps) == (0, 0)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_requests_of_other_users_are_thrown_away(rig: Rig) -> None:
     rig.start()
