@@ -293,6 +293,7 @@ class Binder:
         self.index: dict[str, int] = {}
         self.output_paths: list[str] = []
         self.driver: dict[int, FunctionBlock] = {}
+        self._peers: dict[str, list[Any]] = {}
         self._outputs: dict[str, int] = {}
 
     def slot(self, path: str) -> int:
@@ -325,6 +326,10 @@ class Binder:
         if driver is not None:
             self.driver[row] = driver
         return row
+
+    def peers(self, group: str) -> list[Any]:
+        """A list that all blocks of a group share: each puts itself in while it is built."""
+        return self._peers.setdefault(group, [])
 
     def condition(self, text: str | None) -> Condition | None:
         """An expression bound to the signals, None for None.

@@ -49,12 +49,13 @@ class Interlock(FunctionBlock, Bypassable):
         self._description = str(c.get("description") or "")
         self._point, self._point_bypassed = binder.point(config, "ACTIVE"), binder.point(config, "BYPASSED")
         self._block: Inhibitable | None = None
-        self._others: list[Interlock] = []
+        self._others = binder.peers(f"interlock of {self._target}")
+        self._others.append(self)
         self._active = self._true = self._bypassed = False
         self._told = False  # the condition as it was told last while it is bypassed
 
     def link(self, blocks: Mapping[str, FunctionBlock]) -> None:
-        """Finds the target block and the other interlocks of the target.
+        """Finds the target block.
 
         Raises:
             ValueError: The target is neither a tag nor a block that can be held off.
@@ -66,11 +67,6 @@ class Interlock(FunctionBlock, Bypassable):
                     f"{self.path}: target {self._target} is neither a writable tag, a motor nor a valve"
                 )
             self._block = block
-        self._others = [
-            other
-            for other in blocks.values()
-            if isinstance(other, Interlock) and other._target == self._target and other is not self  # noqa: SLF001
-        ]
 
     @property
     def active(self) -> bool:
@@ -91,7 +87,7 @@ class Interlock(FunctionBlock, Bypassable):
                 self._tell(ctx, first_out=False, bypassed=True)
         if true and not self._active:
             self._active = True
-            first = not any(other.active for other in self._others)
+            first = not any(other.active for other in self._others if other is not self)
             self._tell(ctx, first_out=first)
         elif self._active and not true and not self._latch:
             self._active = False

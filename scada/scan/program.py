@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from scada.alarms import Alarms
 from scada.blocks import registry
-from scada.blocks.base import Binder, FunctionBlock
+from scada.blocks.base import Binder, Condition, FunctionBlock
 from scada.scan import tasks
 from scada.scan.tasks import TaskPlan
 from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
@@ -129,8 +129,25 @@ class Recorder(Binder):
         return row
 
 
+class Sketch(Recorder):
+    """A recorder of what blocks read, for who does not run them: conditions are only looked through."""
+
+    def condition(self, text: str | None) -> Condition | None:
+        """One that says nothing."""
+        if text is None:
+            return None
+        for path in self.paths_of(text):
+            self.slot(path)
+        return _nothing
+
+
+def _nothing(values: Sequence[Any], statuses: Sequence[int]) -> tuple[Any, int]:
+    del values, statuses
+    return False, 0
+
+
 def bind(
-    site: Site, tags: dict[str, Tag], order: Sequence[str] = ()
+    site: Site, tags: dict[str, Tag], order: Sequence[str] = (), *, sketch: bool = False
 ) -> tuple[Recorder, list[FunctionBlock], Alarms, dict[int, set[int]]]:
     """Builds blocks and alarms, the same way each time.
 
@@ -138,11 +155,12 @@ def bind(
         site: The site.
         tags: All its tags by path.
         order: Paths of all slots; () for as they are met.
+        sketch: Only what is read and written counts; the blocks will not run.
 
     Returns:
         The binder, the blocks, the alarms, and for each output row the slots that its blocks read.
     """
-    binder = Recorder(site, tags, order)
+    binder = (Sketch if sketch else Recorder)(site, tags, order)
     blocks: list[FunctionBlock] = []
     needs: dict[int, set[int]] = {}
     reads: list[set[int]] = []
@@ -158,10 +176,11 @@ def bind(
     maker = {
         binder.slot(path): number for number, one in enumerate(site.blocks) for path in one.points.values()
     }
+    position = {id(block): number for number, block in enumerate(blocks)}
     for row, block in binder.driver.items():  # what one block writes and another reads
         path = binder.output_paths[row]
         if tags[path].kind == MEMORY:
-            maker.setdefault(binder.slot(path), blocks.index(block))
+            maker.setdefault(binder.slot(path), position[id(block)])
     for number, rows in enumerate(binder.touched):
         for row in rows:
             first = blocks[number].needed_by(row)
@@ -269,7 +288,7 @@ def _restarts(
 
 def _order(site: Site, tags: dict[str, Tag]) -> tuple[str, ...]:
     """Own rows, then the tags of other services by kind of value and row: what comes together lies together."""
-    met = bind(site, tags)[0].index
+    met = bind(site, tags, sketch=True)[0].index
     own = len(site.of_writer(CONTROL))
     paths = list(met)
     kinds = {path: kind_of(tags[path].type) for path in paths}

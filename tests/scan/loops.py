@@ -208,7 +208,11 @@ def _plain(thing: Any) -> dict[str, str]:
     """Numbers and texts in an object, as text: -0.0 is not 0.0."""
     names = {name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())}
     found = {name: getattr(thing, name, None) for name in sorted(names)}
-    return {name: repr(value) for name, value in found.items() if isinstance(value, _PLAIN)}
+    return {
+        name: repr(value)
+        for name, value in found.items()
+        if isinstance(value, _PLAIN) and " at 0x" not in repr(value)
+    }
 
 
 def _where(program: Program, one: Any, other: Any) -> list[Any]:
