@@ -347,15 +347,23 @@ class Judge:
             return
         for entry in control.state.ledger.open:
             self.breach(f"{entry.request.id} has no outcome ({entry.status})")
+
+    def apart(self) -> dict[str, str]:
+        """Outputs that are not where their command is, now, with a sentence for each."""
+        control = self._machine.control
+        found: dict[str, str] = {}
+        if control is None:
+            return found
         for plan in control.program.outputs:
             tag, output = plan.tag, control.state.outputs[plan.row]
-            if tag.address is None or plan.way != "hold" or not output.drive or not tag.device:
+            if tag.address is None or plan.way != "hold" or not output.drive:
                 continue
             command = control.state.signals.value[plan.command]
             value = self._register(tag)
             near = plan.close + abs(tag.scaling.gain) + 1e-6
             if abs(float(value) - float(command)) > near:
-                self.breach(f"{tag.path} is {value} in the PLC, and its command is {command}")
+                found[tag.path] = f"{tag.path} is {value} in the PLC, and its command is {command}"
+        return found
 
     def _arms(self, device: str, armed: bool) -> None:
         self._armed[device] = armed

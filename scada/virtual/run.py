@@ -21,6 +21,7 @@ from tags.model import Site
 SECOND: Final = 1_000_000_000
 WARM_UP_S: Final = 5.0
 CALM_S: Final = 40.0
+SETTLE_S: Final = 5
 LOOK_NS: Final = SECOND // 10
 CHECK_NS: Final = SECOND
 LINES: Final = 40
@@ -144,6 +145,15 @@ def _run(machine: Machine, plan: Plan, progress: Callable[[float], None] | None)
         machine.run(plan.calm_s)
         judge.check_signals()
         judge.final()
+        apart = judge.apart()
+        for _ in range(
+            SETTLE_S
+        ):  # a command that moves is followed; one that is not followed for so long is not
+            machine.run(1.0)
+            now = judge.apart()
+            apart = {path: now[path] for path in apart if path in now}
+        for text in apart.values():
+            judge.breach(text)
     seconds = (world.now_ns - began_ns) / 1e9
     done = {name: count for name, count in faults.counts.items() if count}
     return Report(plan.seed, seconds, judge.breaches, judge.counts, done, digest.hex(), story)
