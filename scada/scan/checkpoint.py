@@ -27,7 +27,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scada.blocks.base import Tick
+from scada.blocks.base import Binder, Tick
 from scada.requests import Entry, Item, Request
 from scada.scan.bypasses import Bypass
 from scada.scan.forces import Force
@@ -41,7 +41,7 @@ _AT_ONCE: Final = 40  # objects of one part of a checkpoint that is taken from a
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str})
 _PROGRAM: Final = (
-    types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, Program,
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType, type, Binder, Program,
     operator.itemgetter, operator.attrgetter, functools.partial,
 )  # fmt: skip
 _CONTAINERS: Final = (list, tuple, dict, set, frozenset, deque, array, np.ndarray, bytes, bytearray)
