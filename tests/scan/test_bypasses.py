@@ -111,6 +111,8 @@ def test_ended_by_hand_also_by_an_operator() -> None:
     assert on.ask("unbypass", (LOCK, None), role="viewer")[0][0] == "rejected"
     assert on.ask("unbypass", (POINT, None), role="operator", user="otto") == [("confirmed", [])]
     assert holds(on)
+    olds = [event["old"] for event in on.events if event["kind"] == "request" and event["status"] == "confirmed"]
+    assert olds[-2:] == [[False], [True]]  # bypassed, and no longer
     last = [event for event in on.events if event["kind"] == "bypass"][-1]
     assert (last["action"], last["user"], last["by"]) == ("ended", "anna", "otto")
 
