@@ -214,7 +214,8 @@ class _Run:
                 self._fail(one.check.place, now_ns, text, one.condition.paths)
 
     def _fail(self, place: Place, now_ns: int, text: str, paths: Sequence[str]) -> None:
-        self._result.failures.append(Failure(place, now_ns, text, tuple(self._changes.of(paths))))
+        changes = tuple(self._changes.of(paths))
+        self._result.failures.append(Failure(place, max(0, now_ns), text, changes))
 
 
 def _do(rig: Rig, step: Step, now_ns: int) -> str:

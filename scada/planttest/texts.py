@@ -32,8 +32,8 @@ _ALARM: Final = {1: "acknowledged", 2: "returned", 3: "unacknowledged"}
 
 
 def time(ns: int) -> str:
-    """Since the first scan: `12.3 s`."""
-    return f"{ns / 1e9:.9g} s"
+    """A duration, to the nanosecond: `12.3 s`."""
+    return f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}".rstrip("0").rstrip(".") + " s"
 
 
 def value(tag: Tag | None, held: Any, status: int = 0) -> str:

@@ -168,7 +168,7 @@ def test_control_restarts_with_what_it_retains() -> None:
 def test_feedback_follows() -> None:
     text = f"""
 plant:
-  given: {{{LEVEL}: 2.5 m, tank1/LV-101/OUT: 20 %, ahu1/TV-201/OUT: 20 %, tank1/FT-104: 36 m3/h, tank1/FT-105: 36 m3/h}}
+  given: {{{LEVEL}: 2.5 m, tank1/PT-103: 4 bar, tank1/LV-101/OUT: 20 %, ahu1/TV-201/OUT: 20 %, tank1/FT-104: 36 m3/h, tank1/FT-105: 36 m3/h}}
   follow:
     tank1/LV-101/POS: {{of: tank1/LV-101/OUT, time: 10 s}}
     ahu1/TV-201/POS: {{of: ahu1/TV-201/OUT, lag: 10 s}}

@@ -7,10 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scada.planttest import texts
 from scada.planttest.follow import Follower
 from scada.planttest.rig import Rig
 from scada.planttest.world import World, quantised
-from tags import expression
+from tags import expression, units
 from tags.site.plant_tests_compiled import Ask, Follow, Plant, Point, Series
 from tests.planttest.demo import program, site, suite
 
@@ -160,3 +161,9 @@ def test_nothing_is_written_to_a_device_that_is_lost_or_not_armed() -> None:
             one.world.set("system/PLC1/armed", False)
         one.world.set("tank1/LT-101", 4.8)
         assert written(one, OUT, 50) == []
+
+
+@given(st.integers(0, 10**15))
+def test_a_duration_is_written_to_the_nanosecond(ns: int) -> None:
+    assert units.duration_ns(texts.time(ns)) == ns
+    assert not texts.time(ns).startswith(".")
