@@ -32,6 +32,11 @@ def main() -> None:
     asyncio.run(_all(opcua))
 
 
+def unit(number: int) -> str:
+    """Folder of a loop, as `bench.scan` has them."""
+    return f"area{number // 100}/U{number}"
+
+
 async def _all(port: int) -> None:
     await asyncio.gather(*(subscriber(port, number) for number in range(4)))
 
@@ -48,13 +53,13 @@ async def subscriber(port: int, number: int) -> None:
             async with Client(f"opc.tcp://127.0.0.1:{port}", timeout=60) as client:
                 subscription = await client.create_subscription(200, Handler())
                 nodes = [
-                    ua.NodeId(f"area/U{number * 250 + n}/{key}", 2)
+                    ua.NodeId(f"{unit(number * 250 + n)}/{key}", 2)
                     for n in range(250)
                     for key in ("PV", "OUT")
                 ]
                 await subscription.subscribe_data_change([client.get_node(node) for node in nodes])
                 wanted = [
-                    ua.ReadValueId(NodeId=ua.NodeId(f"area/U{n}/PV", 2), AttributeId=ua.AttributeIds.Value)
+                    ua.ReadValueId(NodeId=ua.NodeId(f"{unit(n)}/PV", 2), AttributeId=ua.AttributeIds.Value)
                     for n in range(1000)
                 ]
                 while True:
@@ -66,7 +71,7 @@ def page(port: int, number: int) -> None:
     """A page with fifty tags that move."""
     while True:
         with contextlib.suppress(Exception), connect(f"ws://127.0.0.1:{port}/ws") as socket:
-            socket.send(json.dumps({"tags": [f"area/U{number * 50 + n}/PV" for n in range(50)]}))
+            socket.send(json.dumps({"tags": [f"{unit(number * 50 + n)}/PV" for n in range(50)]}))
             while True:
                 socket.recv(timeout=30)
         PAUSE.wait(1)
@@ -74,7 +79,7 @@ def page(port: int, number: int) -> None:
 
 def asks(port: int, number: int) -> None:
     """Questions over HTTP, one after the other."""
-    paths = (f"history/area/U{number}/PV?points=1000", "tags?search=U1", "alarms", "status")
+    paths = (f"history/{unit(number)}/PV?points=1000", "tags?search=U1", "alarms", "status")
     while True:
         for path in paths:
             try:
