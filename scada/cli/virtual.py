@@ -24,19 +24,22 @@ def run_virtually(
         as_json: Print JSON.
     """
     from scada.virtual.nights import parts  # noqa: PLC0415 - other verbs start faster without
-    from scada.virtual.run import Plan, Report, simulate  # noqa: PLC0415
+    from scada.virtual.run import Plan, Report, side_by_side  # noqa: PLC0415
 
     began = time.perf_counter()
     reports: list[tuple[str, Report]] = []
+    names: dict[int, str] = {}
+    plans: list[Plan] = []
     for number, (name, utc_ns, share) in enumerate(parts(site.timezone, hours)):
-        if not as_json:
-            out.print(f"{name}: {share:g} h …")
-        plan = Plan(
-            seed=10 * seed + number, hours=share, utc_ns=utc_ns, fault_s=fault_s, requests_s=requests_s
+        names[10 * seed + number] = name
+        plans.append(
+            Plan(seed=10 * seed + number, hours=share, utc_ns=utc_ns, fault_s=fault_s, requests_s=requests_s)
         )
-        reports.append((name, simulate(site, plan)))
-        if reports[-1][1].breaches:
-            break
+    for plan, report in side_by_side(site, plans):
+        reports.append((names[plan.seed], report))
+        if not as_json:
+            out.print(f"{names[plan.seed]}: {report.seconds / 3600:.2f} h")
+    reports.sort(key=lambda one: one[1].seed)
     took = time.perf_counter() - began
     seconds = sum(report.seconds for _, report in reports)
     broken = [(name, report) for name, report in reports if report.breaches]

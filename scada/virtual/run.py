@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +93,21 @@ def simulate(site: Site, plan: Plan, progress: Callable[[float], None] | None = 
             return _run(machine, plan, progress)
         finally:
             machine.close()
+
+
+def side_by_side(site: Site, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Report]]:
+    """Simulates several plans, as many at once as there are cores; each comes when it is done.
+
+    One plan alone is simulated in this process.
+    """
+    if len(plans) == 1:
+        yield plans[0], simulate(site, plans[0])
+        return
+    workers = min(len(plans), len(os.sched_getaffinity(0)))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(simulate, site, plan): plan for plan in plans}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
 
 
 def _run(machine: Machine, plan: Plan, progress: Callable[[float], None] | None) -> Report:
