@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from scada.blocks.base import FORCED
 from scada.requests import Request
 from scada.scan import build, retain
 from scada.scan.outputs import ASK_NS, cast, limited, near
@@ -208,6 +209,7 @@ def test_a_forced_question_is_asked_until_it_is_so(plant: Plant) -> None:
     plant.ask("force", (f"{PANEL}/command", 23.0), for_ns=100 * SECOND)
     plant.scan(scans=4)
     assert plant.registers[PANEL] == 23.0
+    assert plant.state.outputs[PROGRAM.output_of[PANEL]].why == FORCED
     plant.registers[PANEL] = 18.0  # somebody at the wall
     plant.scan(scans=6)
     assert plant.registers[PANEL] == 23.0
