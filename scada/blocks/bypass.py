@@ -4,7 +4,7 @@ A bypassed condition counts as not there. It is an override of the input (a main
 output: what is latched stays until it is reset, and everything else that holds the same target still holds it. Who
 bypassed what, why and for how long is kept by the scan (`scada.scan.bypasses`); the block only knows that it is so.
 
-Source: IEC 61511-1:2016, 11.7.2.3 and 16.2 (bypasses: time limit, annunciation, reason); ISA-84.00.01.
+Source: IEC 61511-1:2016 / ISA-84.00.01, 11.7 and 16.2 (bypasses: time limit, annunciation, reason).
 """
 
 from __future__ import annotations
