@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.blocks.rig import SECOND, Rig, block, pid
+from tests.docs import building_pictures
 from tests.docs.drawing import Line, draw
 
 RANGE = {"range": (0.0, 100.0)}
@@ -382,7 +383,8 @@ def _override_select() -> str:
 
 
 PICTURES: dict[str, Callable[[], str]] = {
-    name.removeprefix("_"): made
+    **building_pictures.PICTURES,
+    **{name.removeprefix("_"): made
     for name, made in (
         (made.__name__, made)
         for made in (
@@ -390,5 +392,5 @@ PICTURES: dict[str, Callable[[], str]] = {
             _latch, _counter, _vote, _cause_effect, _on_off, _three_position, _hysteresis, _ramp, _pid, _split_range,
             _override_select,
         )
-    )
+    )},
 }  # fmt: skip
