@@ -1,7 +1,7 @@
 """The scan and its shell: time of a step, and how late scans start beside an asyncio loop.
 
-`python -m bench.control`; under 30 s. The three loops of the second part run at the same time, so they share whatever
-else the machine does.
+`python -m bench.control`; about a minute, `python -m bench.control step` only the first part of it. The three loops of the
+last part run at the same time, so they share whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from bench.harness import Results
 from scada.blocks.base import Tick
 from scada.control import realtime
 from scada.scan import Inputs, Program, State, build, retain, start, step
+from scada.scan.batch import Batch
 from tags.model import Block, OnLoss, Site, Tag, Write
+from tags.quality import BAD_NO_COMMUNICATION
 from tests.support.site import make_site
 
 SECOND = 1_000_000_000
 PERIOD_NS = 10_000_000
 LOOP_S = 6.0
+NEVER = 10**9
 
 
-def make(pids: int, memory: int = 0) -> Site:
-    """A site of so many level loops and memory tags."""
+def make(pids: int, memory: int = 0, *, locks: bool = False) -> Site:
+    """A site of so many level loops and memory tags; with `locks` PID with derivative and an interlock on each output."""
     base = make_site()
     tags: list[Tag] = []
     rows = {"field": 0, "control": 0}
@@ -40,7 +43,7 @@ def make(pids: int, memory: int = 0) -> Site:
         rows[writer] += 1
         tags.append(Tag(id=len(tags) + 1, path=path, type=type_, kind=kind, writer=writer, row=row, **more))
 
-    config = {**base.blocks[0].config, "first_mode": 2}
+    config = {**base.blocks[0].config, "first_mode": 2, "td_ns": 5 * SECOND if locks else 0}
     blocks = []
     add("system/PLC1/armed", "bool", "system", "field")
     add("system/control/forces", "int32", "system", "control")
@@ -63,6 +66,12 @@ def make(pids: int, memory: int = 0) -> Site:
             add(points[name], type_, "block", "control", retain=True, writable=True)
         blocks.append(Block(path=f"{unit}/LIC", type="pid", points=points,
                             config={**config, "pv": f"{unit}/PV", "out": out}))  # fmt: skip
+        if locks:
+            active = f"{unit}/LSHH/ACTIVE"
+            add(active, "bool", "block", "control", writable=True)
+            blocks.append(Block(path=f"{unit}/LSHH", type="interlock", points={"ACTIVE": active},
+                                config={"target": out, "when": f"{unit}/PV > 4.5", "value": 0.0, "reset": "auto",
+                                        "description": "Level very high"}))  # fmt: skip
     for n in range(memory):
         add(f"area/M{n}", "float64", "memory", "control", initial=0.0, writable=True, retain=True)
     tags.sort(key=lambda tag: (tag.writer, tag.row))
@@ -70,29 +79,41 @@ def make(pids: int, memory: int = 0) -> Site:
 
 
 class Load:
-    """A program at work: every loop has a new sample in every scan."""
+    """A program at work: every loop has a new sample in every scan, and every output does what it is told.
 
-    def __init__(self, pids: int, memory: int = 0) -> None:
+    Args:
+        pids: Loops.
+        memory: Memory tags.
+        locks: As `make` has it.
+        objects: Nothing is stepped in columns.
+    """
+
+    def __init__(self, pids: int, memory: int = 0, *, locks: bool = False, objects: bool = False) -> None:
         began = time.perf_counter()
-        self.program: Program = build(make(pids, memory))
-        self.state: State = start(self.program)
+        self.program: Program = build(make(pids, memory, locks=locks))
+        self.state: State = State(self.program, lanes_min=NEVER) if objects else start(self.program)
         self.build_s = time.perf_counter() - began
         index = self.program.index
-        self._pv = [index[f"area/U{n}/PV"] for n in range(pids)]
-        self._out = [index[f"area/U{n}/OUT"] for n in range(pids)]
+        pv = [index[f"area/U{n}/PV"] for n in range(pids)]
+        out = [index[f"area/U{n}/OUT"] for n in range(pids)]
+        self._slots = np.sort(np.array(pv + out, np.intp))
+        self._back = np.isin(self._slots, out)
+        commands = {index[f"area/U{n}/OUT"]: index[f"area/U{n}/OUT/command"] for n in range(pids)}
+        self._commands = [commands[slot] for slot in self._slots[self._back].tolist()]
         self._armed = index["system/PLC1/armed"]
         self._number = 0
-        for _ in range(5):
+        for _ in range(40):
             self.scan()
 
-    def inputs(self) -> Inputs:
-        """New samples of all PVs and read-backs."""
+    def inputs(self, status: int = 0) -> Inputs:
+        """New samples of all PVs and read-backs, as control gathers them."""
         self._number += 1
-        n = self._number
-        samples: list[tuple[int, Any, int, int]] = [(self._armed, True, 0, n)]
-        samples += [(slot, 2.0 + 0.001 * ((n + slot) % 7), 0, n) for slot in self._pv]
-        samples += [(slot, 50.0, 0, n) for slot in self._out]
-        return Inputs(samples)
+        n, count = self._number, len(self._slots)
+        value = self.state.signals.value
+        values = 2.0 + 0.001 * ((n + self._slots) % 7)
+        values[self._back] = [50.0 if n == 1 else value[slot] for slot in self._commands]
+        batch = Batch(self._slots, values, np.full(count, status, np.uint32), np.full(count, n, np.int64))
+        return Inputs([(self._armed, True, 0, n)], batches=(batch,))
 
     def scan(self, inputs: Inputs | None = None) -> None:
         """One step."""
@@ -151,11 +172,39 @@ async def _asyncio(load: Load, count: int, late: list[int]) -> None:
         due += PERIOD_NS * (1 + max(0, time.monotonic_ns() - due) // PERIOD_NS)
 
 
+def full(results: Results) -> None:
+    """Full controllers with interlocks: in columns, beside the same as objects."""
+    for count, goal, scans in ((1000, 500, 200), (10_000, 6000, 60)):
+        load = Load(count, locks=True)
+        name = f"step, {count:,} PID with derivative, each with an interlock, all PVs and read-backs new"
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        if count == 1000:
+            plain = Load(count, locks=True, objects=True)
+            results.add(name, steps(load, scans), "us", f"<= {goal}", "object by object", steps(plain, 30))
+        else:
+            results.add(name, steps(load, scans), "us", f"<= {goal}")
+        began = time.perf_counter()
+        load.scan(load.inputs(BAD_NO_COMMUNICATION))
+        results.add(
+            f"… {count:,}, the scan in which the link is lost", (time.perf_counter() - began) * 1e6, "us"
+        )
+        began = time.perf_counter()
+        load.scan(load.inputs())
+        results.add(f"… {count:,}, the scan in which it is back", (time.perf_counter() - began) * 1e6, "us")
+        gc.enable()
+        gc.unfreeze()
+
+
 def main() -> None:
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 1 and sys.argv[1] != "step":
         loop(sys.argv[1])
         return
     results = Results("control")
+    full(results)
+    if len(sys.argv) > 1:
+        return
     small, large = Load(100), Load(1000)
     wide = Load(100, 9300)
     results.add("step, 100 PID blocks, all with a new sample", steps(small, 500), "us", "<= 1000")
