@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import orjson
 import pytest
 
 from scada.field.modbus import Modbus
-from scada.scan import Program, build
+from scada.scan import Program, build, retain, step
+from scada.scan.checkpoint import differences, dump, load
 from tags.model import DEVICE
 from tags.site import read_site
 from tests.docs.test_reference import DOCS
@@ -94,3 +97,56 @@ def test_a_winter_day(office: Program) -> None:
     assert plant.value("ahu1/FROST/TRIP") is True
     assert not plant.registers["ahu1/F-1/RUN"]
     assert (plant.command("ahu1/FD-1/OUT"), plant.command("ahu1/HV")) == (0.0, 100.0)
+
+
+@pytest.mark.parametrize("page", ["control-a-building.md", "cascade-two-controllers.md"])
+def test_a_checkpoint_holds_all_of_them(page: str, tmp_path: Path) -> None:
+    """The state of each of these blocks, dumped and loaded, goes on to the bit."""
+    program = program_of(page, tmp_path)
+    chance = random.Random(7)
+    plant = plant_of(program)
+
+    def move() -> None:
+        for path, value in plant.registers.items():
+            tag = program.tags.get(path)
+            if tag is not None and not isinstance(value, bool) and tag.command is None:
+                plant.registers[path] = value + chance.gauss(0.3, 1.0)
+
+    for _ in range(120):
+        move()
+        run(plant, 1)
+    other = load(program, orjson.loads(orjson.dumps(dump(program, plant.state))))
+    for _ in range(150):
+        move()
+        run(plant, 1)
+        other, writes, _ = step(program, other, *plant.given[-1])
+        assert writes == plant.last
+    assert differences(dump(program, other), dump(program, plant.state)) == []
+
+
+def test_a_restart_of_the_building_bumps_nothing(office: Program) -> None:
+    plant = plant_of(
+        office,
+        **{
+            "out/TT": 2.0,
+            "room1/TT": 21.0,
+            "ahu1/TT-1": 18.0,
+            "ahu1/TT-2": 30.0,
+            "heat1/TT": 50.0,
+            "heat1/PT": 1.5,
+        },
+    )
+    run(plant, 900)
+    outputs = [tag.path for tag in office.slots if tag.kind == DEVICE and tag.command and tag.type != "bool"]
+    before = {path: plant.registers[path] for path in outputs}
+    running = {unit: plant.registers[f"{unit}/RUN"] for unit in UNITS}
+    again = Plant(
+        office,
+        retain.dump(office, plant.state, plant.utc_ns),
+        registers=dict(plant.registers),
+        utc_ns=plant.utc_ns,
+    )
+    run(again, 50)
+    assert {unit: again.registers[f"{unit}/RUN"] for unit in UNITS} == running
+    for path in outputs:
+        assert again.registers[path] == pytest.approx(before[path], abs=0.5), path
