@@ -35,6 +35,8 @@ PACK_NS: Final = 600_000_000_000
 PACK_BYTES: Final = 8 << 20
 TAIL: Final = "tail.wal"
 _LEVEL: Final = 19
+_LEVEL_LARGE: Final = 6
+_LARGE: Final = 2 << 20
 _LENGTH: Final = struct.Struct("<I")
 _RANGE: Final = struct.Struct(
     "<QQQI"

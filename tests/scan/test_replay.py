@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from scada.blocks.base import Tick
 from scada.requests import Request
-from scada.scan import Inputs, Replay, Writes, build, checkpoint, record, retain
+from scada.scan import Inputs, Replay, Writes, build, checkpoint, record, retain, start, step
+from scada.scan.batch import Batch
 from scada.scan.record import Encoder, RecordError, Scan
 from scada.scan.replay import DiffersError, ReplayError
+from tags.model import Task
 from tests.scan.plant import (
     LEVEL,
     MODE,
@@ -352,3 +354,72 @@ def test_what_is_retained_does_not_depend_on_the_process() -> None:
     first.scan(scans=20)
     second.scan(scans=20)
     assert retain.dump(PROGRAM, first.state, 5) == retain.dump(PROGRAM, second.state, 5)
+
+
+def test_a_scan_of_columns_is_repeated() -> None:
+    """Inputs as batches, controllers in columns; the replay gives plain samples and comes to the same bits."""
+    from bench.control import Load
+
+    load = Load(40)
+    program = load.program
+    state = start(program)
+    encoder, told, taker = Encoder(program), record.Told(program), checkpoint.Taker(program, state)
+    records = [one for part in taker.take() for one in record.checkpoint_records(part)]
+    batched = 0
+    for n in range(60):
+        given = load.inputs()
+        rows = sorted(sample for sample in given.every() if isinstance(sample[1], float))
+        if n % 3:
+            batch = Batch(
+                np.array([row[0] for row in rows], np.intp),
+                np.array([row[1] for row in rows]),
+                np.array([row[2] for row in rows], np.uint32),
+                np.array([row[3] for row in rows], np.int64),
+            )
+            rest = [sample for sample in given.every() if not isinstance(sample[1], float)]
+            given = Inputs(rest, given.acted, given.versions, [batch])
+            batched += 1
+        tick = Tick(n + 1, 1, program.site.scan_ns, n * program.site.scan_ns, 3, 5, "2025-01-02", "x")
+        state, writes, _ = step(program, state, given, (), tick)
+        check = record.checksum(state) if n % 10 == 9 else None
+        records += encoder.scan(given, (), tick, told.of(state, writes), check)
+    replay = Replay(program)
+    assert sum(1 for _ in replay.run(record.items(records, program))) == 60
+    assert batched == 40
+    assert replay.checked == 6
+    assert replay.state is not None
+    assert (
+        checkpoint.differences(checkpoint.dump(program, state), checkpoint.dump(program, replay.state)) == []
+    )
+
+
+def test_slow_tasks_are_repeated_from_a_checkpoint_between_their_runs() -> None:
+    tasks = (
+        Task(name="fast", period_ns=SITE.scan_ns, priority=1),
+        Task(name="slow", period_ns=7 * SITE.scan_ns),
+    )
+    blocks = tuple(
+        dataclasses.replace(block, task="slow" if number % 2 else "fast")
+        for number, block in enumerate(SITE.blocks)
+    )
+    program = build(dataclasses.replace(SITE, tasks=tasks, blocks=blocks))
+    plant = Plant(program)
+    encoder, told = Encoder(program), record.Told(program)
+    taker = checkpoint.Taker(program, plant.state)
+    records: list[bytes] = []
+    chance = random.Random(3)
+    for n in range(100):
+        if n == 45:  # in the middle of the slow task's period
+            encoder.restart()
+            records = [one for part in taker.take() for one in record.checkpoint_records(part)]
+        plant.registers[LEVEL] += chance.gauss(0.0, 0.4)
+        requests = (Request(f"r{n}", "write", ((MODE, 2),), role="engineer"),) if n == 10 else ()
+        plant.scan(*requests, periods=chance.choice((1, 1, 3)))
+        records += encoder.scan(
+            *plant.given[-1], told.of(plant.state, plant.last), record.checksum(plant.state)
+        )
+    replay = replayed(records, Replay(program))
+    assert (replay.scans, replay.checked) == (55, 55)
+    assert replay.state is not None
+    left, right = checkpoint.dump(program, plant.state), checkpoint.dump(program, replay.state)
+    assert checkpoint.differences(left, right) == []
