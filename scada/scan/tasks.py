@@ -19,7 +19,7 @@ the run. Tasks that touch one output: the first interlock and the last wish in o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -234,36 +234,8 @@ class Tasks:
                 if mine.feedback[row] is not None:
                     answer = mine.feedback[row]
             wanted[row], override[row], feedback[row] = wish, lock, answer
-            if wish is not None and not level and row not in self.once:
+            if wish is not None and not level:
                 self.once.append(row)
-
-    # -- what a checkpoint keeps
-
-    def dump(self) -> dict[str, Any]:
-        """All of it between two scans, as JSON."""
-        return {
-            "count": self.count,
-            "ran": list(self.ran),
-            "runs": list(self.runs),
-            "since": [np.flatnonzero(_view(one)).tolist() for one in self.since],
-            "once": list(self.once),
-            "wishes": [[one.wanted, one.override, one.feedback] for one in self.wishes or ()],
-        }
-
-    def load(self, kept: Mapping[str, Any], ctx: Context) -> None:
-        """Takes back what `dump` gave for the same program, also what the outputs are asked for."""
-        self.count = kept["count"]
-        self.ran[:], self.runs[:], self.once[:] = kept["ran"], kept["runs"], kept["once"]
-        for mine, slots in zip(self.since, kept["since"], strict=True):
-            view = _view(mine)
-            view.fill(0)
-            view[slots] = 1
-        for wishes, (wanted, override, feedback) in zip(self.wishes or (), kept["wishes"], strict=True):
-            wishes.wanted[:] = wanted
-            wishes.override[:] = [None if one is None else (one[0], one[1]) for one in override]
-            wishes.feedback[:] = [None if one is None else (one[0], one[1]) for one in feedback]
-        if self.wishes is not None:
-            self._join(ctx, [row for one in self.plans for row in one.rows])
 
 
 def _view(buffer: bytearray) -> npt.NDArray[np.uint8]:
