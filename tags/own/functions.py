@@ -129,6 +129,9 @@ class Rules:
         if not isinstance(node, STATEMENTS):
             instead = INSTEAD.get(type(node), "this is not used in a block. Leave it out")
             self.report(node, instead)
+            if isinstance(node, ast.While | ast.With):  # what is in it is wrong or right by itself
+                for inner in node.body:
+                    self._statement(inner, known, owner)
             return
         if isinstance(node, ast.AnnAssign):
             self.type_(node.annotation)

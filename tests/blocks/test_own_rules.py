@@ -244,6 +244,11 @@ def test_files_that_are_refused(text: str, says: str) -> None:
     assert says in refused(text)
 
 
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    said = refused(source("while True:\n    self.y = 1\nwith self.x:\n    open('x')"))
+    assert all(text in said for text in ("while may never", "self.y is not", "with is for", "open is not"))
+
+
 def test_what_was_refused_is_not_executed_either() -> None:
     """Also when the source comes in a recording from somewhere else."""
     with pytest.raises(own.OwnError):
