@@ -286,7 +286,7 @@ class Judge:
     # -- now and then -----------------------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Ten times a second: what can only be seen by looking."""
+        """Now and then: what can only be seen by looking."""
         machine, now = self._machine, self._machine.world.now_ns
         for name, wire in machine.wires.items():
             if not (wire.plugged and wire.weather.fair and not wire.frozen and self._armed.get(name)):

@@ -25,7 +25,7 @@ SECOND: Final = 1_000_000_000
 WARM_UP_S: Final = 5.0
 CALM_S: Final = 40.0
 SETTLE_S: Final = 5
-LOOK_NS: Final = SECOND // 10
+LOOK_NS: Final = SECOND // 2
 CHECK_NS: Final = SECOND
 LINES: Final = 40
 
