@@ -393,9 +393,9 @@ def chunk_frame(where: Chunk, records: Sequence[bytes], period_ns: int, scales: 
         kept = []
     plain = joined([*others, *kept])
     columns = pack(scans, period_ns, scales) if scans else b""
-    return frames.frame(
-        frames.CHUNK, _RANGE.pack(*where) + _LENGTH.pack(len(plain)) + plain + columns, _LEVEL
-    )
+    payload = _RANGE.pack(*where) + _LENGTH.pack(len(plain)) + plain + columns
+    # The last tenth takes ten times as long; a large chunk must not keep the historian from its other work.
+    return frames.frame(frames.CHUNK, payload, _LEVEL if len(payload) < _LARGE else _LEVEL_LARGE)
 
 
 def _no_scales() -> Scales:

@@ -94,10 +94,11 @@ class Tape:
         told = self._told.of(state, writes)
         self._append(self._encoder.scan(inputs, requests, tick, told, check))
         part = next(self._parts, None)
+        if part is None and (state.elapsed_ns >= self._due_ns or self._bytes > CHECKPOINT_BYTES):
+            self._take(state)
+            part = next(self._parts, None)  # the first stands right behind the scan that it is of
         if part is not None:
             self._append(record.checkpoint_records(part))
-        elif state.elapsed_ns >= self._due_ns or self._bytes > CHECKPOINT_BYTES:
-            self._take(state)
 
     def _append(self, records: Sequence[bytes]) -> None:
         for one in records:

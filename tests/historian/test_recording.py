@@ -179,6 +179,25 @@ def test_a_torn_end_of_a_file_is_cut_off_and_taken_from_the_tail(
     assert numbers(folder) == list(range(1, 401))
 
 
+def test_what_is_in_the_file_and_still_in_the_tail_is_read_once(
+    folder: Path, ring: Path, writer: EventWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimulatedClock()
+    recorder = Recorder(folder, ring, clock, SITE)
+    for one in RECORDS[:150]:
+        writer.append(one)
+        recorder.tick()
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # the power fails before the tail is emptied
+    clock.advance(PACK_NS)
+    recorder.tick()
+    monkeypatch.undo()
+    whole = list(range(1, len([one for one in RECORDS[:150] if one[:1] == b"T"]) + 1))
+    assert numbers(folder) == whole
+    again = Recorder(folder, ring, clock, SITE)
+    again.close()
+    assert numbers(folder) == whole
+
+
 def test_damage_costs_what_is_damaged(folder: Path, ring: Path, writer: EventWriter) -> None:
     for one in RECORDS:
         writer.append(one)
