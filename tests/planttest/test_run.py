@@ -311,3 +311,9 @@ def test_a_new_kind_of_event_of_the_scan_can_be_expected() -> None:
     assert [
         kind for kind in sorted(emitted) if problems(steps(f"{{at: 1 s, events: [{{kind: {kind}}}]}}"))
     ] == []
+
+
+def test_what_is_broken_from_the_first_scan_on_is_allowed_for_its_time_only() -> None:
+    text = f"tests: {{t: {{given: {{{LEVEL}: 2.5 m}}, never: {LEVEL} > 1 m, allow: 3 s, until: 5 s}}}}"
+    (said,) = failures(text)
+    assert "at 3 s expected never tank1/LT-101 > 1 m" in said
