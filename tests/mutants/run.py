@@ -119,6 +119,7 @@ def learn(root: Path) -> dict[str, tuple[float, list[str]]]:
     with tempfile.NamedTemporaryFile("w+") as file:
 
         def work() -> int:
+            os.environ["HYPOTHESIS_PROFILE"] = "reach"  # a few examples show what a test reaches
             trace = Trace(root, ROOMS)
             options = [option for option in OPTIONS if option != "-x"]
             pytest.main([*options, "--timeout", "600", *(t for t in TESTS if Path(t).exists())], [trace])
@@ -150,7 +151,7 @@ def attempt(mutant: Mutant, tests: dict[str, tuple[float, list[str]]]) -> str:
         sys.meta_path.insert(0, finder)
         return int(pytest.main([*OPTIONS, *files], [Only(order)]))
 
-    code = in_a_fork(work, 60 + 5 * sum(reach.values()))
+    code = in_a_fork(work, 60 + 20 * sum(reach.values()))
     return TIMED_OUT if code is None else SURVIVED if code == 0 else KILLED
 
 
@@ -168,10 +169,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = Path.cwd()
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-    hypothesis.settings.register_profile(
-        "mutants", deadline=None, derandomize=True, database=None, max_examples=100, phases=phases,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
+    for profile, examples in (("mutants", 100), ("reach", 10)):
+        hypothesis.settings.register_profile(
+            profile, deadline=None, derandomize=True, database=None, max_examples=examples, phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )  # fmt: skip
     every = [
         mutant
         for room in ROOMS
