@@ -120,10 +120,12 @@ class Recorder:
         self._chunk = _Building(site)
         self._path: Path | None = None
         self._begun_ns, self._digest = 0, ""
+        self._of = ""  # the site of the records that come: ours, that of the file, or unknown
         for path in files(folder)[-1:]:
             head = head_of(path)
             if head:
                 self._path, self._begun_ns, self._digest = path, int(head["begun"]), str(head["digest"])
+                self._of = self._digest
         self._reader = EventReader(ring, self._resume())
 
     def tick(self) -> int:
@@ -167,22 +169,35 @@ class Recorder:
             ),
             len(self._fetched),
         )
+        if not count:
+            return self._pack()
+        some, self._fetched = self._fetched[:count], self._fetched[count:]
+        if not self._belongs(some[0][1]):
+            return 0
         written = 0
-        if count:
-            if self._path is None or self._digest != self._site.digest:
-                self._pack()
+        try:
+            if self._of == self._site.digest != self._digest:
+                written += self._pack()
                 self._begin_file(self._clock.utc_ns())
             epoch = self._reader.position.epoch
-            some = self._fetched[:count]
             where = Chunk(epoch, some[0][0], some[-1][0] + 1, self._lost)
             records = [one for _, one in some]
             payload = _RANGE.pack(*where) + joined(records)
-            written = self._append(self._tail, frames.frame(frames.RECORDS, payload, 1))
-            self._chunk.add(where, records, self._clock)
-            self._fetched, self._lost = self._fetched[count:], 0
-        if self._fetched:
-            written += self._pack()
+            written += self._append(self._tail, frames.frame(frames.RECORDS, payload, 1))
+        except OSError:
+            self._fetched = some + self._fetched
+            raise
+        self._chunk.add(where, records, self._clock)
+        self._lost = 0
         return written
+
+    def _belongs(self, record: bytes) -> bool:
+        """The ring outlives a change of the site: what came before it belongs to the old file, or nowhere."""
+        if self._splits(record):
+            begin = record[:300]
+            known = (self._site.digest, self._digest)
+            self._of = next((one for one in known if one and one.encode() in begin), "")
+        return self._of != ""
 
     @staticmethod
     def _splits(record: bytes) -> bool:
@@ -201,7 +216,8 @@ class Recorder:
         chunk = self._chunk
         if chunk.empty:
             return 0
-        if self._path is None or (chunk.begins and self._is_full(self._path, chunk.utc_ns)):
+        ours = self._digest == self._site.digest  # what is left of another version goes to its own file
+        if self._path is None or (ours and chunk.begins and self._is_full(self._path, chunk.utc_ns)):
             self._begin_file(chunk.utc_ns)
         assert self._path is not None
         written = self._append(self._path, chunk.packed(), durable=True)

@@ -288,16 +288,29 @@ def test_a_full_disk_leaves_whole_frames_and_goes_on(
 def test_another_version_of_the_site_begins_another_file(
     folder: Path, ring: Path, writer: EventWriter
 ) -> None:
-    for one in RECORDS[:60]:
+    """The ring outlives the change: what came before it goes to the old file, what is of neither goes nowhere."""
+    digests = [SITE.digest, "d" * 64, "e" * 64]
+    lives = [
+        [one.replace(SITE.digest.encode(), digest.encode()) for one in RECORDS[:60]] for digest in digests
+    ]
+    for one in RECORDS[30:40]:  # of a life whose start is gone
+        writer.append(one)
+    for one in lives[0][:40]:
         writer.append(one)
     Recorder(folder, ring, SimulatedClock(), SITE).close()
-    other = dataclasses.replace(SITE, digest="e" * 64)
+    assert numbers(folder) == list(range(1, 39))
+    for one in lives[0][40:] + lives[1] + lives[2]:
+        writer.append(one)
     clock = SimulatedClock()
     clock.advance(10**9)
-    for one in RECORDS[:60]:
-        writer.append(one)
-    Recorder(folder, ring, clock, other).close()
-    assert [one.site.digest for one in recordings(folder)] == [SITE.digest, "e" * 64]
+    other = dataclasses.replace(SITE, digest="e" * 64)
+    recorder = Recorder(folder, ring, clock, other)
+    recorder.tick()
+    for end in (recorder.close, lambda: None):
+        found = recordings(folder)
+        assert [one.site.digest for one in found] == [SITE.digest, "e" * 64]
+        assert [len(scans(one.items())) for one in found] == [58, 58]
+        end()
 
 
 def test_recordings_of_an_earlier_version_are_left_alone(
