@@ -26,7 +26,7 @@ def doctor(
         Path | None, typer.Argument(metavar="[SITE]", help="Folder with site.yaml, whose periods are judged.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0.2, max=3600.0, help="How long lateness is measured.")
+        float, typer.Option("--seconds", min=0.2, max=86_400.0, help="How long lateness is measured.")
     ] = 10.0,
     data: Data = None,
     as_json: AsJson = False,

@@ -23,7 +23,10 @@ from scada.control import realtime
 from scada.service.death import die_with_parent
 
 INTERVAL_NS: Final = 1_000_000
+_BIN_NS: Final = 1000
+_BINS: Final = 200_000
 _SECOND_NS: Final = 1_000_000_000
+LATE_MS: Final = (1, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +58,78 @@ class Lateness:
     said: tuple[str, ...] = ()
 
 
-LATE_MS: Final = (1, 5, 10, 20, 50, 100)
+class Histogram:
+    """Lateness in bins of 1 µs: a day of wake-ups takes no more memory than a second of them.
+
+    Attributes:
+        count: Of all that were added.
+        largest: Of them, ns.
+        late: How many were later than each of `LATE_MS`.
+    """
+
+    __slots__ = ("_bins", "_over", "count", "largest", "late")
+
+    def __init__(self) -> None:
+        self._bins = array("q", bytes(8 * _BINS))
+        self._over: list[int] = []  # each took longer than all bins: there cannot be many
+        self.count = self.largest = 0
+        self.late = [0] * len(LATE_MS)
+
+    def add(self, ns: int) -> None:
+        """Takes the lateness of a wake-up, ns."""
+        self.count += 1
+        self.largest = max(self.largest, ns)
+        if ns < _BINS * _BIN_NS:
+            self._bins[ns // _BIN_NS] += 1
+        else:
+            self._over.append(ns)
+        if ns > LATE_MS[0] * 1_000_000:
+            for position, ms in enumerate(LATE_MS):
+                self.late[position] += ns > ms * 1_000_000
+
+    def at(self, share: float) -> int:
+        """So many of all (0 … 1) were not later than this, ns; up to a bin more."""
+        wanted = min(self.count, int(self.count * share) + 1)
+        for number, found in enumerate(self._bins):
+            wanted -= found
+            if wanted <= 0:
+                return min(self.largest, (number + 1) * _BIN_NS - 1)
+        return sorted(self._over)[wanted - 1]
 
 
-def summary(sleeps: Sequence[int], grants: realtime.Grants | None = None) -> Lateness:
+def summary(found: Histogram, grants: realtime.Grants | None = None) -> Lateness:
     """Percentiles of lateness.
 
     Args:
-        sleeps: Lateness of each wake-up, ns; at least one.
+        found: At least one wake-up.
         grants: Under which it was measured.
     """
-    ordered = sorted(sleeps)
-
-    def at(share: float) -> int:
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-    late = tuple(sum(ns > ms * 1_000_000 for ns in ordered) for ms in LATE_MS)
-    found = Lateness(len(ordered), at(0.5), at(0.99), at(0.999), ordered[-1], late)
-    if grants is None:
-        return found
-    return dataclasses.replace(
-        found, fifo=grants.fifo, locked=grants.locked, cpu=grants.cpu, said=grants.said
+    made = Lateness(
+        found.count, found.at(0.5), found.at(0.99), found.at(0.999), found.largest, tuple(found.late)
     )
+    if grants is None:
+        return made
+    return dataclasses.replace(made, fifo=grants.fifo, locked=grants.locked, cpu=grants.cpu, said=grants.said)
 
 
-def measure(seconds: float, interval_ns: int = INTERVAL_NS) -> array[int]:
-    """Sleeps to deadlines so long; lateness of each wake-up, ns.
+def measure(seconds: float, interval_ns: int = INTERVAL_NS) -> Histogram:
+    """Sleeps to deadlines so long.
 
     A deadline that has passed when the last wake-up was over is left out, as a scan would be: its lateness is in that
     of the one before.
     """
-    count = max(1, int(seconds * _SECOND_NS / interval_ns))
-    found = array("q", bytes(8 * count))
+    found = Histogram()
     now = time.monotonic_ns
     due = now() + interval_ns
-    end = due + count * interval_ns
-    known = 0
+    end = due + max(1, int(seconds * _SECOND_NS))
     while due < end:
         realtime.sleep_until(due)
         late = now() - due
         if late < 0:
             continue  # a signal
-        found[known] = late
-        known += 1
+        found.add(late)
         due += interval_ns * (1 + late // interval_ns)
-    return found[:known]
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
