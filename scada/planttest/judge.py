@@ -122,6 +122,11 @@ class Judge:
         tag = self._rig.program.tags[path]
         return (path, tag.command) if tag.command is not None and tag.kind == "device" else (path,)
 
+    @property
+    def decided(self) -> bool:
+        """It will not become otherwise: the request has its outcome."""
+        return self._final is not None
+
     def look(self, events: Sequence[Mapping[str, Any]]) -> bool:
         """After a scan: is it so?
 

@@ -95,7 +95,8 @@ class _Pending:
         if self.holds_ns >= 0 and self.judge.check.kind not in ("event", "outcome"):
             stayed = texts.time(now_ns - self.holds_ns)
             return f"{self.judge.expected()} for {texts.time(self.for_ns)}, {self.judge.was()} after {stayed}"
-        return f"{self.judge.expected()}, {self.judge.was()}" if now_ns >= self.until_ns else None
+        over = now_ns >= self.until_ns or self.judge.decided
+        return f"{self.judge.expected()}, {self.judge.was()}" if over else None
 
 
 class _Always:

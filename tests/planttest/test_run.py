@@ -106,7 +106,7 @@ def test_requests_are_made_by_a_role_and_have_an_outcome() -> None:
         "{at: 12 s, write: {tank1/LIC-101/SP: 3.5 m}, outcome: rejected}",
         more=GIVEN,
     )
-    assert failures(text) == ["10:61: at 27 s the request expected rejected, it was confirmed"]
+    assert failures(text) == ["10:61: at 12 s the request expected rejected, it was confirmed"]
 
 
 def test_a_bypass_lasts_for_its_time() -> None:
