@@ -176,14 +176,13 @@ class PidColumns:
         return left
 
     def _fine(self, ctx: Context) -> Mask:
-        """Which are plain in this scan."""
+        """Which are plain in this scan: an output that is not ours is in no columns, and `moved` says so."""
         signals, outs = ctx.signals, ctx.outputs
         integers = self.lanes.integers[:, : self.lanes.count]
         slots, rows = integers[PV], integers[ROW]
         fine = usable(signals.statuses[slots])
         fine &= np.isfinite(signals.number[slots])
         fine &= np.isfinite(outs.moved[rows])
-        fine &= outs.trackings[rows] & NOT_OURS == 0
         return fine
 
     def _beyond(self, where: npt.NDArray[np.intp], found: Floats, sound: Mask, ctx: Context) -> list[int]:

@@ -161,6 +161,8 @@ class Columns:
 
     def outputs(self, ctx: Context) -> list[int]:
         """Runs the outputs that are in columns; rows of those to be run as objects, in order."""
+        if not self._key_of_row:
+            return self._rows
         try:
             left = self._holds.step(ctx)
         except Exception as error:  # noqa: BLE001 - a defect in the columns must not stop the plant

@@ -32,6 +32,7 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"every_ns": SECOND // 2, "out_low": 20.0, "out_high": 60.0},
     {"ti_ns": SECOND, "gain": 40.0, "on_bad_pv": {"hold_ns": 0, "then": 33.0}},
     {"td_ns": 30 * SECOND, "ti_ns": SECOND, "ramp": 0.5},
+    {"ti_ns": SECOND // 20, "out_high": 55.0},
     {"ti_ns": 0, "gain": 1e8},
     {"feedforward": {"input": "u0/PV", "gain": 3.0}},
 )

@@ -6,17 +6,25 @@ import hashlib
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from scada.blocks.base import Tick
+from scada.blocks.interlock_columns import InterlockColumns
+from scada.blocks.pid_columns import PidColumns
+from scada.scan import Inputs, step
+from scada.scan.hold_columns import HoldColumns
+from tags import expression
+from tags.expression import columns
 from tags.quality import (
     BAD_NO_COMMUNICATION,
     BAD_SENSOR_FAILURE,
     UNCERTAIN_EU_EXCEEDED,
     UNCERTAIN_LAST_USABLE,
 )
-from tests.scan.loops import PROGRAM, SLOW, Pair
+from tests.scan.loops import PROGRAM, SECOND, SLOW, Pair, same
 
 PROGRAMS = {"one task": PROGRAM, "two tasks": SLOW}
 UNITS = range(10)
@@ -134,6 +142,98 @@ def test_a_long_run_is_the_same_and_most_of_it_was_in_columns(tasks: str) -> Non
     assert inside["pid"] >= 3, inside
     assert inside["interlock"] >= 3, inside
     assert inside["output"] >= 10, inside
+
+
+_HAPPENINGS: tuple[tuple[str, Any, int], ...] = (
+    ("PV", 4.9, 0), ("PV", 0.05, 0), ("REM", False, 0), ("PV", 4.2, 0), ("PV", 4.9, UNCERTAIN_EU_EXCEEDED),
+    ("PV", 2.0, BAD_SENSOR_FAILURE), ("PV", 2.0, BAD_NO_COMMUNICATION), ("PV", 1e308, 0), ("OUT", 50.0, BAD_NO_COMMUNICATION),
+    ("SP", 4.0, 0), ("SPARE", -0.0, 0), ("GAIN", 1e9, 0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _HAPPENINGS, ids=lambda what: f"{what[0]} {what[1]} {what[2]:x}")
+def test_what_happens_to_all_loops_at_once(what: tuple[str, Any, int]) -> None:
+    """From columns into whatever it is, and back."""
+    point, value, status = what
+    pair = Pair(PROGRAM)
+    for _ in range(30):
+        pair.echo()
+        pair.scan()
+    assert pair.columns.columns.inside()["output"] >= 15
+    before = dict(pair.values)
+    requests = []
+    if point in ("SP", "GAIN", "SPARE"):
+        name = point if point == "SPARE" else f"LIC/{point}"
+        requests = [pair.request("write", [(f"u{n}/{name}", value)]) for n in UNITS]
+    for unit in UNITS:
+        pair.set(f"u{unit}/{point}", value, status)
+    for n in range(25):
+        pair.echo()
+        pair.scan(requests if n == 0 else (), 7 if n == 3 else 1)
+    pair.values.update({slot: before[slot] for slot in before})
+    for _ in range(30):
+        pair.echo()
+        pair.scan()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a/F > 4.5 m", "a/F < 10 cm or not a/B", "a/F - a/G > 2 m and a/B", "not (a/F > a/G) and (a/B or a/I >= 3)", "a/B",
+        "abs(a/F - a/G) <= 0.5 m", "-a/F * 2 < a/G", "a/B implies a/F > 1 m", "a/F == a/G or a/F != 1 m and a/B",
+    ],
+)  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(_number, _number, st.booleans(), st.integers(-(2**31), 2**31 - 1)), min_size=1, max_size=9
+    )
+)
+def test_a_condition_of_many_is_that_of_each(text: str, rows: list[tuple[float, float, bool, int]]) -> None:
+    types = {"a/F": "float64", "a/G": "float64", "a/B": "bool", "a/I": "int32"}
+    units = {"a/F": "m", "a/G": "m", "a/B": None, "a/I": None}
+    parsed = expression.parse(text)
+    found = columns.shape(parsed, units, types)
+    assert found is not None
+    index = {path: n for n, path in enumerate(types)}
+    bound = expression.bind(parsed, index, units)
+    each = [bound(row, (0, 0, 0, 0))[0] for row in rows]
+    tags = [np.array([float(row[index[path]]) for row in rows]) for path in found.tags]
+    with np.errstate(all="ignore"):
+        many = columns.function(found.key)(tags, [np.full(len(rows), number) for number in found.numbers])
+    assert many.tolist() == each
+
+
+@pytest.mark.parametrize(
+    "text", ["a/F / a/G > 1", "min(a/F, a/G) > 1 m", "a/I + a/I > 3", "a/L > 3", "sqrt(a/F) > 1"]
+)
+def test_what_columns_cannot_compute_to_the_bit_they_leave_alone(text: str) -> None:
+    types = {"a/F": "float64", "a/G": "float64", "a/I": "int32", "a/L": "int64"}
+    units = {"a/F": "m", "a/G": "m", "a/I": None, "a/L": None}
+    assert columns.shape(expression.parse(text), units, types) is None
+
+
+def test_columns_that_raise_are_given_up_and_objects_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = Pair(PROGRAM)
+    for _ in range(30):
+        pair.scan()
+    assert pair.columns.columns.inside()["pid"] > 0
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    for kind in (PidColumns, InterlockColumns, HoldColumns):
+        monkeypatch.setattr(kind, "step", broken)
+    samples = [(slot, value, status, pair.utc_ns) for slot, (value, status) in pair.values.items()]
+    tick = Tick(pair.columns.scans + 1, 1, SECOND // 10, pair.utc_ns + SECOND // 10)
+    _, _, events = step(PROGRAM, pair.columns, Inputs(samples), (), tick)
+    assert [event["failed"] for event in events] == [True] * len(events)
+    assert any("objects go on: ZeroDivisionError" in event["message"] for event in events)
+    step(PROGRAM, pair.objects, Inputs(samples), (), tick)
+    same(PROGRAM, pair.objects, pair.columns)
+    for _ in range(30):
+        pair.utc_ns += SECOND // 10
+        pair.scan()
+    assert set(pair.columns.columns.inside().values()) == {0}
 
 
 def test_few_blocks_stay_objects() -> None:
