@@ -111,7 +111,9 @@ def test_ended_by_hand_also_by_an_operator() -> None:
     assert on.ask("unbypass", (LOCK, None), role="viewer")[0][0] == "rejected"
     assert on.ask("unbypass", (POINT, None), role="operator", user="otto") == [("confirmed", [])]
     assert holds(on)
-    olds = [event["old"] for event in on.events if event["kind"] == "request" and event["status"] == "confirmed"]
+    olds = [
+        event["old"] for event in on.events if event["kind"] == "request" and event["status"] == "confirmed"
+    ]
     assert olds[-2:] == [[False], [True]]  # bypassed, and no longer
     last = [event for event in on.events if event["kind"] == "bypass"][-1]
     assert (last["action"], last["user"], last["by"]) == ("ended", "anna", "otto")
@@ -132,6 +134,10 @@ def test_what_is_refused(path: str, more: dict[str, Any], reason: str) -> None:
     assert bypass(on, path, **more) == [("rejected", [reason])]
     assert not on.state.bypasses.table
     assert actions(on) == []
+
+
+def test_the_longest_time_itself_is_allowed() -> None:
+    assert bypass(plant(), for_ns=8 * HOUR) == [("confirmed", [])]
 
 
 def test_a_higher_role_when_the_site_says_so_and_all_or_none() -> None:
