@@ -160,3 +160,28 @@ def test_a_timer_takes_back_a_time_between_none_and_all(kind: str, elapsed: int)
     rig.restore({"t/T": {"in": True, "q": True, "running": True, "et_ns": elapsed}})
     assert rig.retained()["t/T"]["et_ns"] == min(max(elapsed, 0), 3 * SECOND)
     assert rig.retained()["t/T"]["running"] is (kind == "tp")
+
+
+def test_a_stop_under_way_goes_on_in_manual() -> None:
+    rig = test_motor.make(auto="t/WANT")
+    rig.set("t/WANT", True)
+    test_motor.run_up(rig)
+    rig.set("t/WANT", False)
+    rig.scan()
+    assert test_motor.state(rig) == test_motor.STOPPING
+    rig.write("t/P/MODE", 1)
+    rig.scan()
+    assert rig.get("t/P/CMD") is False
+    assert test_motor.state(rig) == test_motor.STOPPING
+
+
+@pytest.mark.parametrize("run", [True, False])
+def test_manual_in_local_is_as_the_panel_has_it(run: bool) -> None:
+    rig = test_motor.make(auto="t/WANT", remote=False, run=run)
+    rig.scan()
+    rig.write("t/P/MODE", 1)
+    assert rig.get("t/P/CMD") is run
+    rig.set("t/P/REM", True)
+    rig.scan(3)
+    assert test_motor.pulses(rig) == (False, False), "nothing is asked by the return to Remote"
+    assert rig.get("t/P/CMD") is run
