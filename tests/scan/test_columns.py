@@ -183,6 +183,7 @@ def test_what_happens_to_all_loops_at_once(what: tuple[str, Any, int]) -> None:
         "abs(a/F - a/G) <= 0.5 m", "-a/F * 2 < a/G", "a/B implies a/F > 1 m", "a/F == a/G or a/F != 1 m and a/B",
     ],
 )  # fmt: skip
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(_number, _number, st.booleans(), st.integers(-(2**31), 2**31 - 1)), min_size=1, max_size=9
