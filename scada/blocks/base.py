@@ -110,6 +110,11 @@ class Signals:
         value = self.value[slot]
         self.number[slot] = 0.0 if isinstance(value, str) else value
 
+    def restored(self) -> None:
+        """`number` follows the values that a checkpoint brought."""
+        for slot in range(len(self.value)):
+            self.refresh(slot)
+
 
 def view(buffer: Any, dtype: type[np.generic]) -> npt.NDArray[Any]:
     """An array over the memory of another."""

@@ -58,6 +58,7 @@ def _signals(recorded: Program, state: State, changed: Program, made: State) -> 
         except ValueError:
             continue
         mine.status[slot], mine.time_ns[slot] = theirs.status[other], theirs.time_ns[other]
+    mine.restored()
 
 
 def _moved(recorded: Program, state: State, made: State) -> None:
