@@ -78,6 +78,7 @@ def test_a_bypassed_interlock_lets_go_and_holds_again_when_it_ends() -> None:
     on.scan(scans=98)
     assert not holds(on)
     on.scan(scans=2)
+    assert on.last.urgent  # kept at once: a restart must not bring it back
     assert holds(on)
     assert (on.value(POINT), on.value("system/control/bypasses")) == (False, 0)
     assert actions(on) == ["bypassed", "expired"]
@@ -115,6 +116,10 @@ def test_ended_by_hand_also_by_an_operator() -> None:
         event["old"] for event in on.events if event["kind"] == "request" and event["status"] == "confirmed"
     ]
     assert olds[-2:] == [[False], [True]]  # bypassed, and no longer
+    news = [
+        event["items"] for event in on.events if event["kind"] == "request" and event["status"] == "confirmed"
+    ]
+    assert news[-2:] == [[[POINT, True]], [[POINT, False]]]
     last = [event for event in on.events if event["kind"] == "bypass"][-1]
     assert (last["action"], last["user"], last["by"]) == ("ended", "anna", "otto")
 
@@ -134,6 +139,15 @@ def test_what_is_refused(path: str, more: dict[str, Any], reason: str) -> None:
     assert bypass(on, path, **more) == [("rejected", [reason])]
     assert not on.state.bypasses.table
     assert actions(on) == []
+
+
+@pytest.mark.parametrize(
+    ("max_ns", "text"),
+    [(30 * 60 * SECOND, "30 min"), (90 * SECOND, "1.5 min"), (5 * SECOND, "5 s"), (SECOND // 10, "100 ms")],
+)
+def test_a_time_that_is_too_long_is_refused_with_the_longest(max_ns: int, text: str) -> None:
+    on = Plant(build(_site(max_ns=max_ns)))
+    assert bypass(on) == [("rejected", [f"{LOCK} may be bypassed for {text} at most"])]
 
 
 def test_the_longest_time_itself_is_allowed() -> None:
