@@ -254,9 +254,10 @@ def test_outputs_wait_for_the_same_inputs_in_a_part_and_in_the_whole(path: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_invariants_of_the_demo_stand_a_longer_search(tmp_path: Path) -> None:
     from tags.site.plant_tests import Suite, read_tests
 
     whole = read_tests(Path(__file__).parents[2] / "config" / "demo", site())
-    outcomes = list(run_suite(program(), Suite((), whole.invariants), seed=7, examples=100, scratch=tmp_path))
+    outcomes = list(run_suite(program(), Suite((), whole.invariants), seed=7, examples=60, scratch=tmp_path))
     assert [report.lines(outcome, program().tags) for outcome in outcomes if not outcome.passed] == []
