@@ -67,7 +67,7 @@ class Output:
             flags = flags.copy()
             for row, left in writes.deadlines.items():
                 flags[row] |= np.uint64(due_ns + left << 1)
-        where = np.array(rows, np.intp)
+        every = where = np.array(rows, np.intp)
         if self._texts:
             is_text = self._text[where]
             for row in where[is_text].tolist():
@@ -90,9 +90,9 @@ class Output:
                 flags[where],
                 renew=np.isin(where, writes.renew) if writes.renew else False,
             )
-        outputs = self._output_of[where]
+        outputs = self._output_of[every]
         commands = np.flatnonzero(outputs >= 0)
-        versions = publisher.image.version[where[commands]].tolist()
+        versions = publisher.image.version[every[commands]].tolist()
         return list(zip(outputs[commands].tolist(), versions, strict=True))
 
     def _drive_flags(self, state: State, writes: Writes) -> npt.NDArray[np.uint64]:

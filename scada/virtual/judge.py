@@ -22,13 +22,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scada.requests.machine import CONFIRMED, FINAL, MISMATCHED, REJECTED, SUPERSEDED, TIMED_OUT, VERSION_MASK
-from scada.simulate.plant import HEARTBEAT
 from scada.virtual.control import Control
 from scada.virtual.machine import Machine
 from scada.virtual.people import Asked, many
 from scada.virtual.wire import Written
-from tags.model import OWNER_SHARED, Tag
-from tags.types import BOOL, FLOATS
+from tags.model import OWNER_SHARED, Site, Tag
+from tags.types import BOOL, FLOATS, STRING
 
 SECOND: Final = 1_000_000_000
 BREACHES_MAX: Final = 50
@@ -88,10 +87,18 @@ class Judge:
             at = tag.address
             if at is not None and tag.owner is not None and tag.device is not None:
                 self._places[tag.device, at["table"] == "coil", int(at["offset"])] = tag
+        self._odd = {path for path, tag in self._tags.items() if _is_odd(tag, machine.site)}
+        self._beats = {
+            (device.name, _offset(device.heartbeat["address"]))
+            for device in machine.site.devices
+            if device.heartbeat is not None
+        }
         program = machine.program
         self._undriven = {plan.tag.path for plan in program.outputs if plan.driver < 0}
         self._unique = {
-            path for path, tag in self._tags.items() if path in self._undriven and tag.writable and many(tag)
+            path
+            for path, tag in self._tags.items()
+            if path in self._undriven and path not in self._odd and tag.writable and many(tag)
         }
         self._by_value: dict[tuple[str, Any], Case] = {}
         self._by_version: dict[tuple[str, int], Case] = {}
@@ -137,17 +144,19 @@ class Judge:
         if not self._armed.get(written.device):
             self.breach(f"{written.device} is not armed, and {written} was sent")
         coil = written.function in (5, 15)
-        if not coil and written.offset == HEARTBEAT:
+        if not coil and (written.device, written.offset) in self._beats:
             self.counts["heartbeats"] += 1
             return
         tag = self._places.get((written.device, coil, written.offset))
         if tag is None:
             self.breach(f"nobody has an output there: {written}")
             return
+        self.counts["commands"] += 1
+        if tag.path in self._odd:
+            return
         value = _value(tag, written)
         if isinstance(value, float) and not math.isfinite(value):
             self.breach(f"{tag.path}: {value} was sent")
-        self.counts["commands"] += 1
         control = self._machine.control
         local_ns = self._local_ns.get(tag.remote or "", 0)
         now = written.sent_ns
@@ -296,7 +305,7 @@ class Judge:
             if process is None or process.frozen:
                 self._fine_ns = dict.fromkeys(self._fine_ns, now)
         for path in {tag.remote for tag in self._places.values() if tag.remote}:
-            if self._register(self._tags[path]):
+            if path in self._odd or self._register(self._tags[path]):
                 self._local_ns.pop(path, None)
             else:
                 self._local_ns.setdefault(path, now)
@@ -304,6 +313,8 @@ class Judge:
             self._look_at(tag, now)
 
     def _look_at(self, tag: Tag, now: int) -> None:
+        if tag.path in self._odd:
+            return
         fine_ns = now - self._fine_ns[tag.device or ""]
         value = self._register(tag)
         last = self._last_sent.get(tag.path)
@@ -323,7 +334,7 @@ class Judge:
             return
         gone_ns = now - self._spoke_ns[tag.path]
         limit = loss.delay_ns + CONTROL_DEAD_NS + SETTLED_NS
-        if gone_ns > limit and fine_ns > limit and abs(float(value) - float(loss.value)) > 1.0:
+        if gone_ns > limit and fine_ns > limit and _apart(value, loss.value, tag):
             self.breach(
                 f"{tag.path} is {value}, {gone_ns / 1e9:.1f} s after control was lost; declared: {loss.value}"
             )
@@ -360,8 +371,7 @@ class Judge:
                 continue
             command = control.state.signals.value[plan.command]
             value = self._register(tag)
-            near = plan.close + abs(tag.scaling.gain) + 1e-6
-            if abs(float(value) - float(command)) > near:
+            if tag.path not in self._odd and _apart(value, command, tag, plan.close):
                 found[tag.path] = f"{tag.path} is {value} in the PLC, and its command is {command}"
         return found
 
@@ -376,10 +386,20 @@ class Judge:
         if at["table"] in ("coil", "discrete"):
             return (registers.coils if at["table"] == "coil" else registers.discretes)[offset]
         words = registers.holding if at["table"] == "holding" else registers.inputs
+        if at.get("bit") is not None:
+            return bool(words[offset] >> int(at["bit"]) & 1)
         return _decode(tag, tuple(words[offset : offset + int(at["count"])]))
 
     def _seconds(self) -> float:
         return (self._machine.world.now_ns - self._began_ns) / 1e9
+
+
+def _apart(value: Any, wanted: Any, tag: Tag, tolerance: float = 0.0) -> bool:
+    """Two values of a tag differ by more than its device can show, or its dead band lets through."""
+    if isinstance(value, str) or isinstance(wanted, str):
+        return bool(value != wanted)
+    deadband = tag.write.deadband if tag.write is not None else 0.0
+    return abs(float(value) - float(wanted)) > max(tolerance, deadband) + abs(tag.scaling.gain) + 1e-6
 
 
 def _value(tag: Tag, written: Written) -> Any:
@@ -392,8 +412,25 @@ def _value(tag: Tag, written: Written) -> Any:
 
 
 def _decode(tag: Tag, words: tuple[int, ...]) -> Any:
+    if tag.type == STRING:
+        return struct.pack(f">{len(words)}H", *words).split(b"\0", 1)[0].decode("utf-8", "replace").rstrip()
     raw = struct.unpack(_CODES[str((tag.address or {})["type"])], struct.pack(f">{len(words)}H", *words))[0]
     if tag.type == BOOL:
         return bool(raw)
     value = raw * tag.scaling.gain + tag.scaling.offset
     return float(value) if tag.type in FLOATS else round(value)
+
+
+def _is_odd(tag: Tag, site: Site) -> bool:
+    """The judge cannot read what stands in the registers of a tag, and does not judge its values."""
+    at = tag.address
+    if at is None or at["table"] in ("coil", "discrete") or at.get("bit") is not None:
+        return False
+    config = next((device.config for device in site.devices if device.name == tag.device), {})
+    little = "little" in (config.get("word_order"), config.get("byte_order"))
+    return little or at["type"] not in (*_CODES, STRING)
+
+
+def _offset(address: Any) -> int:
+    """Of a heartbeat: as parsed, or as it is written in the site."""
+    return int(address["offset"] if isinstance(address, dict) else str(address).rpartition("/")[2])

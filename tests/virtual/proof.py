@@ -54,6 +54,9 @@ def proof_site(folder: Path, devices: int = 2, outputs: int = 8) -> Site:
     for n in range(1, devices + 1):
         area = f"area{n}"
         parts.append(f"\n  {area}/REM: {{device: PLC{n}, address: discrete/0, type: bool}}\n")
+        parts.append(
+            f"\n  {area}/TEXT: {{device: PLC{n}, address: holding/500x8, type: string, owner: scada, on_loss: hold}}\n"
+        )
         for i in range(1, outputs + 1):
             remote = f", remote: {area}/REM" if i % 2 else ""
             refresh = ", write: refresh 3 s" if i % 4 == 2 else ""

@@ -55,6 +55,25 @@ def test_many_writes_under_faults(site: Site, seed: int) -> None:
     assert report.breaches == [], (seed, report.story)
 
 
+def test_a_text_is_written_and_confirmed(site: Site, tmp_path: Path) -> None:
+    machine = Machine(site, DataDir(tmp_path / "data"), 1, UTC)
+    told: list[str] = []
+    machine.scanned.append(
+        lambda control, events: told.extend(e["status"] for e in events if e["kind"] == "request")
+    )
+    try:
+        machine.arm("PLC1")
+        machine.run(2)
+        request = {"id": "r1", "kind": "write", "items": [["area1/TEXT", "Grüße"]], "role": "engineer"}
+        machine.send(orjson.dumps(request))
+        machine.run(2)
+        words = machine.plants["PLC1"].registers.holding[500:508]
+        assert b"".join(word.to_bytes(2, "big") for word in words).rstrip(b"\0").decode() == "Grüße"
+        assert told == ["sent", "confirmed"]
+    finally:
+        machine.close()
+
+
 # --- planted bugs ---
 
 Plant = Callable[[pytest.MonkeyPatch], None]
