@@ -244,6 +244,11 @@ def _flips(bits: npt.NDArray[np.uint64], begins: npt.NDArray[np.bool_]) -> Ints:
 # ---- unpack ---------------------------------------------------------------------------------------------------------
 
 
+def first_utc(data: bytes) -> int | None:
+    """Time of the first scan, ns UTC; None when there is none."""
+    return int(_HEAD.unpack_from(data)[2]) if len(data) >= _HEAD.size else None
+
+
 def unpack(data: bytes) -> list[Raw]:
     """The scans that `pack` got.
 

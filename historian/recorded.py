@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from historian import frames
-from historian.packing import unpack
+from historian.packing import first_utc, unpack
 from historian.recording import TAIL, files, head_of, parted, stamped, unstamped
 from scada.scan.program import Program, build
 from scada.scan.record import Assembler, Decoder, Item, Raw, RecordError, Scan, raw, started
@@ -74,25 +74,24 @@ class Recording:
 
     def _all(self, since_ns: int | None) -> Iterator[Item]:
         decoder = Decoder(self.program)
-        begin = self._begin(since_ns) if since_ns is not None else 0
-        for number, (records, scans) in enumerate(self._chunks()):
+        paths = self.paths if since_ns is None else self._from(since_ns)
+        begin = 0 if since_ns is None else self._begin(paths, since_ns)
+        for number, (records, columns) in enumerate(self._chunks(paths)):
             if number < begin:
                 continue
             yield from self._others(records, decoder)
-            for scan in scans:
+            for scan in self._unpacked(columns):
                 try:
                     yield decoder.scan(scan)
                 except RecordError:
                     self.damaged += 1
 
-    def span(self) -> tuple[int, int] | None:
-        """Time of the first and the last scan, ns UTC; None when there is none."""
-        first = last = None
-        for _, scans in self._chunks():
-            if scans:
-                first = scans[0].utc_ns if first is None else first
-                last = scans[-1].utc_ns
-        return None if first is None or last is None else (first, last)
+    def _unpacked(self, columns: bytes) -> list[Raw]:
+        try:
+            return unpack(columns) if columns else []
+        except ValueError:
+            self.damaged += 1
+            return []
 
     def _others(self, records: Sequence[bytes], decoder: Decoder) -> Iterator[Item]:
         """What is no scan; and scans of the tail, which are not packed yet."""
@@ -112,24 +111,33 @@ class Recording:
             except ValueError:
                 self.damaged += 1
 
-    def _begin(self, since_ns: int) -> int:
+    def _from(self, since_ns: int) -> list[Path]:
+        """Without the files that end before a time: those that are followed by one that begins before it."""
+        first = 0
+        for number, path in enumerate(self.paths):
+            head = head_of(path) if path.name != TAIL else {}
+            if head and int(head["begun"]) <= since_ns:
+                first = number
+        return self.paths[first:]
+
+    def _begin(self, paths: Sequence[Path], since_ns: int) -> int:
         """Number of the last chunk that begins with a checkpoint before a time."""
         begin = 0
-        for number, (records, scans) in enumerate(self._chunks()):
-            utc_ns = next((one.utc_ns for one in scans), None)
-            if utc_ns is None or utc_ns > since_ns:
-                if utc_ns is not None:
-                    break
+        for number, (records, columns) in enumerate(self._chunks(paths)):
+            utc_ns = first_utc(columns)
+            if utc_ns is None:
                 continue
+            if utc_ns > since_ns:
+                break
             if any(record[:1] in b"KBS" for record in records):
                 begin = number
         return begin
 
-    def _chunks(self) -> Iterator[tuple[list[bytes], list[Raw]]]:
-        """Records that are no scans, and scans; of the tail everything as records."""
+    def _chunks(self, paths: Sequence[Path]) -> Iterator[tuple[list[bytes], bytes]]:
+        """Records that are no scans, and columns of scans; of the tail everything as records."""
         done = None
         self.damaged = 0
-        for path in self.paths:
+        for path in paths:
             for one in frames.read(path):
                 self.damaged += one.damaged > 0 and path.name != TAIL
                 if one.kind not in (frames.RECORDS, frames.CHUNK):
@@ -139,11 +147,7 @@ class Recording:
                     if path.name == TAIL and done is not None and where.within(done):
                         continue
                     done = where
-                    if one.kind == frames.RECORDS:
-                        yield parted(payload), []
-                        continue
-                    records, columns = unstamped(payload)
-                    yield records, unpack(columns) if columns else []
+                    yield (parted(payload), b"") if one.kind == frames.RECORDS else unstamped(payload)
                 except ValueError:
                     self.damaged += 1
 

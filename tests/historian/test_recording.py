@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from historian.recorded import RecordingError, recordings
-from historian.recording import PACK_NS, TAIL, Recorder, files
+from historian.recording import PACK_NS, TAIL, Recorder, files, head_of
 from scada.clock import SimulatedClock
 from scada.scan import Replay, record
 from scada.scan.record import Item, Scan
@@ -126,11 +126,24 @@ def test_a_part_of_the_time_is_read_from_its_last_checkpoint_on(
     Recorder(folder, ring, SimulatedClock(), SITE).close()
     (recording,) = recordings(folder)
     times = [scan.tick.utc_ns for scan in scans(recording.items())]
-    assert recording.span() == (times[0], times[-1])
     some = scans(recording.items(times[250], times[270]))
     assert [scan.tick.number for scan in some] == list(range(201, 272))
     replay = Replay(recording.program)
     assert sum(1 for _ in replay.run(recording.items(times[250], times[270]))) == 71
+
+
+def test_files_of_an_earlier_time_are_not_read(folder: Path, ring: Path, writer: EventWriter) -> None:
+    clock = SimulatedClock()
+    recorder = Recorder(folder, ring, clock, SITE)
+    for one in RECORDS:
+        writer.append(one)
+        recorder.tick()
+        clock.advance(HOUR // 150)
+    recorder.close()
+    (recording,) = recordings(folder)
+    began = [int(head_of(path)["begun"]) for path in recording.paths]
+    assert recording._from(began[2] + 5) == recording.paths[2:]
+    assert recording._from(began[0] - 5) == recording.paths
 
 
 @pytest.mark.parametrize("torn", [1, 20, 300])
