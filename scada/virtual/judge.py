@@ -16,18 +16,18 @@ A breach is a sentence with its time. What the rules are:
 from __future__ import annotations
 
 import math
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scada.requests.machine import CONFIRMED, FINAL, MISMATCHED, REJECTED, SUPERSEDED, TIMED_OUT, VERSION_MASK
+from scada.virtual import truth
 from scada.virtual.control import Control
 from scada.virtual.machine import Machine
 from scada.virtual.people import Asked, many
 from scada.virtual.wire import Written
-from tags.model import OWNER_SHARED, Site, Tag
-from tags.types import BOOL, FLOATS, STRING
+from tags.model import OWNER_SHARED, Tag
+from tags.types import BOOL
 
 SECOND: Final = 1_000_000_000
 BREACHES_MAX: Final = 50
@@ -37,8 +37,6 @@ CONTROL_DEAD_NS: Final = (
     1 * SECOND
 )  # field believes a heartbeat that stands for so long (`scada.field.watch`)
 HELD_NS: Final = 2 * SECOND
-_CODES: Final = {"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f",
-                 "int64": ">q", "uint64": ">Q", "float64": ">d"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -87,9 +85,9 @@ class Judge:
             at = tag.address
             if at is not None and tag.owner is not None and tag.device is not None:
                 self._places[tag.device, at["table"] == "coil", int(at["offset"])] = tag
-        self._odd = {path for path, tag in self._tags.items() if _is_odd(tag, machine.site)}
+        self._odd = {path for path, tag in self._tags.items() if truth.is_odd(tag, machine.site)}
         self._beats = {
-            (device.name, _offset(device.heartbeat["address"]))
+            (device.name, truth.offset_of(device.heartbeat["address"]))
             for device in machine.site.devices
             if device.heartbeat is not None
         }
@@ -154,7 +152,7 @@ class Judge:
         self.counts["commands"] += 1
         if tag.path in self._odd:
             return
-        value = _value(tag, written)
+        value = truth.value_of(tag, written)
         if isinstance(value, float) and not math.isfinite(value):
             self.breach(f"{tag.path}: {value} was sent")
         control = self._machine.control
@@ -318,7 +316,7 @@ class Judge:
         fine_ns = now - self._fine_ns[tag.device or ""]
         value = self._register(tag)
         last = self._last_sent.get(tag.path)
-        if last is None or _value(tag, last) != value:
+        if last is None or truth.value_of(tag, last) != value:
             self._held_ns[tag.path] = now
         if tag.write is not None and tag.write.mode == "pulse":
             if not value:
@@ -334,7 +332,7 @@ class Judge:
             return
         gone_ns = now - self._spoke_ns[tag.path]
         limit = loss.delay_ns + CONTROL_DEAD_NS + SETTLED_NS
-        if gone_ns > limit and fine_ns > limit and _apart(value, loss.value, tag):
+        if gone_ns > limit and fine_ns > limit and truth.apart(value, loss.value, tag):
             self.breach(
                 f"{tag.path} is {value}, {gone_ns / 1e9:.1f} s after control was lost; declared: {loss.value}"
             )
@@ -371,7 +369,7 @@ class Judge:
                 continue
             command = control.state.signals.value[plan.command]
             value = self._register(tag)
-            if tag.path not in self._odd and _apart(value, command, tag, plan.close):
+            if tag.path not in self._odd and truth.apart(value, command, tag, plan.close):
                 found[tag.path] = f"{tag.path} is {value} in the PLC, and its command is {command}"
         return found
 
@@ -380,57 +378,7 @@ class Judge:
 
     def _register(self, tag: Tag) -> Any:
         """What the PLC holds for a tag, engineering units."""
-        registers = self._machine.plants[tag.device or ""].registers
-        at = tag.address or {}
-        offset = int(at["offset"])
-        if at["table"] in ("coil", "discrete"):
-            return (registers.coils if at["table"] == "coil" else registers.discretes)[offset]
-        words = registers.holding if at["table"] == "holding" else registers.inputs
-        if at.get("bit") is not None:
-            return bool(words[offset] >> int(at["bit"]) & 1)
-        return _decode(tag, tuple(words[offset : offset + int(at["count"])]))
+        return truth.held(self._machine.plants[tag.device or ""].registers, tag)
 
     def _seconds(self) -> float:
         return (self._machine.world.now_ns - self._began_ns) / 1e9
-
-
-def _apart(value: Any, wanted: Any, tag: Tag, tolerance: float = 0.0) -> bool:
-    """Two values of a tag differ by more than its device can show, or its dead band lets through."""
-    if isinstance(value, str) or isinstance(wanted, str):
-        return bool(value != wanted)
-    deadband = tag.write.deadband if tag.write is not None else 0.0
-    return abs(float(value) - float(wanted)) > max(tolerance, deadband) + abs(tag.scaling.gain) + 1e-6
-
-
-def _value(tag: Tag, written: Written) -> Any:
-    """The value that a write brings, engineering units."""
-    if written.function in (5, 15):
-        return bool(written.words[0])
-    if written.function == 22 or (tag.address or {}).get("bit") is not None:
-        return None
-    return _decode(tag, written.words)
-
-
-def _decode(tag: Tag, words: tuple[int, ...]) -> Any:
-    if tag.type == STRING:
-        return struct.pack(f">{len(words)}H", *words).split(b"\0", 1)[0].decode("utf-8", "replace").rstrip()
-    raw = struct.unpack(_CODES[str((tag.address or {})["type"])], struct.pack(f">{len(words)}H", *words))[0]
-    if tag.type == BOOL:
-        return bool(raw)
-    value = raw * tag.scaling.gain + tag.scaling.offset
-    return float(value) if tag.type in FLOATS else round(value)
-
-
-def _is_odd(tag: Tag, site: Site) -> bool:
-    """The judge cannot read what stands in the registers of a tag, and does not judge its values."""
-    at = tag.address
-    if at is None or at["table"] in ("coil", "discrete") or at.get("bit") is not None:
-        return False
-    config = next((device.config for device in site.devices if device.name == tag.device), {})
-    little = "little" in (config.get("word_order"), config.get("byte_order"))
-    return little or at["type"] not in (*_CODES, STRING)
-
-
-def _offset(address: Any) -> int:
-    """Of a heartbeat: as parsed, or as it is written in the site."""
-    return int(address["offset"] if isinstance(address, dict) else str(address).rpartition("/")[2])
