@@ -26,6 +26,7 @@ from tests.scan.plant import (
     PANEL,
     PROGRAM,
     PUMP,
+    REMOTE,
     SECOND,
     SITE,
     SP,
@@ -276,6 +277,20 @@ def test_what_could_be_published_only_when_its_time_is_up_is_not_called_sent(pla
     assert "not sent" in ends[-1][1][0]
     plant.scan(scans=10)
     assert plant.registers[DAMPER] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [(REMOTE, False, "is in Local"), (ARMED, False, "is not armed"), (LEVEL, 4.9, "holds")],
+)
+def test_what_comes_in_the_same_scan_refuses_at_once(plant: Plant, path: str, value: Any, says: str) -> None:
+    """It was admitted on the state of the last scan, and not sent on that of this one."""
+    plant.registers[path] = value
+    said = plant.ask("write", (VALVE, 60.0))
+    assert [status for status, _ in said] == ["rejected"]
+    assert says in said[0][1][0]
+    plant.scan(scans=20)
+    assert (VALVE, 60.0) not in [write[1:] for write in plant.writes]
 
 
 def test_old_values_are_told_and_a_refused_item_undoes_the_others(plant: Plant) -> None:
