@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from scada.blocks import base
 from scada.blocks.base import Context, view
 from scada.blocks.interlock import Interlock
 from scada.blocks.lanes import Lanes, Mask
@@ -64,6 +65,7 @@ class InterlockColumns:
                 slot < 0 or (signals.value[slot] is False and signals.status[slot] == GOOD)
                 for slot in (block._point, block._point_bypassed)
             )
+            and all(base.usable(signals.status[slot]) for slot in self._slots[key][2:])
         )
 
     def take(self, keys: Sequence[int], ctx: Context) -> None:

@@ -181,8 +181,8 @@ class Tasks:
             ctx.enter(tick if same else _tick_of(tick, elapsed, one.period_ns))
             if self.wishes is not None:
                 mine = self.wishes[position]
-                for row in one.rows:
-                    mine.wanted[row] = mine.override[row] = mine.feedback[row] = None
+                for asked in (mine.wanted, mine.override, mine.feedback):
+                    asked[:] = [None] * len(asked)
                 outputs.wanted, outputs.override, outputs.feedback = mine.wanted, mine.override, mine.feedback
             self.runs[position] += 1
             yield position
