@@ -178,6 +178,34 @@ def test_an_end_switch_that_is_not_made(switch: str, out: float) -> None:
     assert (rig.get("t/D/DISCREPANCY"), rig.status("t/D/DISCREPANCY")) == (True, UNCERTAIN_LAST_USABLE)
 
 
+def test_on_its_way_an_end_switch_says_nothing() -> None:
+    """The stroke takes as long as it may: within T neither end is called wrong."""
+    config = {"pos": None, "opened": None, "min": 0.0, "input": None, "permit": None, "first_mode": MANUAL}
+    rig = Rig([damper(**config)], TAGS, SECOND)
+    rig.set("t/REM", True)
+    rig.set("t/CLOSED", True)
+    rig.ready(**{"t/OUT": 0.0})
+    rig.scan(20)
+    for sp, left_after in ((50.0, 9), (0.0, 1)):
+        rig.write("t/D/SP", sp)
+        for n in range(20):
+            rig.set("t/CLOSED", n < left_after if sp else n >= 9)
+            rig.scan()
+            assert rig.get("t/D/DISCREPANCY") is False
+
+
+def test_local_ends_a_discrepancy() -> None:
+    plant = Plant(out=50.0)
+    plant.run(15)
+    plant.stuck, plant.pv = True, 10.0
+    plant.run(30)
+    assert plant.state() == (3, True)
+    plant.rig.gates["t/OUT"] = LOCAL
+    plant.rig.set("t/REM", False)
+    plant.run(2)
+    assert plant.state() == (1, False)
+
+
 def test_a_damper_that_closes_upwards() -> None:
     plant = Plant(out=100.0, stroke=[100.0, 0.0], min=80.0, opened=None, closed=None)
     plant.rig.set("t/FAN", False)

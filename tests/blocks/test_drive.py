@@ -175,6 +175,8 @@ def test_two_drives_on_one_controller_that_goes_on_while_one_hears_it() -> None:
     rig.set("t/Q/RUN", True)
     out = pressure(rig, 45.0, 3)
     assert rig.applied("t/Q/SPD") == pytest.approx(out)
+    assert pressure(rig, 10.0, 600) == 90.0
+    assert pressure(rig, 50.5, 3) < 90.0, "both are at their limit, and the controller knows"
 
 
 @given(st.lists(st.tuples(

@@ -294,6 +294,16 @@ def test_after_a_start_who_runs_goes_on_although_the_other_was_read_first() -> N
     assert pair.rig.get("t/G/DUTY") == 2
 
 
+def test_a_restart_with_demand_waits_for_the_one_on_duty() -> None:
+    pair = Pair(running=("t/P2",))
+    pair.rig.restore({"t/G": {"duty": 2, "demand": True}})
+    pair.rig.set("t/WANT", True)
+    pair.rig.set("t/P2/RUN", True, BAD_WAITING_FOR_INITIAL_DATA)
+    pair.rig.scan(5)
+    assert pair.demand(True) == ["t/P2"]
+    assert pair.rig.get("t/G/DUTY") == 2
+
+
 def test_it_does_not_wait_for_ever() -> None:
     pair = Pair()
     pair.rig.set("t/P2/RUN", False, BAD_WAITING_FOR_INITIAL_DATA)

@@ -231,7 +231,9 @@ def test_remote_cascade_needs_its_writer_and_falls_back_without_it() -> None:
     rig.set("t/FT", 50.0)
     rig.scan()
     assert rig.applied("t/FV") == pytest.approx(22.0)
-    rig.scan(10)
+    rig.scan(9)
+    assert rig.get("t/FC/MODE") == REMOTE_CASCADE, "10 s are not longer than 10 s"
+    rig.scan()
     assert (rig.get("t/FC/MODE"), rig.get("t/FC/SP")) == (AUTO, 72.0)
     assert rig.events[-1]["reason"] == "no set point was written for 10 s"
 

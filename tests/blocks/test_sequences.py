@@ -250,6 +250,12 @@ def test_without_a_temperature_it_begins_as_early_as_it_may() -> None:
     assert room.rig.get("t/S/RATE") == 2.0
 
 
+def test_a_room_that_gets_colder_in_the_warm_up_gained_nothing() -> None:
+    room = Room(warms=-0.5)
+    room.run(14 * 60)
+    assert room.rig.get("t/S/RATE") == pytest.approx(2.0 - 0.3 * 2.0)
+
+
 def test_no_warm_up_for_a_day_off_and_none_without_optimum_start() -> None:
     room = Room(warms=2.0, calendar={**WEEK, "holidays": ["2026-11-24"]})
     room.run(24 * 60)
