@@ -18,6 +18,7 @@ import numpy as np
 
 from bench.control import Load
 from bench.harness import Results
+from historian import frames
 from historian.recorded import Recording, recordings
 from historian.recording import Recorder
 from scada.blocks.base import Tick
@@ -85,11 +86,19 @@ def record_hour(folder: Path, hours: float = 1.0) -> Recorded:
 def size_of_day(folder: Path) -> float:
     """MB a day, from files of a scan of 100 ms that are closed or packed."""
     size = scans = 0
+    heads = []
     for recording in recordings(folder):
         packed = Recording([path for path in recording.paths if path.suffix == ".rec"])
-        size += sum(path.stat().st_size for path in packed.paths)
+        for path in packed.paths:
+            ends = [0, *(one.end for one in frames.read(path))]
+            kinds = [one.kind for one in frames.read(path)]
+            parts = [(kind, end - begin) for kind, begin, end in zip(kinds, ends, ends[1:], strict=False)]
+            size += sum(length for kind, length in parts if kind == frames.CHUNK)
+            heads.append(sum(length for kind, length in parts if kind != frames.CHUNK))
         scans += sum(isinstance(item, Scan) for item in packed.items())
-    return size / max(scans, 1) * DAY_SCANS / 1e6
+    if not scans:
+        raise SystemExit(f"{folder}: nothing is packed yet; that takes ten minutes")
+    return (size / scans * DAY_SCANS + 24 * max(heads)) / 1e6
 
 
 def cost(results: Results, folder: Path, pids: int) -> None:
