@@ -206,6 +206,11 @@ def _repeat(found: list[Recording], wanted: Range, *, keep_going: bool, as_json:
     return FAILED if any(one["differing"] or not one["scans"] for one in told) else OK
 
 
+def many(count: int, what: str) -> str:
+    """`1 scan`, `2,000 scans`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def _say(one: dict[str, Any], recording: Recording) -> None:
     zone = recording.site.timezone
     period = recording.site.scan_ns / 1e6
@@ -214,7 +219,8 @@ def _say(one: dict[str, Any], recording: Recording) -> None:
     else:
         out.print(
             f"{one['site']}, {local_text(one['from'], zone)} to {local_text(one['until'], zone)}: "
-            f"{one['scans']:,} scans of {period:g} ms, {one['requests']:,} requests, repeated in {one['seconds']:.1f} s.",
+            f"{many(one['scans'], 'scan')} of {period:g} ms, {many(one['requests'], 'request')}, "
+            f"repeated in {one['seconds']:.1f} s.",
             markup=False,
         )
     for key, text in (
@@ -232,7 +238,7 @@ def _say(one: dict[str, Any], recording: Recording) -> None:
             err.print(plain(f"  {place['path']}: now {place['now']}{was}"), markup=False)
         err.print(f"Look at it with: --stop-at {differs['scan']} --block PATH", markup=False)
     elif one["differing"]:
-        err.print(f"{one['differing']:,} scans came out otherwise.", style="red", markup=False)
+        err.print(f"{many(one['differing'], 'scan')} came out otherwise.", style="red", markup=False)
     elif one["scans"]:
         out.print(f"All outputs as they were, to the bit; {one['checked']:,} checks of everything agreed.")
 

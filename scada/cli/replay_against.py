@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scada.cli.render import BAD_SITE, FAILED, OK, err, failed, local_text, out, show_json, show_table
+from scada.cli.replay import many
 
 if TYPE_CHECKING:
     from historian.recorded import Recording
@@ -83,7 +84,7 @@ def _tables(changes: list[Change], zone: str) -> None:
     for one in changes:
         by_path[one.path].append(one)
     out.print(
-        f"{len(by_path)} outputs would have been different. The plant in the recording did not answer to that: "
+        f"{many(len(by_path), 'output')} would have been different. The plant in the recording did not answer to that: "
         "what comes after the first difference is what control would have asked, not what would have become."
     )
     show_table(

@@ -85,7 +85,7 @@ def site(tmp_path: Path) -> Path:
 def test_a_recording_is_repeated(recorded: Path) -> None:
     code, text, said = scada("replay", str(recorded))
     assert (code, said) == (0, "")
-    assert "riverside, 2025-06-15 17:06:40 to 2025-06-15 17:07:10: 300 scans of 100 ms, 1 requests" in text
+    assert "riverside, 2025-06-15 17:06:40 to 2025-06-15 17:07:10: 300 scans of 100 ms, 1 request," in text
     assert "All outputs as they were, to the bit; 3 checks of everything agreed." in text
     code, text, _ = scada("replay", str(recorded.parent), "--json", "--until", "120")
     (one,) = orjson.loads(text)
@@ -110,7 +110,7 @@ def test_what_came_out_otherwise_is_named(recorded: Path, tmp_path: Path) -> Non
     code, text, said = scada("replay", str(path), "--keep-going")
     assert code == 1
     assert "300 scans" in text
-    assert "1 scans came out otherwise." in said
+    assert "1 scan came out otherwise." in said
     code, text, _ = scada("replay", str(path), "--json")
     (one,) = orjson.loads(text)
     assert one["differs"]["scan"] == 200
@@ -145,7 +145,7 @@ def test_what_if(recorded: Path, site: Path) -> None:
     water.write_text(water.read_text().replace("gain: 8.0", "gain: 4.0", 1))
     code, text, _ = scada("replay", str(recorded), "--against", str(site))
     assert code == 1
-    assert "1 outputs would have been different" in text
+    assert "1 output would have been different" in text
     assert "tank1/LV-101/OUT\t2025-06-15 17:06:4" in text
     code, text, _ = scada("replay", str(recorded), "--against", str(site), "--json", "--from", "200")
     found = orjson.loads(text)
