@@ -299,7 +299,9 @@ def test_a_restart_with_demand_waits_for_the_one_on_duty() -> None:
     pair.rig.restore({"t/G": {"duty": 2, "demand": True}})
     pair.rig.set("t/WANT", True)
     pair.rig.set("t/P2/RUN", True, BAD_WAITING_FOR_INITIAL_DATA)
-    pair.rig.scan(5)
+    for _ in range(5):
+        pair.rig.scan()
+        assert pair.rig.applied("t/P1/START") is False
     assert pair.demand(True) == ["t/P2"]
     assert pair.rig.get("t/G/DUTY") == 2
 
