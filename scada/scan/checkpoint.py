@@ -83,7 +83,7 @@ def members(thing: Any) -> Iterator[tuple[str, Any]]:
             yield name, own[name]
 
 
-def _is_object(thing: Any) -> bool:
+def is_object(thing: Any) -> bool:
     """An object of ours that a fresh state has too: neither plain, nor a container, nor part of the program."""
     kind = type(thing)
     if kind in _PLAIN or isinstance(thing, (*_PROGRAM, *_CONTAINERS, np.generic)):
@@ -134,7 +134,7 @@ class Objects:
                 todo += [(f"{where}[{key!r}]", value) for key, value in thing.items()]
             elif isinstance(thing, list | tuple | deque):
                 todo += [(f"{where}[{n}]", value) for n, value in enumerate(thing)]
-            elif _is_object(thing):
+            elif is_object(thing):
                 self._add(thing, where, self.root[name])
                 todo += [(f"{where}.{key}", value) for key, value in members(thing)]
 
@@ -178,7 +178,7 @@ def _encode(value: Any, names: Objects) -> Any:
         return {"o": kind.__name__, "v": {name: _encode(one, names) for name, one in members(value)}}
     if isinstance(value, _PROGRAM):
         raise _NotStateError
-    if _is_object(value):
+    if is_object(value):
         if value not in names:
             raise CheckpointError(f"{kind.__name__} is not in `checkpoint.VALUES`")
         raise _NotStateError  # who knows whom is the program's

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
 from copy import copy
 from typing import Any
+
+import numpy as np
 
 from scada import access
 from scada.blocks.base import DISARMED, LOCAL, NOT_INITIALISED, Context, FunctionBlock, usable
 from scada.requests import Entry, Item, Request, check, machine
 from scada.requests.message import ACKNOWLEDGE
-from scada.scan import bypassing, forcing, outcomes
+from scada.scan import bypassing, checkpoint, forcing, outcomes
 from scada.scan.outputs import Output, near
 from scada.scan.program import ASK, PULSE, Program
 from scada.scan.state import State
@@ -101,7 +105,7 @@ def _write(program: Program, state: State, entry: Entry, ctx: Context) -> list[s
             checked.append((item, tag))
     if reasons:
         return reasons
-    before: dict[int, dict[str, Any]] = {}
+    before: dict[int, list[tuple[Any, str, Any]]] = {}
     for item, tag in checked:
         position = _block_of(program, tag)
         if position < 0:
@@ -110,9 +114,9 @@ def _write(program: Program, state: State, entry: Entry, ctx: Context) -> list[s
             before[position] = _kept(state.blocks[position])
         refusal = _apply_block(program, state, item, tag, position)
         if refusal:  # all or none: a start or a reset that another item refuses must not have happened
-            for touched, kept in before.items():
-                for name, value in kept.items():
-                    setattr(state.blocks[touched], name, value)
+            for kept in before.values():
+                for thing, name, value in kept:
+                    checkpoint.put(thing, name, value)
             return [refusal]
     for item, tag in checked:
         _supersede(state, entry, tag.path)
@@ -183,10 +187,35 @@ def _block_of(program: Program, tag: Tag) -> int:
     return program.outputs[row].driver
 
 
-def _kept(block: FunctionBlock) -> dict[str, Any]:
-    """Everything that a write may change in a block."""
-    names = {name for kind in type(block).__mro__ for name in getattr(kind, "__slots__", ())}
-    return {name: copy(getattr(block, name)) for name in names}
+def _kept(block: FunctionBlock) -> list[tuple[Any, str, Any]]:
+    """Everything that a write may change in a block and in what it is made of, as (object, attribute, value).
+
+    Objects stay who they are, and other blocks are left alone: an interlock that came back with a copy of its motor
+    would never stop the motor again.
+    """
+    found: list[tuple[Any, str, Any]] = []
+    todo: list[Any] = [block]
+    met = {id(block)}
+    while todo:
+        thing = todo.pop()
+        for name, value in checkpoint.members(thing):
+            found.append((thing, name, _copied(value)))
+            inner = value.values() if isinstance(value, dict) else value
+            for part in inner if isinstance(value, dict | list | tuple) else (value,):
+                if id(part) in met or isinstance(part, FunctionBlock) or not checkpoint.is_object(part):
+                    continue
+                met.add(id(part))
+                todo.append(part)
+    return found
+
+
+def _copied(value: Any) -> Any:
+    """A container of its own, also inside; all else as it is."""
+    if isinstance(value, dict):
+        return {key: _copied(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_copied(one) for one in value]
+    return copy(value) if isinstance(value, set | deque | bytearray | array | np.ndarray) else value
 
 
 def _apply_block(program: Program, state: State, item: Item, tag: Tag, position: int) -> str | None:
