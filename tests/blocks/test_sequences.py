@@ -412,6 +412,69 @@ def test_people_may_choose() -> None:
     assert states(rig, 5) == [0]
 
 
+def test_heating_wins_but_does_not_cut_cooling_short() -> None:
+    rig = changeover(heating="t/X < 20", cooling="t/X > 10")
+    assert states(rig, 15, 15) == [1, 1], "both are wanted"
+    assert states(rig, 25, 25, 25, 25, 25, 25, 25) == [1, 1, 1, 0, 0, 0, 2]
+    assert states(rig, *[15] * 9) == [2] * 9, "cooling goes on as long as it is wanted, however long"
+    assert states(rig, 5, 5, 5, 5) == [0, 0, 0, 1]
+
+
+def test_a_choice_ends_the_other_side_at_once_but_pauses() -> None:
+    rig = changeover()
+    assert states(rig, 5, 5) == [1, 1]
+    rig.write("t/H/SELECT", 3)
+    assert states(rig, 5, 5, 5, 5, 5) == [0] * 5
+    rig.write("t/H/SELECT", 1)
+    assert (states(rig, 25), rig.get("t/H/SELECT")) == ([1], 1)
+    assert states(rig, *[25] * 7) == [1] * 7, "whatever the conditions say"
+    assert rig.write("t/H/SELECT", None) == "t/H takes SELECT: 0 Auto, 1 Heating, 2 Cooling, 3 Off"
+    assert rig.write("t/H/STATE", 2) is not None
+    assert states(rig, 25) == [1]
+
+
+def test_a_condition_that_is_bad_counts_as_it_was() -> None:
+    rig = changeover()
+    rig.set("t/X", 5.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    assert (rig.get("t/H/STATE"), rig.status("t/H/STATE")) == (0, UNCERTAIN_LAST_USABLE), "none yet"
+    assert states(rig, 5) == [1]
+    assert rig.status("t/H/STATE") == GOOD
+    rig.set("t/X", 25.0, BAD_SENSOR_FAILURE)
+    rig.scan(10)
+    assert (rig.get("t/H/STATE"), rig.status("t/H/STATE")) == (1, UNCERTAIN_LAST_USABLE)
+
+
+@pytest.mark.parametrize(
+    ("before", "fresh", "values", "after"),
+    [
+        ((5, 25, 25), True, [25] * 6, [1, 1, 0, 0, 0, 2]),
+        ((5, 25, 25, 25, 25, 25), True, [25] * 3, [0, 0, 2]),
+        ((5, 25, 25, 25, 25, 25), True, [5], [1]),
+        ((5,), False, [25] * 4, [0, 0, 2, 2]),
+        ((5,), False, [5], [1]),
+        ((5, 25, 25, 25, 25, 25), False, [25] * 3, [0, 0, 2]),
+        ((25,), False, [5] * 3, [0, 0, 1]),
+        ((15, 15), False, [25], [2]),
+    ],
+)
+def test_a_restart_forgets_neither_the_time_nor_the_side(
+    before: tuple[float, ...], fresh: bool, values: list[float], after: list[int]
+) -> None:
+    rig, again = changeover(), changeover()
+    states(rig, *before)
+    again.restore(rig.retained(), fresh=fresh)
+    assert states(again, *values) == after
+
+
+@pytest.mark.parametrize("wrong", [{"state": 7}, {"last": 3}, {"since_ns": "soon"}])
+def test_a_kept_state_that_is_none_is_not_taken(wrong: dict[str, Any]) -> None:
+    rig, again = changeover(), changeover()
+    states(rig, 5)
+    again.restore({"t/H": {**rig.retained()["t/H"], **wrong}})
+    assert states(again, 25) == [2]
+
+
 @given(
     st.lists(
         st.tuples(temperatures, any_status, st.sampled_from([None, None, None, 0, 1, 2, 3])), max_size=60
