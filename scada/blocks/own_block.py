@@ -13,7 +13,7 @@ take over without a bump.
 Quality: an input that is Bad or stale stops the steps (`on_bad = "hold"`): outputs keep their values with the input's quality,
 what is driven stays. With `on_bad = "run"` steps go on with the
 last usable value, `self.good` tells, and outputs are Good once every input was usable. NaN and infinity turn an output Bad. A step
-that raises, or leaves a value of another type, changes nothing and makes the block Bad.
+that raises, makes too many turns, or leaves a value of another type changes nothing and makes the block Bad.
 
 States survive a restart (unless `retain=False`); a time without steps is not made up for: `dt` is at most a second, or five
 periods.
@@ -149,6 +149,7 @@ class Own(FunctionBlock):
         values["_tracking"] = {
             name for name, row in self._drives.items() if self._mode != AUTO or outs.tracking[row] & NOT_OURS
         }
+        own_load.begin()
         user.step(ctx.seen_ns * 1e-9)
         state = {}
         for name, member in self._states.items():

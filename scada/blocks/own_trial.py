@@ -129,6 +129,7 @@ class _Runner:
         for name, value in {**inputs, **self._state, **self._out}.items():
             setattr(block, name, value)
         block._bad = {name for name in inputs if name not in good}  # noqa: SLF001 - what the scan does
+        own_load.begin()
         block.step(dt)
         self._state = {n: self._taken(n, one) for n, one in self._declared.of("state").items()}
         self._out = {n: self._taken(n, one) for n, one in self._declared.of("output").items()}

@@ -390,3 +390,43 @@ def test_a_trial_is_always_the_same() -> None:
     assert series[0] == series[1]
     assert {round(inputs["x"], 3) for inputs, _, _ in series[0]} >= {0.0, 5.0}
     assert json.dumps(series[0])
+
+
+ENDLESS = {
+    "loops in loops": "for i in range(1000):\n    for j in range(1000):\n        self.out += 1.0",
+    "turns in one line": "self.out = 1.0 * sum([1 for i in range(1000) for j in range(1000)])",
+    "a function of a function": "self.out = fib(40.0)",
+    "what goes through in C": "for i in range(5000):\n    self.out += max(range(100000))",
+    "a way around": "try:\n    self.out = fib(40.0)\nexcept ValueError:\n    self.out = 0.0\nexcept ArithmeticError:\n    pass",
+    "a function without a name": "f = lambda n: n\nfor i in range(300):\n    self.out += sum(map(f, range(1000)))",
+    "a list as long as an input says": "rows = [0.0] * int(self.x)\nself.out = len(rows) * 1.0",
+}
+FIB = "def fib(n):\n    return n if n < 2.0 else fib(n - 1.0) + fib(n - 2.0)"
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_step_that_would_not_end_makes_its_block_bad_and_no_other(name: str) -> None:
+    """The trial has not seen this input."""
+    body = "self.out = 0.0\nif self.x > 100.0:\n" + "\n".join(
+        f"    {line}" for line in ENDLESS[name].splitlines()
+    )
+    config = block(simple(body, top=FIB), "B", {"x": "t/X"})
+    rig = Rig([config], {"t/X": {}, "t/B": {"kind": "block"}}, SECOND)
+    rig.set("t/X", 5.0)
+    rig.scan()
+    rig.set("t/X", 1e10)
+    with pytest.raises((own_load.EndlessError, ValueError)):
+        rig.scan()
+    rig.set("t/X", 5.0)
+    rig.scan()
+    assert (rig.get("t/B"), rig.status("t/B")) == (0.0, GOOD), "the next step has all its turns"
+
+
+def test_a_long_step_that_ends_is_left_alone() -> None:
+    body = "self.out = 1.0 * sum([i for i in range(200) if i % 2 for j in range(100)])"
+    config = block(simple(body), "B", {"x": "t/X"})
+    rig = Rig([config], {"t/X": {}, "t/B": {"kind": "block"}}, SECOND)
+    rig.set("t/X", 5.0)
+    for _ in range(30):
+        rig.scan()
+        assert rig.get("t/B") == sum(i for i in range(200) if i % 2 for j in range(100))
