@@ -162,6 +162,7 @@ class Judge:
         if (
             local_ns
             and not released
+            and not self._register(self._tags[tag.remote or ""])  # not turned back since the last look
             and now - local_ns > LOCAL_GRACE_NS
             and control is not None
             and now - control.scanned_ns < SECOND
@@ -198,7 +199,7 @@ class Judge:
 
     def _in_time(self, case: Case, tag: Tag, value: Any, sent_ns: int) -> None:
         """Whether a first write for a request is still wanted."""
-        if case.status == REJECTED:
+        if case.status == REJECTED and case.ended_ns <= sent_ns:
             self.breach(f"{tag.path}: {value} of {case.asked.id} was sent, and it was refused")
         elif case.sent[tag.path] > 1 and case.status == CONFIRMED:
             return  # it is the output's value now, and kept
