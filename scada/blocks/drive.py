@@ -112,7 +112,7 @@ class Drive(Motor):
         super().step(ctx)
         outputs = ctx.outputs
         applied, tracking = number(outputs.applied[self._speed]), outputs.tracking[self._speed]
-        up = self._state in (STARTING, RUNNING) or (self._mode == OUT_OF_SERVICE and self.running)
+        up = self._state in (STARTING, RUNNING)
         ours = applied is not None and not tracking & NOT_OURS and not self._passive
         self.takes = False
         if applied is None or not ours or self._mode == OUT_OF_SERVICE:
