@@ -183,10 +183,12 @@ def changed(value: Any, member: own.Member) -> Any:
     """A value as its declaration has it: a whole number is a float where one is declared.
 
     Raises:
-        TypeError: It is of another type, or not finite in a state.
+        TypeError: It is of another type, or not finite in a state; or an output of whole numbers beyond 32 bits.
     """
     if member.type == "float" and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not own.fits(value, member.type) and not (member.kind == "output" and isinstance(value, float)):
         raise TypeError(f"{value!r} is not a {member.type}")
+    if member.kind == "output" and member.type == "int" and not -(2**31) <= value < 2**31:
+        raise TypeError(f"{value!r} does not fit into 32 bits")  # as its tag has
     return value

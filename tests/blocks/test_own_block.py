@@ -392,6 +392,63 @@ def test_a_trial_is_always_the_same() -> None:
     assert json.dumps(series[0])
 
 
+def tried(low: float, high: float, *, on_bad: str = "hold") -> list[tuple[dict[str, Any], list[str], float]]:
+    """What the trial gives a block with a number and a switch."""
+    text = simple("self.out = self.x", more=f"    v: bool = Input()\n    on_bad = '{on_bad}'")
+    declared = own_load.load(text, "blocks/b.py", "B")[0]
+    return list(own_trial._series(declared, {"x": {"range": [low, high]}, "v": {}}, 0.1))
+
+
+@pytest.mark.parametrize(("low", "high", "nearest"), [(-4.0, 8.0, 0.0), (2.0, 7.0, 2.0), (-9.0, -3.0, -3.0)])
+def test_a_trial_has_the_whole_range_its_ends_and_zero(low: float, high: float, nearest: float) -> None:
+    steps = tried(low, high)
+    xs = [inputs["x"] for inputs, _, _ in steps]
+    assert len(steps) == 200
+    assert all(low <= x <= high for x in xs)
+    assert min(xs.count(x) for x in (low, high, nearest)) >= 10
+    between = {round((x - low) / (high - low) * 10) for x in xs if x not in (low, high, nearest)}
+    assert between == set(range(11))
+    assert {inputs["v"] for inputs, _, _ in steps} == {False, True}
+
+
+def test_a_trial_has_longer_steps_and_bad_inputs() -> None:
+    steps = tried(0.0, 5.0, on_bad="run")
+    times = [dt for _, _, dt in steps]
+    assert set(times) == {0.1, pytest.approx(0.3)}
+    assert 20 <= sum(dt > 0.1 for dt in times) <= 60
+    assert steps[0][1] == ["x", "v"], "all is known at first"
+    for name in ("x", "v"):
+        assert 20 <= sum(name not in good for _, good, _ in steps) <= 60
+    assert all(good == ["x", "v"] for _, good, _ in tried(0.0, 5.0)), "one that holds is not stepped then"
+
+
+def test_a_trial_of_a_wide_range_where_none_is_given() -> None:
+    declared = own_load.load(simple("self.out = self.x"), "blocks/b.py", "B")[0]
+    xs = [inputs["x"] for inputs, _, _ in own_trial._series(declared, {}, 0.1)]
+    assert (min(xs), max(xs), 0.0 in xs) == (-100.0, 100.0, True)
+
+
+def test_the_trial_is_the_same_everywhere() -> None:
+    """What one computer lets pass no other one refuses."""
+    assert [round(inputs["x"], 6) for inputs, _, _ in tried(0.0, 5.0)[:8]] == []
+
+
+def test_each_setting_and_each_range_is_tried_and_all_is_told() -> None:
+    text = simple("self.out = 1.0 / (self.x + self.k)", more="    k: float = Setting(9.0)")
+    made = site(text)
+    good = made.blocks[0]
+    bad = dataclasses.replace(good, path="t/C", config={**good.config, "settings": {"k": 0.0}})
+    wide = {"x": {**good.config["inputs"]["x"], "range": [-9.0, 5.0]}}
+    worse = dataclasses.replace(good, path="t/D", config={**good.config, "inputs": wide})
+    other = dataclasses.replace(made.blocks[0], path="t/O", type="calc", config={})
+    found = own_trial.problems(dataclasses.replace(made, blocks=(other, good, worse, bad, bad)))
+    assert [one.message.partition(" with ")[2] for one in found] == [
+        "x = -9. Say what it does then.",
+        "x = 0. Say what it does then.",
+    ]
+    assert not own_trial.problems(dataclasses.replace(made, blocks=(good, good)))
+
+
 ENDLESS = {
     "loops in loops": "for i in range(1000):\n    for j in range(1000):\n        self.out += 1.0",
     "turns in one line": "self.out = 1.0 * sum([1 for i in range(1000) for j in range(1000)])",
@@ -430,3 +487,22 @@ def test_a_long_step_that_ends_is_left_alone() -> None:
     for _ in range(30):
         rig.scan()
         assert rig.get("t/B") == sum(i for i in range(200) if i % 2 for j in range(100))
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [(2**31 - 1, True), (-(2**31), True), (2**31, False), (-(2**40), False)]
+)
+def test_a_whole_number_that_its_tag_cannot_hold_is_no_output(value: int, fits: bool) -> None:
+    """The tag has 32 bits: what does not fit would be published cut off, and clients could not read it."""
+    source = simple("self.out = int(self.x)").replace("out: float", "out: int")
+    rig = Rig(
+        [block(source, "B", {"x": "t/X"})], {"t/X": {}, "t/B": {"kind": "block", "type": "int32"}}, SECOND
+    )
+    rig.set("t/X", float(value))
+    if fits:
+        rig.scan()
+        assert rig.get("t/B") == value
+    else:
+        with pytest.raises(TypeError, match="32 bits"):
+            rig.scan()
+        assert rig.get("t/B") == 0
