@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
 
@@ -31,6 +31,7 @@ class Mutant:
         line: Of the source.
         function: Qualified name of the outermost function around it, or "" outside of functions.
         text: What was and what is, for people.
+        source: Of the module, as it was read: a later edit of the file does not move the mutant.
     """
 
     file: Path
@@ -39,6 +40,7 @@ class Mutant:
     line: int
     function: str
     text: str
+    source: str = field(repr=False)
 
     @property
     def module(self) -> str:
@@ -47,7 +49,7 @@ class Mutant:
 
     def code(self) -> CodeType:
         """The module with the change, compiled."""
-        tree = ast.parse(self.file.read_text())
+        tree = ast.parse(self.source)
         node = list(ast.walk(tree))[self.site]
         list(_changes(node))[self.way](node)
         return compile(ast.fix_missing_locations(tree), str(self.file), "exec")
@@ -55,7 +57,8 @@ class Mutant:
 
 def mutants(file: Path) -> list[Mutant]:
     """All mutants of a module, in a fixed order."""
-    tree = ast.parse(file.read_text())
+    source = file.read_text()
+    tree = ast.parse(source)
     left_out, functions = set(_left_out(tree)), dict(_functions(tree))
     found = []
     for site, node in enumerate(ast.walk(tree)):
@@ -66,7 +69,7 @@ def mutants(file: Path) -> list[Mutant]:
             change(changed)
             text = f"{_short(node)}  ->  {_short(changed)}"
             found.append(
-                Mutant(file, site, way, getattr(node, "lineno", 0), functions.get(id(node), ""), text)
+                Mutant(file, site, way, getattr(node, "lineno", 0), functions.get(id(node), ""), text, source)
             )
     return found
 

@@ -2,7 +2,8 @@
 
 Every mutant runs in a process forked from one that has pytest and the compiler of sites loaded but nothing of what is
 mutated. It runs only the tests that reach the changed function, quickest first, until one fails. Hypothesis draws the
-same examples every time, so that a run can be repeated: same tree, same seed, same result.
+same examples every time, so that a run can be repeated: same tree, same seed, same result. All happens in a copy of the
+tree, so that work can go on meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 import resource
 import select
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,18 +33,23 @@ import hypothesis
 import pytest
 
 import tags.site  # noqa: F401 - heavy, and never mutated: loaded once for all
+from tests.mutants import equivalent, report
 from tests.mutants.mutate import Mutant, mutants
+from tests.mutants.report import KILLED, NOT_RUN, SURVIVED, TIMED_OUT
 from tests.mutants.trace import Only, Trace
+from tests.mutants.tree import copied
 
 ROOMS: Final = ("scada/blocks", "scada/requests", "scada/scan")
 TESTS: Final = (
     "tests/requests", "tests/scan", "tests/blocks", "tests/alarms", "tests/safety", "tests/simulate/test_loop.py",
+    "tests/historian/test_recording.py", "tests/planttest", "tests/virtual", "tests/control/test_parts.py",
+    "tests/control/test_tape.py", "tests/control/test_aftermath.py", "tests/site/test_protections.py",
 )  # fmt: skip
 OPTIONS: Final = ("-q", "-x", "-m", "not slow", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",
 )  # fmt: skip
 MEMORY_MAX: Final = 8 << 30
-KILLED, SURVIVED, NOT_RUN, TIMED_OUT = "killed", "SURVIVED", "NOT RUN", "killed (time)"
+IN_A_COPY: Final = "MUTANTS_IN_A_COPY"
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -164,9 +171,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", default="150", help="number of mutants, or all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="beginning of a path, for example scada/scan/outputs.py")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        help="beginning of a path, like scada/scan/outputs.py; may repeat",
+    )
     options = parser.parse_args(argv)
-    root = Path.cwd()
+    if IN_A_COPY in os.environ:
+        return _tried(options.sample, options.seed, tuple(options.only) or ("",))
+    with copied(Path.cwd()) as top:
+        again = [sys.executable, "-m", "tests.mutants.run", *(sys.argv[1:] if argv is None else argv)]
+        with contextlib.suppress(KeyboardInterrupt):  # it gets the same one, and tells what was reached
+            return subprocess.run(again, cwd=top, env=os.environ | {IN_A_COPY: "1"}, check=False).returncode
+    return 1
+
+
+def _tried(size: str, seed: int, only: tuple[str, ...]) -> int:
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     for profile, examples in (("mutants", 100), ("reach", 10)):
@@ -174,40 +195,31 @@ def main(argv: Sequence[str] | None = None) -> int:
             profile, deadline=None, derandomize=True, database=None, max_examples=examples, phases=phases,
             suppress_health_check=list(hypothesis.HealthCheck),
         )  # fmt: skip
+    all_ = [mutant for room in ROOMS for file in sorted(Path(room).rglob("*.py")) for mutant in mutants(file)]
+    for file, function, text in equivalent.unknown(all_):
+        print(f"no longer there, take it out of tests/mutants/equivalent.py: {file} {function}: {text}")
     every = [
         mutant
-        for room in ROOMS
-        for file in sorted(Path(room).rglob("*.py"))
-        if str(file).startswith(options.only)
-        for mutant in mutants(file)
+        for mutant in all_
+        if str(mutant.file).startswith(only) and equivalent.name(mutant) not in equivalent.EQUIVALENT
     ]
-    tests = learn(root)
-    if options.sample == "all":
-        sample = every
-    else:
-        count = min(int(options.sample), len(every))
-        sample = random.Random(options.seed).sample(every, count)
-    print(f"{len(sample)} of {len(every)} mutants, seed {options.seed}, {len(tests)} tests", flush=True)
+    tests = learn(Path.cwd())
+    count = len(every) if size == "all" else min(int(size), len(every))
+    sample = every if count == len(every) else random.Random(seed).sample(every, count)
+    where = ", ".join(filter(None, only)) or ", ".join(ROOMS)
+    known = len(equivalent.EQUIVALENT)
+    print(f"{count} of the {len(every)} mutants of {where}, seed {seed}, {len(tests)} tests", flush=True)
+    print(f"({known} mutants that change nothing are left out, see tests/mutants/equivalent.py)", flush=True)
     began = time.monotonic()
-    counts: Counter[tuple[str, str]] = Counter()
+    results: list[tuple[str, str]] = []
     with contextlib.suppress(KeyboardInterrupt):  # what was reached is told
         for number, mutant in enumerate(sample, 1):
             result = attempt(mutant, tests)
-            counts[str(mutant.file.parent), result] += 1
+            results.append((str(mutant.file), result))
             if result in (SURVIVED, NOT_RUN):
                 print(f"{number:4} {result:8} {mutant.file}:{mutant.line}  {mutant.text}", flush=True)
-    minutes = (time.monotonic() - began) / 60
-    for room in (*ROOMS, "scada"):
-        mine = {
-            result: sum(n for (r, s), n in counts.items() if s == result and r.startswith(room))
-            for _, result in counts
-        }
-        total = sum(mine.values())
-        if total:
-            killed = mine.get(KILLED, 0) + mine.get(TIMED_OUT, 0)
-            rest = ", ".join(f"{n} {result.lower()}" for result, n in sorted(mine.items()) if n)
-            print(f"{room:16} killed {100 * killed / total:5.1f} % of {total:4}  ({rest})")
-    print(f"{minutes:.1f} min")
+    print("\n".join(report.table(results, Counter(str(mutant.file) for mutant in every), ROOMS)))
+    print(f"{len(results)} of {count} tried, seed {seed}, {(time.monotonic() - began) / 60:.1f} min")
     return 0
 
 
