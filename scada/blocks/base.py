@@ -395,6 +395,13 @@ class FunctionBlock(ABC):
     def step(self, ctx: Context) -> None:
         """Runs once in the scan: reads signals, puts its points, drives its outputs."""
 
+    def failed(self, ctx: Context) -> None:  # noqa: B027 - most blocks hold nothing
+        """Its step raised, in this scan or in one before: what it holds off or holds at a value stays so.
+
+        Args:
+            ctx: The scan.
+        """
+
     def retained(self) -> dict[str, Any]:
         """What survives a restart, as JSON."""
         return {}

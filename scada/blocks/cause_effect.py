@@ -199,6 +199,11 @@ class CauseEffect(FunctionBlock, Bypassable):
         elif self._trip[effect] and self._outs[effect] >= 0:
             ctx.override(self._outs[effect], self._values[effect], f"{self.path}/{self._effects[effect]}")
 
+    def failed(self, ctx: Context) -> None:
+        for effect, row in enumerate(self._outs):
+            if self._trip[effect] and row >= 0:
+                ctx.override(row, self._values[effect], f"{self.path}/{self._effects[effect]}")
+
     def _state(self, cause: int) -> int:
         if self._bypassed[cause]:
             return BYPASSED_PRESENT if self._true[cause] else BYPASSED

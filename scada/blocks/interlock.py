@@ -99,6 +99,10 @@ class Interlock(FunctionBlock, Bypassable):
         ctx.put(self._point, self._active)
         ctx.put(self._point_bypassed, self._bypassed)
 
+    def failed(self, ctx: Context) -> None:
+        if self._active and self._block is None:
+            ctx.override(self._out, self._value, self.path)
+
     def bypass(self, name: str, *, on: bool) -> None:
         del name
         self._bypassed, self._told = on, self._true

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
 
-from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, Signals, Tick, view
+from scada.blocks.base import INTERLOCKED, NOT_INITIALISED, Context, FunctionBlock, Signals, Tick, view
 from scada.requests import Request
 from scada.scan import bypassing, forcing, orders, outcomes, restarts
 from scada.scan.batch import Batch
@@ -161,6 +162,7 @@ def _run_blocks(program: Program, state: State, task: int, ctx: Context) -> None
     for position in state.columns.blocks(task, ctx):
         block = blocks[position]
         if failed[position] is not None and (run + position) % retry:
+            _hold_on(block, ctx)
             continue
         try:
             block.step(ctx)
@@ -173,7 +175,7 @@ def _run_blocks(program: Program, state: State, task: int, ctx: Context) -> None
 
 
 def _block_failed(program: Program, state: State, position: int, message: str, ctx: Context) -> None:
-    """Its points turn Bad, its outputs stay, and the scan goes on."""
+    """Its points turn Bad, its outputs and what it holds stay, and the scan goes on."""
     if state.failed[position] is None:
         ctx.emit("block", path=state.every_block[position].path, failed=True, message=message)
     state.failed[position] = message
@@ -183,6 +185,13 @@ def _block_failed(program: Program, state: State, position: int, message: str, c
     for plan in program.outputs:
         if plan.driver == position:
             ctx.outputs.wanted[plan.row] = None
+    _hold_on(state.every_block[position], ctx)
+
+
+def _hold_on(block: FunctionBlock, ctx: Context) -> None:
+    """A block that raised goes on to hold what it held."""
+    with suppress(Exception):  # it is told already
+        block.failed(ctx)
 
 
 def _run_outputs(state: State, ctx: Context) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scada.alarms import engine
+from scada.blocks.cause_effect import CauseEffect
+from scada.blocks.interlock import Interlock
+from scada.requests import Request
+from scada.scan import build
 from scada.scan.outputs import Output, Stage
 from tags.quality import BAD_INTERNAL_ERROR, GOOD
-from tests.scan.plant import LEVEL, SPEED, VALVE, Plant
+from tests.scan.plant import LEVEL, LOCK, SPEED, VALVE, Plant
+from tests.scan.test_protections import Run
+from tests.site.helpers import compile_case
 
 ALARM, COUNT = "system/control/FAILED", "system/control/defects"
 HH = "tank1/LT-101/HH"
@@ -80,3 +87,46 @@ def test_a_block_that_raises_is_alarmed(plant: Plant, monkeypatch: pytest.Monkey
     monkeypatch.setattr(type(plant.state.blocks[0]), "step", broken)
     plant.scan(scans=2)
     assert (plant.value(COUNT), plant.value(ALARM) & 1) == (1, 1)
+
+
+def test_a_protection_that_raises_does_not_let_go(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its state is not known to be better, and the loop behind it would open the valve at once."""
+    plant.registers[LEVEL] = 4.8
+    plant.scan(scans=3)
+    assert (plant.value(f"{LOCK}/ACTIVE"), plant.command(VALVE)) == (True, 0.0)
+
+    def broken(*_: object) -> None:
+        raise TypeError("planted")
+
+    monkeypatch.setattr(Interlock, "step", broken)
+    plant.registers[LEVEL] = 2.0
+    for _ in range(120):  # it is tried again in between
+        plant.scan()
+        assert plant.command(VALVE) == 0.0
+    assert plant.quality(f"{LOCK}/ACTIVE") == BAD_INTERNAL_ERROR
+    assert "interlock" in plant.ask("write", (VALVE, 44.0))[0][1][0]
+    monkeypatch.undo()
+    plant.scan(scans=110)
+    assert plant.value(f"{LOCK}/ACTIVE") is False
+
+
+def test_a_matrix_that_raises_does_not_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    yaml = """
+control:
+  a/ESD: {block: cause_effect, causes: {HH: {when: a/LT-1 > 4 m, trips: [inlet]}},
+          effects: {inlet: {target: a/LV-1/OUT, value: 5 %, reset: auto}}}
+"""
+    program = build(compile_case(tmp_path / "site", yaml))
+    run = Run(program)
+    for level in (2.0, 2.0, 4.5, 4.5):
+        run.scan(level)
+    assert run.value("a/LV-1/OUT/command") == 5.0
+
+    def broken(*_: object) -> None:
+        raise TypeError("planted")
+
+    monkeypatch.setattr(CauseEffect, "step", broken)
+    for number in range(20):
+        request = Request(f"w{number}", "write", (("a/LV-1/OUT", 40.0),), "test", "hmi", "anna", "admin")
+        run.scan(2.0, GOOD, request)
+        assert run.value("a/LV-1/OUT/command") == 5.0
