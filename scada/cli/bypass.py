@@ -37,6 +37,8 @@ def bypass(
 ) -> None:
     """Puts a protection out of action for a time: with a reason, alarmed, listed, ended by control."""
     if path is None:
+        if end or duration is not None:
+            raise failed("Name the protection too. `scada bypass` lists what can be bypassed.", USAGE)
         _list(connect(data, role="viewer"), as_json=as_json)
         return
     plant = connect(data)

@@ -96,5 +96,24 @@ def _by(event: dict[str, Any]) -> str:
 
 def _what(event: dict[str, Any]) -> str:
     return ", ".join(
-        f"{key} {value}" for key, value in event.items() if key not in _APART and value not in (None, "", [])
+        f"{key} {_text(event, key)}"
+        for key, value in event.items()
+        if key not in _APART and value not in (None, "", [])
     )
+
+
+def _text(event: dict[str, Any], key: str) -> str:
+    """A value for people: times and durations of forces and bypasses are nanoseconds in the trail."""
+    value = event[key]
+    if event.get("kind") not in {"force", "bypass"} or not isinstance(value, int):
+        return str(value)
+    if key in {"since", "until"}:
+        return utc_text(value)
+    return _span(value) if key == "for" else str(value)
+
+
+def _span(ns: int) -> str:
+    for size, unit in ((3_600, "h"), (60, "min")):
+        if ns % (size * 1_000_000_000) == 0:
+            return f"{ns // (size * 1_000_000_000)} {unit}"
+    return f"{ns / 1e9:g} s"

@@ -35,14 +35,17 @@ def show(found: list[Recording], wanted: Range, against: Path, *, as_json: bool)
     first = last = None
     for recording in found:
         rerun = Rerun(changed, recording.program, wanted.items(recording))
+        begun = None
         for tick, _, _ in rerun:
             if wanted.over(tick.number, tick.utc_ns):
                 break
-            scans += 1
-            first, last = first or tick.utc_ns, tick.utc_ns
-        changes += [
-            one for one in rerun.changes.all() if wanted.since_ns is None or one.until_ns >= wanted.since_ns
-        ]
+            if wanted.begun(tick.number, tick.utc_ns):
+                scans += 1
+                begun = tick.utc_ns if begun is None else begun
+                last = tick.utc_ns
+        if begun is not None:
+            first = begun if first is None else first
+            changes += [one for one in rerun.changes.all() if one.until_ns >= begun]
         unknown += [path for path in rerun.unknown if path not in unknown]
         differing += rerun.was.differing
     if not scans or first is None or last is None:

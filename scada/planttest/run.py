@@ -170,11 +170,15 @@ class _Run:
                 self._fail(self._test.place, rig.time_ns, str(error), ())
                 return
             if events is None:
-                break
+                self._over(rig)
+                return
             for step in self._due(rig.time_ns):
                 self._expect(step, "", rig.time_ns)
             self._changes.note()
             self._judge(events)
+
+    def _over(self, rig: RecordedRig) -> None:
+        """What was still expected of a recording that has come to its end."""
         for pending in self._pending:
             text = f"{pending.judge.expected()}, {pending.judge.was()} when the recording was over"
             self._fail(pending.judge.check.place, rig.time_ns, text, pending.judge.paths)

@@ -160,7 +160,7 @@ def _stands_against(program: Program, state: State, tag: Tag, item: Item) -> lis
     if output.forced is not None:
         reasons.append(f"{tag.path} is forced: end the force of {tag.command} first")
     if output.lock is not None and not near(output.lock[0], item.value, plan.tolerance):
-        reasons.append(f"interlock {output.lock[1]} holds {tag.path} at {output.lock[0]:g}")
+        reasons.append(outcomes.lock_text(output.lock, tag))
     if plan.way == PULSE and item.value is not True:
         reasons.append(f"{tag.path} is a pulse: only true can be written")
     return reasons

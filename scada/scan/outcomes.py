@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scada.blocks.base import DISARMED, FORCED, INTERLOCKED, LOCAL, NOT_INITIALISED, Context, usable
 from scada.requests import Entry, Item, Seen, machine
 from scada.scan.outputs import Output, cast, near
 from scada.scan.program import PULSE, Program
 from scada.scan.state import State
 from tags import quality
+from tags.model import Tag
 
 
 def announce(state: State, entry: Entry, utc_ns: int, *, hold_accepted: bool = False) -> None:
@@ -36,6 +39,13 @@ def local_text(program: Program, output: Output, state: State) -> str:
     if not quality.is_good(status):
         return f"{unit}: its selector {selector.path} is {quality.name(status)}, so it counts as Local"
     return f"{unit} is in Local ({selector.path})"
+
+
+def lock_text(lock: tuple[Any, str], tag: Tag) -> str:
+    """Which interlock stands against a write, and where it holds the output, in the unit of the output."""
+    value, interlock = lock
+    unit = f" {tag.unit}" if tag.unit else ""
+    return f"interlock {interlock} holds {tag.path} at {value:g}{unit}"
 
 
 def versions_known(state: State) -> None:
@@ -100,7 +110,7 @@ def _sent(program: Program, state: State, output: Output, item: Item) -> tuple[s
     if why & DISARMED:
         return "refuse", f"{plan.tag.device} is not armed"
     if why & INTERLOCKED and output.lock is not None and not near(output.lock[0], item.value, plan.tolerance):
-        return "refuse", f"interlock {output.lock[1]} holds {plan.tag.path} at {output.lock[0]:g}"
+        return "refuse", lock_text(output.lock, plan.tag)
     if why & FORCED:
         return "refuse", f"{plan.tag.path} is forced"
     if why & NOT_INITIALISED and plan.way == PULSE:

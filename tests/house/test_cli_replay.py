@@ -147,10 +147,14 @@ def test_what_if(recorded: Path, site: Path) -> None:
     assert code == 1
     assert "1 output would have been different" in text
     assert "tank1/LV-101/OUT\t2025-06-15 17:06:4" in text
-    code, text, _ = scada("replay", str(recorded), "--against", str(site), "--json", "--from", "200")
+    code, text, _ = scada("replay", str(recorded), "--against", str(site), "--json", "--from", "100")
     found = orjson.loads(text)
     assert {one["path"] for one in found["changes"]} == {"tank1/LV-101/OUT"}
     assert found["differing"] == 0
+    assert found["scans"] == 201  # not those before, which the replay needs to come there
+    assert scada("replay", str(recorded), "--against", str(site), "--from", "999")[0] == 1
+    _, text, _ = scada("replay", str(recorded), "--against", str(site), "--json", "--from", "290")
+    assert orjson.loads(text)["changes"] == []  # long over by then
     water.write_text("nonsense: 1")
     assert scada("replay", str(recorded), "--against", str(site))[0] == 78
 

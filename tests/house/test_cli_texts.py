@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from scada.cli.app import app
+from scada.cli.history_audit import _what
 from scada.cli.options import parse_duration, parse_time, parse_value
 from scada.cli.render import age_text, plain, show_table, utc_text, value_text
 from tags.model import Tag
@@ -88,3 +91,19 @@ def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixtu
     assert plain("\x1b[2Jgone\x07") == "\ufffd[2Jgone\ufffd"
     show_table(("reason", "by"), [("[/red] a\tb\nc", "anna")])
     assert capsys.readouterr().out == "reason\tby\n[/red] a\ufffdb c\tanna\n"
+
+
+def test_forces_and_bypasses_in_the_audit_trail_are_for_people() -> None:
+    event = {"kind": "bypass", "user": "eva", "path": "tank1/OVERFILL", "until": 1_750_000_000_000_000_000}
+    assert _what(event | {"for": 5400 * SECOND}) == (
+        "path tank1/OVERFILL, until 2025-06-15T15:06:40.000Z, for 90 min"
+    )
+    assert _what({"kind": "force", "value": 4, "for": 7200 * SECOND}) == "value 4, for 2 h"
+    assert _what({"kind": "force", "for": 1_500_000_000}) == "for 1.5 s"
+    assert _what({"kind": "request", "for": 7, "until": 5}) == "for 7, until 5"
+
+
+@pytest.mark.parametrize("arguments", [["--for", "2h"], ["--end"]])
+def test_a_bypass_of_nothing_is_no_list(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, ["bypass", *arguments])
+    assert (done.exit_code, "Name the protection" in done.stderr) == (2, True)

@@ -10,6 +10,7 @@ import pytest
 from historian.recording import Recorder, files
 from scada.clock import SimulatedClock
 from scada.planttest import Result, run_test
+from scada.planttest.run import FAILURES_MAX
 from scada.scan import Program, build
 from tags.events import EventWriter
 from tags.site.plant_tests import read_tests
@@ -69,6 +70,13 @@ def test_what_comes_after_its_end_is_not_passed_over(folder: Path) -> None:
     first, second = texts(results(folder, steps))
     assert "when the recording was over" in first
     assert second.endswith("expected something at 3600 s, but the recording is over")
+
+
+def test_after_ten_things_that_are_wrong_nothing_is_said_of_the_rest(folder: Path) -> None:
+    steps = "".join(f"    - {{at: {n} s, expect: {{{LEVEL}: 99 m}}}}\n" for n in range(1, 16))
+    said = texts(results(folder, f"    steps:\n{steps}"))
+    assert len(said) == FAILURES_MAX
+    assert not [one for one in said if "is over" in one]
 
 
 def test_a_changed_program_is_given_the_same(folder: Path) -> None:

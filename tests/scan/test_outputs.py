@@ -120,7 +120,7 @@ def test_interlock_wins_over_blocks_people_and_forces(plant: Plant) -> None:
     plant.scan()
     assert plant.command(VALVE) == 0.0
     refused = plant.ask("write", (VALVE, 55.0))
-    assert refused == [("rejected", [f"interlock {LOCK} holds {VALVE} at 0"])]
+    assert refused == [("rejected", [f"interlock {LOCK} holds {VALVE} at 0 %"])]
     plant.ask("force", (f"{VALVE}/command", 90.0), for_ns=10**10)
     plant.scan(scans=3)
     assert plant.command(VALVE) == 0.0
