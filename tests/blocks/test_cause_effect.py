@@ -279,6 +279,26 @@ def test_restart_keeps_what_stands_also_before_inputs_are_read_and_when_the_matr
     assert state(again, "C") == ACTIVE  # three of its five seconds were over
 
 
+def test_a_restart_keeps_an_effect_whose_cause_is_gone() -> None:
+    causes, effects = [cause("A", {0: 0}), cause("B", {0: 0, 1: 0})], [effect("x", "t/OUT", 7.0), effect("y")]
+    rig = make(causes, effects)
+    rig.set("t/B", 9.0)
+    rig.scan()
+    rig.set("t/B", 0.0)
+    rig.scan()
+    assert rig.get("t/M/B/ACTIVE") is False
+    again = make(causes, effects)
+    again.restore(rig.retained())
+    again.scan()
+    assert [again.get(f"t/M/{name}") for name in ("x/ACTIVE", "x/CAUSE", "y/ACTIVE", "FIRST_OUT")] == [
+        True,
+        2,
+        True,
+        2,
+    ]
+    assert again.applied("t/OUT") == 7.0
+
+
 @pytest.mark.parametrize(
     "kept",
     [

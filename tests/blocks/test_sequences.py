@@ -256,6 +256,84 @@ def test_a_room_that_gets_colder_in_the_warm_up_gained_nothing() -> None:
     assert room.rig.get("t/S/RATE") == pytest.approx(2.0 - 0.3 * 2.0)
 
 
+@pytest.mark.parametrize(("warms", "rate"), [(4.0, 2.6), (2.0, 2.0), (1.0, 1.7), (0.05, 1.415), (30.0, 10.0)])
+def test_a_night_moves_the_rate_by_three_tenths_of_what_was_measured(warms: float, rate: float) -> None:
+    room = Room(warms=warms)
+    room.run(14 * 60)
+    assert room.rig.get("t/S/RATE") == pytest.approx(rate, abs=0.05 if warms > 1.0 else 0.004)
+
+
+def test_the_lead_is_told_in_minutes() -> None:
+    room = Room(warms=2.0)
+    for t, status, lead, quality in (
+        (16.0, GOOD, 9000.0, GOOD),
+        (20.5, GOOD, 900.0, GOOD),
+        (21.0, GOOD, 0.0, GOOD),
+        (25.0, GOOD, 0.0, GOOD),
+        (5.0, GOOD, 18_000.0, GOOD),
+        (20.0, BAD_SENSOR_FAILURE, 18_000.0, UNCERTAIN_LAST_USABLE),
+    ):
+        room.t, room.status = t, status
+        room.run(1)
+        assert (room.rig.get("t/S/LEAD"), room.rig.status("t/S/LEAD")) == (lead, quality)
+
+
+@pytest.mark.parametrize(("begins", "first"), [(20.6, 2.0), (20.2, 10.0)])
+def test_a_short_warm_up_is_not_judged(begins: float, first: float) -> None:
+    """0.4 K, or five minutes: too little to learn from."""
+    room = Room(warms=60.0, cools=0.0, optimum_start={"longest_ns": 5 * HOUR, "rate": first, "adapt": True})
+    room.t = begins
+    room.run(13 * 60 + 5)
+    assert (room.rig.get("t/S/STATE"), room.begun is None) == (2, False)
+    assert room.rig.get("t/S/RATE") == first
+
+
+def test_one_that_is_not_to_adapt_learns_nothing() -> None:
+    room = Room(warms=4.0, optimum_start={"longest_ns": 5 * HOUR, "rate": 2.0, "adapt": False})
+    room.run(14 * 60)
+    assert room.rig.get("t/S/RATE") == 2.0
+    assert room.begun == pytest.approx(1440 + 7 * 60 - 150, abs=3)
+
+
+def test_cooling_is_set_back_upwards() -> None:
+    room = Room(warms=0.0, cools=0.0, occupied=22.0, setback=26.0)
+    for t, lead in ((26.0, 7200.0), (22.0, 0.0), (20.0, 0.0)):
+        room.t = t
+        room.run(1)
+        assert (room.rig.get("t/S"), room.rig.get("t/S/LEAD")) == (26.0, lead)
+
+
+def test_the_rate_by_hand() -> None:
+    rig = Room(warms=2.0).rig
+    for rate in (0.4, 10.0, 3.0):
+        assert rig.write("t/S/RATE", rate) is None
+        rig.scan()
+        assert rig.get("t/S/RATE") == rate
+    for rate in (0.39, 10.1):
+        assert rig.blocks["t/S"].write("RATE", rate) == "t/S/RATE is limited to 0.4 … 10"
+    assert rig.blocks["t/S"].write("RATE", None) == "t/S takes a number for RATE only"
+    assert rig.blocks["t/S"].write("STATE", 1) == "t/S takes a number for RATE only"
+    edited = Room(warms=2.0, optimum_start={"longest_ns": 5 * HOUR, "rate": 2.5, "adapt": True}).rig
+    edited.restore(rig.retained())
+    edited.scan()
+    assert edited.get("t/S/RATE") == 2.5, "the site's own was edited"
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_warm_up_goes_on_after_a_restart_and_is_not_judged(fresh: bool) -> None:
+    room = Room(warms=4.0)
+    room.run(10 * 60 + 40)
+    assert room.rig.get("t/S/STATE") == 1
+    again = Room(warms=4.0)
+    again.rig.restore(room.rig.retained(), fresh=fresh)
+    again.minute, again.t = 1440 + 4 * 60, 20.5
+    again.run(1)
+    assert again.rig.get("t/S/STATE") == (1 if fresh else 0), "three hours early, but begun"
+    again.run(200)
+    if fresh:
+        assert (again.rig.get("t/S/STATE"), again.rig.get("t/S/RATE")) == (2, 2.0)
+
+
 def test_no_warm_up_for_a_day_off_and_none_without_optimum_start() -> None:
     room = Room(warms=2.0, calendar={**WEEK, "holidays": ["2026-11-24"]})
     room.run(24 * 60)
@@ -340,6 +418,67 @@ def test_the_pump_runs_in_the_cold_with_a_margin() -> None:
         rig.scan()
         seen.append(rig.get("t/F/PUMP"))
     assert seen == [False, True, True, False]
+
+
+def test_the_pump_runs_on_until_a_margin_above_the_start() -> None:
+    rig = frost()
+    seen = []
+    for t in (8.0, 7.9, 8.9, 9.0, 8.5):
+        rig.set("t/T1", t)
+        rig.scan()
+        seen.append(rig.get("t/F/PUMP"))
+    assert seen == [False, True, True, False, False]
+    wide = frost(margin=3.0, outdoor=None, pump_below=None)
+    seen = []
+    for t in (7.9, 10.9, 11.0):
+        wide.set("t/T1", t)
+        wide.scan()
+        seen.append(wide.get("t/F/PUMP"))
+    assert seen == [True, True, False]
+
+
+def test_the_pump_runs_when_the_outdoor_temperature_is_not_known() -> None:
+    rig = frost()
+    rig.set("t/OAT", 10.0, BAD_SENSOR_FAILURE)
+    rig.scan()
+    assert points(rig) == (0, True, False)
+
+
+def test_what_was_never_measured_trips_nothing_and_a_restart_keeps_what_was_driven() -> None:
+    rig = frost()
+    rig.set("t/T1", 0.0, BAD_NO_COMMUNICATION)
+    rig.scan(10)
+    assert points(rig) == (0, False, False)
+    rig.set("t/T1", 6.5)
+    rig.scan()
+    for kept, after in ((None, 0), (50.0, 50), (400.0, 100), (-3.0, 0)):
+        again = frost()
+        again.restore({"t/F": {**rig.retained()["t/F"], "heat": kept}})
+        again.set("t/T1", 0.0, BAD_NO_COMMUNICATION)
+        again.scan()
+        assert points(again) == (after, True, False)
+
+
+def test_one_that_resets_by_itself_tells_both() -> None:
+    rig = frost(reset="auto", for_ns=None)
+    rig.set("t/T1", 3.0)
+    rig.scan(5)
+    assert points(rig)[2] is False, "not below"
+    rig.set("t/T1", 2.9)
+    rig.scan(2)
+    assert points(rig)[2] is True
+    rig.set("t/T1", 3.0)
+    rig.scan(2)
+    assert points(rig)[2] is False
+    assert [event["active"] for event in rig.events if event["kind"] == "frost"] == [True, False]
+    assert "takes only TRIP" in str(rig.write("t/F/TRIP", True))
+    assert "takes only TRIP" in str(rig.write("t/F/HEAT", 0.0))
+
+
+@pytest.mark.parametrize("wrong", [{"start": 5.0}, {"trip": 5.1}])
+def test_frost_limits_in_another_order_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="start must be above full, and full not below trip"):
+        frost(**wrong)
 
 
 def test_a_failed_sensor_counts_as_cold_a_lost_link_does_not() -> None:

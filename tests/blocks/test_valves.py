@@ -46,6 +46,14 @@ def test_a_stuck_valve_is_called_one_scan_after_the_travel_time() -> None:
     assert rig.get("t/V/DISCREPANCY") is False
 
 
+def test_nothing_is_said_of_a_valve_that_was_never_read() -> None:
+    rig = control_valve()
+    rig.set("t/POS", 90.0, BAD_NO_COMMUNICATION)
+    rig.scan(20)
+    assert (rig.get("t/V/DISCREPANCY"), rig.get("t/V/STUCK"), rig.get("t/V/STROKES")) == (False, False, 0.0)
+    assert rig.status("t/V/STUCK") == UNCERTAIN_LAST_USABLE
+
+
 def test_a_stuck_valve_is_called_while_the_controller_keeps_moving_the_output() -> None:
     rig = control_valve()
     for n in range(100):
@@ -296,6 +304,19 @@ def test_restart_keeps_the_mode_and_bumps_nothing() -> None:
     old.blocks["t/D"].to_manual()
     old.scan()
     assert old.get("t/D/MODE") == 1
+
+
+def test_a_restart_goes_on_in_auto_unless_the_site_says_manual() -> None:
+    kept = damper().retained()
+    for restart, fresh, mode in (("last", True, 2), ("manual", True, 1), ("last", False, 1)):
+        rig = damper(restart=restart)
+        rig.restore(kept, fresh=fresh)
+        rig.scan()
+        assert rig.get("t/D/MODE") == mode
+    plain = damper()
+    plain.restore(kept)
+    plain.scan()
+    assert plain.get("t/D/MODE") == 2
 
 
 steps = st.lists(
