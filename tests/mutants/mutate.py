@@ -106,7 +106,7 @@ def _changes(node: ast.AST) -> Iterator[_Change]:
             yield _Change("value", number + 1)
         case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
             yield _Change("func", ast.Name(_CALLS[name], ast.Load()))
-        case ast.Return(value=ast.expr() as value) if not _is_none(value):
+        case ast.Return(value=ast.expr() as value) if not _is_none(value) and not _is_false(value):
             yield _Change("value", ast.Constant(None))
         case ast.Assign(value=value) if not _is_none(value):
             yield _Change("value", ast.Constant(None))
@@ -128,6 +128,14 @@ def _negated(test: ast.expr) -> ast.expr:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_false(node: ast.expr) -> bool:
+    """False and what is empty: to who asks whether there is something, None is the same."""
+    match node:
+        case ast.Constant(value=False) | ast.List(elts=[]) | ast.Tuple(elts=[]) | ast.Dict(keys=[]):
+            return True
+    return False
 
 
 def _left_out(tree: ast.AST) -> Iterator[int]:

@@ -74,6 +74,7 @@ def test_an_error_says_whose_it_is() -> None:
     with pytest.raises(RequestError) as told:
         taken(kind="reboot")
     assert told.value.id == "a1"
+    assert str(told.value).startswith("kind is one of write, ")
     with pytest.raises(RequestError) as told:
         taken(id="")
     assert told.value.id == ""
