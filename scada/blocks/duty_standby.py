@@ -13,6 +13,8 @@ With none available the duty stays asked and starts as soon as it can. DUTY coun
 member found running at a restart with demand is the duty, so nobody is switched over.
 
 A bad or stale demand, or condition of `assist`, keeps the last one; before the first usable demand nobody is asked anything.
+
+Source: ASHRAE Guideline 36-2021 (equipment staging and rotation: lead/lag and lead/standby).
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

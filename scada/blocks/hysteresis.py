@@ -5,6 +5,8 @@
 
 Between the two OUT keeps its state, also over a restart. A bad or stale input keeps OUT, which turns uncertain
 (UncertainLastUsableValue).
+
+Source: IEC 60730-2-9 (operating differential), as on_off; compare has the comparators of IEC 61131-3.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -26,6 +26,9 @@ Local (selector false or not usable), or device not armed: the block follows the
 Bad or stale input: run feedback: no start, stops still go out, STATE keeps its value with the feedback's quality;
 `auto`: the last wish stays (none yet: the motor stays as it is); permit: not permitted; trip condition: no trip, no
 start. HOURS and STARTS count every run, also those in Local.
+
+Source: ISA-88.00.01 (control module); VDI/VDE/NAMUR 2658-3 (monitored binary drive: permit, interlock, protection with reset,
+feedback times), for the words; IEC 60034-1 (duty types) on starts in an hour.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

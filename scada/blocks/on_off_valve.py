@@ -14,6 +14,8 @@ never left the end where it stood.
 
 In Local the command tracks the position and nothing is supervised. A bad `auto` keeps the last wish, a bad `permit`
 does not permit, a bad end switch stops the supervision: STATE keeps its value with the switch's quality.
+
+Source: ISA-88.00.01 (control module); VDI/VDE/NAMUR 2658-3 (monitored binary valve), for the words.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

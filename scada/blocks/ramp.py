@@ -5,6 +5,8 @@
 Each output starts from what is applied, so nothing jumps at start, when an interlock lets go or when the unit comes
 back from Local; after a pause of the machine it goes on from where it was. SP (retained) starts at `sp_initial`, or at the first output's value when there is none. The block
 has no measured input; an output whose value is not known is left alone.
+
+Source: FOUNDATION Fieldbus FF-891, PID block (SP_RATE_UP, SP_RATE_DN), for several outputs at once.
 """
 
 # ruff: noqa: D102 - FunctionBlock says what its methods do

@@ -115,6 +115,20 @@ or stand at the path itself where it says so. What follows holds for all of them
   each 100 scans.
 
 The pictures are drawn by the blocks themselves.
+
+| looked for | is here |
+|---|---|
+| PI, PID, cascade, remote cascade, feed-forward, gain scheduling, tracking | [pid](#pid) |
+| set-point ramp | `setpoint: {ramp}` of [pid](#pid) and [on_off](#on_off-three_position); of outputs: [ramp](#ramp) |
+| TON, TOF, TP · R_TRIG, F_TRIG, SR, RS, CTU, CTD, CTUD · GT, GE, EQ, LE, LT, NE | [timer](#timer) · [edge, latch, counter](#edge-latch-counter) · [compare](#compare) |
+| average, minimum, maximum, median, main and reserve · 2oo3 voting | [select](#select) · [vote](#vote) |
+| permissives | `start_permit` of a [motor](#motor), `permit` of a [valve](#on_off_valve) or [damper](#damper) |
+| trip with manual reset, restart delay, starts per hour, run hours | `trip`, `min_off`, `starts_per_hour` and the point HOURS of a [motor](#motor) |
+| travel time, discrepancy, stuck valve, stroke count | [valve](#valve) with a position, [on_off_valve](#on_off_valve) with end switches |
+| variable-speed drive, frequency converter · standby and assist pumps, lead/lag pumps | [drive](#drive) · [duty_standby](#duty_standby) |
+| first-out, bypass | [cause_effect](#cause_effect), [interlock](#interlock) |
+| holidays, override of a schedule · night set-back, optimum start | [schedule](#schedule) · [setback](#setback) |
+| heating curve, outdoor compensation · heating/cooling changeover | [setpoint_reset](#setpoint_reset) · [changeover](#changeover) |
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.blocks.rig import SECOND, Rig, block, pid
-from tests.docs import building_pictures
+from tests.docs import building_pictures, unit_pictures
 from tests.docs.drawing import Line, draw
 
 RANGE = {"range": (0.0, 100.0)}
@@ -384,6 +384,7 @@ def _override_select() -> str:
 
 PICTURES: dict[str, Callable[[], str]] = {
     **building_pictures.PICTURES,
+    **unit_pictures.PICTURES,
     **{name.removeprefix("_"): made
     for name, made in (
         (made.__name__, made)

@@ -93,6 +93,21 @@ def test_every_block_has_its_equation_source_and_what_bad_inputs_do(name: str) -
     assert "bad" in rest.casefold()
 
 
+@pytest.mark.parametrize("name", sorted(set(TYPES) - {"calc", "own", "interlock"}))
+def test_every_block_has_a_source(name: str) -> None:
+    assert "Source: " in text_of(name)[1]
+
+
+def test_what_is_looked_for_leads_to_a_block() -> None:
+    text = page()
+    headings = {re.sub(r"[^a-z0-9_ -]", "", line[4:].strip().lower()).replace(" ", "-") for line in text.splitlines() if line.startswith("###")}  # fmt: skip
+    headings = {one.strip("-") for one in headings}
+    table = text.partition("| looked for |")[2].partition("\n\n")[0]
+    links = re.findall(r"\(#([^)]+)\)", table)
+    assert len(links) > 15
+    assert [one for one in links if one not in headings] == []
+
+
 def test_a_site_accepts_the_examples(tmp_path: Path) -> None:
     ramp_or_schedule = {"schedule"}  # both write oven1/SP: one at a time
     for left_out in (ramp_or_schedule, {"ramp"}):
