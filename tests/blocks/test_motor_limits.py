@@ -376,3 +376,18 @@ def test_local_is_told_and_left() -> None:
     rig.scan()
     assert state(rig) == LOCAL, "a selector that is not Good says Local"
     assert rig.write("t/P/CMD", True) == "t/P takes no command: in Local"
+
+
+def test_a_command_whose_permit_goes_in_the_same_scan_starts_nothing_later() -> None:
+    rig = manual(make(start_permit="t/X > 1"))
+    assert rig.write("t/P/CMD", True) is None
+    rig.set("t/X", 0.0)
+    rig.scan()
+    assert (state(rig), rig.get("t/P/CMD")) == (STOPPED, False)
+    rig.set("t/X", 5.0)
+    rig.scan(3)
+    assert (state(rig), pulses(rig)) == (STOPPED, (False, False))
+    auto = wanted(start_permit="t/X > 1")
+    auto.set("t/X", 0.0)
+    auto.scan(2)
+    assert (state(auto), auto.get("t/P/CMD")) == (STOPPED, True), "the program still wants it"

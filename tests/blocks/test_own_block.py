@@ -444,6 +444,19 @@ def test_the_trial_is_the_same_everywhere() -> None:
     assert round(sum(x for x, _ in steps), 3) == 444.183
 
 
+@pytest.mark.parametrize(
+    ("body", "more"),
+    [
+        ("self.out = 1.0 if dt <= 0.3001 else math.log(0.0)", ""),
+        ("self.out = math.sqrt(0.0 - self.out)", ""),
+        ("self.n = 1 // (1 - self.n) - 1\nself.out = self.x", "    n: int = Output()"),
+        ("self.on = bool(1 // (1 - int(self.on)) - 1)\nself.out = self.x", "    on: bool = Output()"),
+    ],
+)
+def test_a_trial_steps_with_the_time_of_scans_and_outputs_begin_at_zero(body: str, more: str) -> None:
+    assert [one.message for one in own_trial.problems(site(simple(body, more)))] == []
+
+
 def test_each_setting_and_each_range_is_tried_and_all_is_told() -> None:
     text = simple("self.out = 1.0 / (self.x + self.k)", more="    k: float = Setting(9.0)")
     made = site(text)

@@ -324,6 +324,16 @@ def test_restore_of_junk(junk: dict[str, Any]) -> None:
     assert 0.0 <= rig.get("t/LIC/SP") <= 100.0
 
 
+@pytest.mark.parametrize("form", ["ideal", "parallel"])
+def test_after_a_new_gain_the_output_goes_on_with_it(form: str) -> None:
+    """The PV rises by 0.05 %/s, so that the derivative part rests; only that of the ideal form has the gain in it."""
+    rig = started(pv=50.0, out=90.0, gain=2.0, ti_ns=0, td_ns=20 * SECOND, form=form)
+    before = [sample(rig, 50.0 + 0.05 * n) for n in range(1, 101)][-1]
+    rig.write("t/LIC/GAIN", 4.0)
+    for n in range(1, 101):
+        assert sample(rig, 55.0 + 0.05 * n) == pytest.approx(before - 4.0 * 0.05 * n, abs=0.01)
+
+
 # -- properties
 
 percents = st.floats(0.0, 100.0)
