@@ -391,6 +391,13 @@ class FunctionBlock(ABC):
     def link(self, blocks: Mapping[str, FunctionBlock]) -> None:  # noqa: B027 - most blocks know no other
         """Finds the blocks that it works with; called once, when all are built."""
 
+    def sampled(self, period_ns: Mapping[int, int]) -> None:  # noqa: B027 - most blocks do not ask
+        """How often its inputs bring something new; called once, when all are linked.
+
+        Args:
+            period_ns: By slot, ns; without those of which nobody knows.
+        """
+
     @abstractmethod
     def step(self, ctx: Context) -> None:
         """Runs once in the scan: reads signals, puts its points, drives its outputs."""

@@ -95,8 +95,9 @@ class Own(FunctionBlock):
         if not held and all(value is not None for value in self._last):
             made = self._execute(ctx)
             status = status if self._hold else GOOD
+            fresh = any(ctx.signals.fresh[slot] for slots in self._sources for slot in slots)
             for (name, value), point in zip(made.items(), self._points, strict=True):
-                ctx.put(point, value, status)
+                ctx.put(point, value, status, fresh=fresh)  # a controller runs once for each new sample
                 if name in self._drives and self._mode == AUTO:
                     ctx.drive(self._drives[name], value)
         else:

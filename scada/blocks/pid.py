@@ -162,6 +162,10 @@ class Pid(FunctionBlock):
         if self._outside is not None:
             self._outside.link()
 
+    def sampled(self, period_ns: Mapping[int, int]) -> None:
+        # A PV that a filter or a calculation makes is as slow as what it is made of.
+        self._elapsed_cap_ns = max(self._elapsed_cap_ns, ELAPSED_SAMPLES_MAX * period_ns.get(self._pv, 0))
+
     def step(self, ctx: Context) -> None:
         signals = ctx.signals
         pv = number(signals.value[self._pv]) if usable(signals.status[self._pv]) else None

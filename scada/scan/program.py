@@ -186,8 +186,10 @@ def bind(
             first = blocks[number].needed_by(row)
             needs.setdefault(row, set()).update(_sources(number, reads, maker, first))
     by_path = {block.path: block for block in blocks}
+    sampled = _sampled(site, tags, binder, reads, maker)
     for block in blocks:
         block.link(by_path)
+        block.sampled(sampled)
     watch = Alarms(site.alarms, binder)
     for tag in site.tags:
         if tag.kind == DEVICE and tag.command is not None:
@@ -199,6 +201,37 @@ def bind(
             if f"system/{tag.device}/restarts" in tags:
                 binder.slot(f"system/{tag.device}/restarts")
     return binder, blocks, watch, needs
+
+
+def _sampled(
+    site: Site, tags: Mapping[str, Tag], binder: Binder, reads: Sequence[set[int]], maker: Mapping[int, int]
+) -> dict[int, int]:
+    """By slot: the period in which new samples come, ns: as a device is asked, or as what a block makes it of.
+
+    A block has something new when one of its inputs has, in its next run. What nobody knows is left out.
+
+    Args:
+        site: The site.
+        tags: All its tags by path.
+        binder: After all blocks are built.
+        reads: Slots that each block reads.
+        maker: By slot: the block whose point it is.
+    """
+    found = {slot: tags[path].scan_ns for path, slot in binder.index.items() if tags[path].scan_ns}
+    period_ns = {task.name: task.period_ns for task in tasks.of_site(site)}
+    makes: dict[int, list[int]] = {}
+    for slot, number in maker.items():
+        makes.setdefault(number, []).append(slot)
+    for _ in range(len(site.blocks)):  # in their order once is enough, but tasks and cascades may lie across
+        before = dict(found)
+        for number, points in makes.items():
+            known = [found[slot] for slot in reads[number] if slot in found and maker.get(slot) != number]
+            if known:
+                own_ns = period_ns.get(site.blocks[number].task, site.scan_ns)
+                found.update(dict.fromkeys(points, max(own_ns, min(known))))
+        if found == before:
+            break
+    return found
 
 
 def _sources(
