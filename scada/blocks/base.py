@@ -373,10 +373,13 @@ class FunctionBlock(ABC):
 
     Attributes:
         path: The block's name.
+        RETAINED_OF: Of a class that defines `retained` itself: all attributes that this is made of and that may change, each
+            a number, a text or None. While they stay, it is not asked again. Empty: it is asked each time.
     """
 
     __slots__ = ("path",)
     type: ClassVar[str]
+    RETAINED_OF: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: model.Block, binder: Binder) -> None:
         """Binds the block to its tags; `build` is the way in."""

@@ -38,6 +38,7 @@ class Interlock(FunctionBlock, Bypassable):
         "_target", "_told", "_true", "_value",
     )  # fmt: skip
     type = "interlock"
+    RETAINED_OF = ("_active",)
 
     def __init__(self, config: model.Block, binder: Binder) -> None:
         super().__init__(config, binder)

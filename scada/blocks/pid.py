@@ -94,6 +94,7 @@ class Pid(FunctionBlock):
         "_ti", "_track", "_u",
     )  # fmt: skip
     type = "pid"
+    RETAINED_OF = ("_mode", "_sp", "_gain", "_ti", "_td")
 
     def __init__(self, config: model.Block, binder: Binder) -> None:
         super().__init__(config, binder)

@@ -255,6 +255,11 @@ class Columns:
             self._output_in[row] = False
             self._outputs_stale = True
 
+    def commands(self) -> Iterator[tuple[int, float]]:
+        """Row and last command of the outputs that are in columns: their objects may be behind."""
+        keys, commands = self._holds.commands()
+        return ((self._held[key], command) for key, command in zip(keys, commands, strict=True))
+
     def settle(self, ctx: Context) -> None:
         """All objects are up to date, and stay in."""
         for groups in self._tasks:

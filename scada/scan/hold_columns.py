@@ -98,6 +98,11 @@ class HoldColumns:
             ctx.outputs.moved[self._outputs[key].plan.row] = np.nan
             self.lanes.drop(lane)
 
+    def commands(self) -> tuple[list[int], list[float]]:
+        """Keys and last commands of all that are in."""
+        count = self.lanes.count
+        return self.lanes.keys[:count].tolist(), self.lanes.floats[LAST, :count].tolist()
+
     def settle(self, ctx: Context) -> None:
         """The objects have the state of all that are in; they stay in."""
         self._give(np.arange(self.lanes.count), ctx)

@@ -15,7 +15,7 @@ from scada.requests.machine import FINAL, TIMED_OUT
 from scada.scan import bypassing
 from scada.scan.program import HOLD, Program
 from scada.scan.state import State
-from tags.model import BLOCK, MEMORY
+from tags.model import BLOCK, MEMORY, Tag
 from tags.quality import GOOD
 from tags.types import coerce
 
@@ -25,7 +25,7 @@ OUTCOMES_BYTES: Final = 64 << 10  # … as far as they fit: large ones must not 
 
 
 def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
-    """What must survive, as JSON.
+    """What must survive, as JSON. `retain_text` makes the same as text, and faster when it is made again and again.
 
     Args:
         program: What runs.
@@ -37,7 +37,7 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
     values = {}
     for slot in range(program.own):
         tag = program.slots[slot]
-        if tag.retain and tag.kind in (MEMORY, BLOCK) and signals.status[slot] >> 30 == 0:
+        if keeps(tag) and signals.status[slot] >> 30 == 0:
             force = state.forces.table.get(tag.path)
             value = signals.value[slot] if force is None or force.before is None else force.before
             values[tag.path] = [value, signals.time_ns[slot]]
@@ -68,8 +68,18 @@ def _outcomes(state: State) -> list[dict[str, Any]]:
         left -= len(orjson.dumps(event))
         if left < 0:
             break
-        kept.append({key: event[key] for key in event if key != "repeated"})
+        kept.append(outcome(event))
     return kept[::-1]
+
+
+def outcome(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An outcome as it is kept."""
+    return {key: event[key] for key in event if key != "repeated"}
+
+
+def keeps(tag: Tag) -> bool:
+    """True for a tag whose value survives."""
+    return tag.retain and tag.kind in (MEMORY, BLOCK)
 
 
 def load(program: Program, state: State, kept: Mapping[str, Any], utc_ns: int, *, fresh: bool) -> None:
