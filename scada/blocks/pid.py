@@ -8,7 +8,7 @@ the last execution, at most four sample periods::
     P = K e,  K = GAIN f(s)                                  f: gain schedule of s, 1 without one
     F = 100 g x / span(out)                                  feed-forward of x, g in units of out per unit of x
     I += C e dt / Ti  +  (v - u) dt / Tt                     second term: anti-windup by back-calculation
-    D = (Tf D + C Td Δpv) / (Tf + dt)                        derivative on the PV, first-order filter
+    D = (Tf D + C Td Δpv) / (Tf + dt)                        derivative on the PV, first-order filter; its dt is all of the time
 
     form ideal:     C = K;     Tf = Td / 10;        Tt = Ti for PI, sqrt(Ti Td) for PID, never more than Ti
     form parallel:  C = f(s);  Ki = 1 / Ti and Kd = Td;  Tf and Tt as of the ideal form with Ti' = K Ti / C, Td' = C Td / K (K = 0: Tt = 0)
@@ -338,6 +338,7 @@ class Pid(FunctionBlock):
 
     def _execute(self, pv: float, sp: float, applied: float | None) -> None:
         """One execution of the equation."""
+        gone = self._elapsed_ns * 1e-9  # the PV took all of it for its way: a pause must not look like a jump
         dt = min(self._elapsed_ns, self._elapsed_cap_ns) * 1e-9
         gain, ti, td = self._gain * self._factor, self._ti, self._td
         common, tf, tti, ttd = gain, td / DERIVATIVE_FILTER, ti, td
@@ -359,7 +360,9 @@ class Pid(FunctionBlock):
                 i += (v - u) * (dt / tt if dt < tt else 1.0)
         d = 0.0
         if td > 0.0:
-            d = (tf * self._d + common * td * self._sign * (pv - self._pv_last) * self._pv_scale) / (tf + dt)
+            d = (tf * self._d + common * td * self._sign * (pv - self._pv_last) * self._pv_scale) / (
+                tf + gone
+            )
         u = gain * e + i - d + self._feed
         self._elapsed_ns = 0
         if u - u != 0.0:  # beyond all numbers: hold, start again from what is applied

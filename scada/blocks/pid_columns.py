@@ -225,7 +225,8 @@ class PidColumns:
             d = found[D]
             if (td > 0.0).any():
                 tf = td / DERIVATIVE_FILTER
-                d[:] = (tf * old_d + gain * td * sign * (pv - pv_last) * pv_scale) / (tf + dt)
+                gone = integers[ELAPSED] * 1e-9
+                d[:] = (tf * old_d + gain * td * sign * (pv - pv_last) * pv_scale) / (tf + gone)
                 d[~(td > 0.0)] = 0.0
             else:
                 d.fill(0.0)

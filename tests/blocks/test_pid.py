@@ -126,6 +126,17 @@ def test_missed_scans_count_but_a_long_gap_is_capped() -> None:
     assert rig.applied("t/OUT") == pytest.approx(30.0 + 10.0 + 10.0 * (3 + 4) / 100)
 
 
+def test_a_pause_is_no_jump_to_the_derivative() -> None:
+    """A PV that climbs as before while the machine is paused, for longer than the integral counts, has the slope of before."""
+    rig = started(pv=20.0, out=50.0, gain=2.0, ti_ns=0, td_ns=10 * SECOND)
+    outputs = [sample(rig, 20.0 + 0.1 * n) for n in range(1, 60)]
+    slope = outputs[-1] - outputs[-2]
+    assert slope == pytest.approx(-0.2, abs=1e-6), "the derivative stands, the proportional part moves"
+    rig.set("t/PV", 20.0 + 0.1 * 79)
+    rig.scan(periods=20)
+    assert rig.applied("t/OUT") == pytest.approx(outputs[-1] + 20 * slope, abs=1e-4)
+
+
 # -- closed loops
 
 
