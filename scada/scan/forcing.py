@@ -11,7 +11,7 @@ from scada.scan.program import PULSE, Program
 from scada.scan.state import State
 from tags import quality
 from tags.model import ALARM, COMMAND, DEVICE, SYSTEM, Tag
-from tags.types import STRING
+from tags.types import STRING, Value
 
 
 def force(program: Program, state: State, entry: Entry, ctx: Context) -> list[str]:
@@ -70,7 +70,19 @@ def _force_refusals(program: Program, tag: Tag, item: Item) -> list[str]:
     written = program.tags[tag.command].write if tag.kind == COMMAND and tag.command is not None else None
     if written is not None and written.mode == PULSE and item.value:
         return [f"{tag.path} is a pulse: it can only be forced off"]
+    if _resets(program, tag, item.value):
+        return [f"{tag.path}: a reset cannot be forced, it would be given in each scan; write it"]
     return []
+
+
+def _resets(program: Program, tag: Tag, value: Value) -> bool:
+    """True when this value of a point resets what is latched: forced, nothing would latch any more."""
+    if tag.path not in program.points:
+        return False
+    position, point = program.points[tag.path]
+    protects = program.site.blocks[position].type in ("interlock", "cause_effect")
+    name = point.rpartition("/")[2]
+    return (name == "RESET" and bool(value)) or (protects and name == "ACTIVE" and not value)
 
 
 def end(program: Program, state: State, path: str, ctx: Context, action: str, user: str = "") -> None:

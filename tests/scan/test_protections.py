@@ -212,3 +212,23 @@ control:
         for path in ("a/LV-1/OUT", "a/LV-2/OUT")
     }
     assert needs == {"a/LV-1/OUT": {"a/LT-1"}, "a/LV-2/OUT": {"a/P-2/RUN"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("a/ESD/RESET", True), ("a/ESD/pump/ACTIVE", False), ("a/LSHH/ACTIVE", False), ("a/P-1/RESET", True)],
+)
+def test_a_reset_is_not_forced(program: Program, path: str, value: bool) -> None:
+    """It would be given in each scan: nothing would stay latched for as long as the force lasts, and that is a bypass."""
+    run = Run(program)
+    for level in (2.5, 2.5, 4.7, 4.7):
+        run.scan(level)
+    run.scan(4.7, GOOD, ask(1, "force", path, value, 3600))
+    outcome = next(event for event in run.events if event["kind"] == "request" and event["id"] == "r1")
+    assert outcome["status"] == "rejected"
+    assert "reset cannot be forced" in outcome["reasons"][0]
+    run.scan(2.5)
+    assert run.value("a/LSHH/ACTIVE") is True
+    run.scan(2.5, GOOD, ask(2, "force", path, not value, 3600))
+    outcome = next(event for event in run.events if event["kind"] == "request" and event["id"] == "r2")
+    assert outcome["status"] == "confirmed", "the other value resets nothing"
