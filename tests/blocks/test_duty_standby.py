@@ -330,6 +330,49 @@ def test_a_restart_changes_nobody() -> None:
     assert again.at(9, 30) == "ABC"
 
 
+@pytest.mark.parametrize(
+    ("kept", "fresh", "running"),
+    [
+        ({"duty": 3, "demand": True, "stages": 2, "assistants": [0]}, True, "AC"),
+        ({"duty": 3, "demand": True, "stages": 9, "assistants": [0, 3, 1]}, True, "ACD"),
+        ({"duty": 3, "demand": True, "stages": 2, "assistants": [7, -1, "x"]}, True, "CD"),
+        ({"duty": 3, "demand": True, "stages": 2, "assistants": None}, True, "C"),
+        ({"duty": 3, "demand": True, "stages": None, "assistants": [0]}, True, "C"),
+        ({"duty": 3, "demand": True, "stages": 2, "assistants": [0]}, False, "D"),
+        ({"duty": 0, "demand": True}, True, "D"),
+        ({"duty": 5, "demand": True}, True, "D"),
+        ({"duty": 4, "demand": True}, True, "D"),
+        ({"duty": 1, "demand": True}, True, "A"),
+    ],
+)
+def test_what_a_restart_takes(kept: dict[str, Any], fresh: bool, running: str) -> None:
+    group = Group("never")
+    group.rig.restore({"t/G": {"duty": 4, "demand": False}})
+    group.rig.restore({"t/G": kept}, fresh=fresh)
+    if not fresh:
+        group.rig.restore({"t/G": {"duty": 4, "demand": True}})
+    assert group.at(9, 2) == running
+
+
+def test_never_goes_back_to_the_first_with_the_next_demand() -> None:
+    pair = Pair("never")
+    pair.rig.set("t/P1/REM", False)
+    pair.scan(12)
+    assert (pair.demand(True), pair.rig.get("t/G/DUTY")) == (["t/P2"], 2)
+    pair.rig.set("t/P1/REM", True)
+    assert pair.demand(True, 20) == ["t/P2"], "nobody is changed while it runs"
+    assert pair.demand(False) == []
+    assert (pair.demand(True), pair.rig.get("t/G/DUTY")) == (["t/P1"], 1)
+
+
+def test_a_member_that_is_no_motor_is_refused() -> None:
+    group = block(
+        "t/G", "duty_standby", "DUTY DEMAND", members=["t/P1", "t/X"], demand="t/WANT", alternate="never"
+    )
+    with pytest.raises(ValueError, match="member t/X is not a motor block"):
+        Rig([group, motor("t/P1", group="t/G")], TAGS, SECOND)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from([0, 1.5, 2.5, 9]), st.integers(1, 8), st.sets(st.sampled_from(FOUR))),
