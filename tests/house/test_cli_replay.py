@@ -115,6 +115,10 @@ def test_what_came_out_otherwise_is_named(recorded: Path, tmp_path: Path) -> Non
     (one,) = orjson.loads(text)
     assert one["differs"]["scan"] == 200
     assert code == 1
+    assert scada("replay", str(path), "--from", "150")[0] == 1
+    code, text, said = scada("replay", str(path), "--from", "250")
+    assert (code, said) == (0, ""), "what came before was not asked for"
+    assert "  1 scan before that came out otherwise already" in text
 
 
 def test_a_scan_is_looked_at(recorded: Path) -> None:
