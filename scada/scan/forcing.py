@@ -70,6 +70,8 @@ def _force_refusals(program: Program, tag: Tag, item: Item) -> list[str]:
     written = program.tags[tag.command].write if tag.kind == COMMAND and tag.command is not None else None
     if written is not None and written.mode == PULSE and item.value:
         return [f"{tag.path} is a pulse: it can only be forced off"]
+    if tag.path in program.points and program.points[tag.path][1].rpartition("/")[2] == "BYPASSED":
+        return [f"{tag.path} cannot be forced: it says what is bypassed, and its alarm must stand"]
     if _resets(program, tag, item.value):
         return [f"{tag.path}: a reset cannot be forced, it would be given in each scan; write it"]
     return []

@@ -232,3 +232,15 @@ def test_a_reset_is_not_forced(program: Program, path: str, value: bool) -> None
     run.scan(2.5, GOOD, ask(2, "force", path, not value, 3600))
     outcome = next(event for event in run.events if event["kind"] == "request" and event["id"] == "r2")
     assert outcome["status"] == "confirmed", "the other value resets nothing"
+
+
+@pytest.mark.parametrize("path", ["a/LSHH/BYPASSED", "a/ESD/HH/BYPASSED"])
+def test_what_is_bypassed_cannot_be_hidden_by_a_force(program: Program, path: str) -> None:
+    run = Run(program)
+    run.scan(2.5)
+    run.scan(2.5, GOOD, ask(1, "bypass", path.removesuffix("/BYPASSED"), for_s=60))
+    run.scan(2.5, GOOD, ask(2, "force", path, value=False, for_s=3600))
+    outcome = next(event for event in run.events if event["kind"] == "request" and event["id"] == "r2")
+    assert outcome["status"] == "rejected"
+    run.scan(2.5)
+    assert run.value(path) is True
