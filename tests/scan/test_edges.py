@@ -16,7 +16,7 @@ from scada.scan.program import ASK, HOLD, OWN, PULSE, Plan
 from scada.scan.start import FRESH_NS
 from scada.scan.state import is_stop
 from tags.model import COMMAND, Scaling, Site, Write
-from tags.quality import GOOD, GOOD_LOCAL_OVERRIDE
+from tags.quality import BAD_SENSOR_FAILURE, GOOD, GOOD_LOCAL_OVERRIDE
 from tests.scan.plant import (
     ARMED,
     DAMPER,
@@ -220,6 +220,49 @@ def test_a_forced_question_is_asked_until_it_is_so(plant: Plant) -> None:
     writes = len(plant.writes)
     plant.scan(scans=6)
     assert len(plant.writes) == writes, "within the tolerance it is so"
+
+
+@pytest.mark.parametrize("stands", [ARMED, REMOTE, "read-back"])
+def test_a_question_waits_while_something_stands_against_it(stands: str) -> None:
+    plant = Plant(build(changed(PANEL, remote=REMOTE)))
+    plant.scan(scans=4)
+    plant.ask("force", (f"{PANEL}/command", 23.0), for_ns=100 * SECOND)
+    plant.scan(scans=4)
+    assert plant.registers[PANEL] == 23.0
+    plant.registers[PANEL] = 18.0
+    if stands == "read-back":
+        plant.status[PANEL] = BAD_SENSOR_FAILURE
+    else:
+        plant.registers[stands] = False
+    for _ in range(20):
+        plant.scan()
+        assert plant.command(PANEL) is None
+    assert plant.registers[PANEL] == 18.0
+    plant.status.clear()
+    plant.registers[ARMED] = plant.registers[REMOTE] = True
+    plant.scan(scans=4)
+    assert plant.registers[PANEL] == 23.0, "the force holds still"
+
+
+@pytest.mark.parametrize("stands", [ARMED, REMOTE, "read-back"])
+def test_a_question_under_way_is_taken_back_when_something_comes_between(stands: str) -> None:
+    plant = Plant(build(changed(PANEL, remote=REMOTE)))
+    plant.scan(scans=4)
+    plant.every = 10**6  # field is slow
+    plant.ask("write", (PANEL, 22.0))
+    plant.scan()
+    assert plant.command(PANEL) == 22.0
+    if stands == "read-back":
+        plant.status[PANEL] = BAD_SENSOR_FAILURE
+    else:
+        plant.registers[stands] = False
+    plant.scan()
+    assert plant.command(PANEL) is None
+    plant.status.clear()
+    plant.registers[ARMED] = plant.registers[REMOTE] = True
+    plant.every = 1
+    plant.scan(scans=10)
+    assert plant.registers[PANEL] == 20.0, "and is not asked later"
 
 
 # --- forces ---

@@ -121,6 +121,16 @@ def test_a_replay_begins_at_any_checkpoint() -> None:
     assert record.checksum(replay.state) == orjson.loads(last)
 
 
+def test_a_recording_may_come_piece_by_piece() -> None:
+    *records, last = recorded()
+    replay = Replay(PROGRAM)
+    for at in range(0, len(records), 37):
+        replayed(records[at : at + 37], replay)
+    assert (replay.scans, replay.checked, replay.skipped, replay.gaps) == (400, 42, 0, 0)
+    assert replay.state is not None
+    assert record.checksum(replay.state) == orjson.loads(last)
+
+
 def test_scans_between_the_parts_of_a_checkpoint_are_repeated_after_it() -> None:
     recording = Recording(Plant())
     parts = list(recording.taker.take())
