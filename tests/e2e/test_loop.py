@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_refused_with_its_reason(
 
 
 def test_a_force_is_marked_listed_alarmed_and_ends(shared_plant: DemoPlant) -> None:
-    shared_plant.scada("force", "ahu1/TT-200", "-5", "--for", "4 s", "--reason", "frost drill")
+    shared_plant.scada("force", "ahu1/TT-200", "-5", "--for", "1h", "--reason", "frost drill")
     with shared_plant.client() as client:
 
         def forced() -> bool:
@@ -103,6 +103,7 @@ def test_a_force_is_marked_listed_alarmed_and_ends(shared_plant: DemoPlant) -> N
         wait_for(
             lambda: any(a["path"] == "system/control/FORCED" for a in shared_plant.json("alarms", "list")), 3
         )
+        shared_plant.scada("force", "ahu1/TT-200", "-5", "--for", "2 s", "--reason", "frost drill")
 
         def released() -> bool:
             client.refresh()
@@ -133,13 +134,13 @@ def test_a_bypass_is_listed_alarmed_audited_and_ends(shared_plant: DemoPlant) ->
     assert "8 h at most" in shared_plant.scada("bypass", what, "--for", "9h", "--reason", "x", code=3)
     assert "did you mean" in shared_plant.scada("bypass", "tank1/OVERFIL", "--for", "5 s", code=2)
     shared_plant.scada("bypass", what, "--for", "1h", "--reason", "LT-101 is being cleaned")
-    shared_plant.scada("bypass", what, "--for", "8 s", "--reason", "LT-101 is being cleaned")
     (listed,) = wait_for(lambda: [row for row in shared_plant.json("bypass") if row["bypassed"]], 3)
     assert (listed["path"], listed["reason"]) == (what, "LT-101 is being cleaned")
     assert [one["path"] for one in http(shared_plant, "/api/status")["bypasses"]] == [what]
     assert [one["path"] for one in shared_plant.json("status")["bypasses"]] == [what]
     alarm = f"{what}/BYPASSED/ALARM"
     wait_for(lambda: any(a["path"] == alarm for a in shared_plant.json("alarms", "list")), 3)
+    shared_plant.scada("bypass", what, "--for", "2 s", "--reason", "LT-101 is being cleaned")
     wait_for(lambda: not shared_plant.json("status")["bypasses"], 12, "the bypass ended by itself")
     shared_plant.scada("alarms", "ack", alarm)
 
