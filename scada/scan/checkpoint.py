@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import marshal
+import math
 import operator
 import types
 from array import array
@@ -142,6 +143,19 @@ class Objects:
 # ---- values ---------------------------------------------------------------------------------------------------------
 
 
+def _as_json(values: list[Any]) -> bool:
+    """True for a list that JSON takes as it is: the long ones are such, and a scan has no time to look at each value."""
+    kinds = set(map(type, values))
+    if not kinds <= _PLAIN:
+        return False
+    if float in kinds and not all(map(math.isfinite, [one for one in values if type(one) is float])):
+        return False
+    if int not in kinds:
+        return True
+    whole = [one for one in values if type(one) is int]
+    return min(whole) >= -_INT_MAX and max(whole) < _INT_MAX
+
+
 def _encode(value: Any, names: Objects) -> Any:
     """A value as JSON has it: an object with one key for whatever JSON does not know."""
     kind = type(value)
@@ -152,13 +166,15 @@ def _encode(value: Any, names: Objects) -> Any:
             return {"i": str(value)}
         return value
     if kind is list:
-        return [_encode(one, names) for one in value]
+        return value.copy() if _as_json(value) else [_encode(one, names) for one in value]
     if kind is tuple:
         return {"t": [_encode(one, names) for one in value]}
     if kind in (dict, Counter):
-        return {
-            "d" if kind is dict else "c": [[_encode(k, names), _encode(v, names)] for k, v in value.items()]
-        }
+        if _as_json([*value.keys(), *value.values()]):
+            pairs = list(map(list, value.items()))
+        else:
+            pairs = [[_encode(k, names), _encode(v, names)] for k, v in value.items()]
+        return {"d" if kind is dict else "c": pairs}
     if kind in (set, frozenset):
         found = sorted((_encode(one, names) for one in value), key=repr)
         return {"s" if kind is set else "z": found}
@@ -414,7 +430,12 @@ class Taker:
                 copies.append(
                     marshal.dumps([plan[1](thing) for (_, thing), plan in zip(part, mine, strict=True)], 2)
                 )
-            others.append([self._others(thing, plan[2]) for (_, thing), plan in zip(part, mine, strict=True)])
+            others.append(
+                [
+                    self._others(thing, plan[2]) if plan[2] else {}
+                    for (_, thing), plan in zip(part, mine, strict=True)
+                ]
+            )
         return self._parts(head(self._program, self._state), copies, others, list(plans))
 
     def _others(self, thing: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -145,6 +145,16 @@ def test_values_come_back_as_they_were(value: Any) -> None:
     assert checkpoint.differences(found, dump(PROGRAM, load(PROGRAM, found))) == []
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("-inf"), 2**63, -(2**63) - 1, (1,), [2**64]], ids=repr)
+def test_one_odd_value_among_many_plain_ones_comes_back(odd: Any) -> None:
+    """Long lists are not looked at one by one while all that is in them is plain."""
+    state = start(PROGRAM)
+    for value in ([1, -0.0, None, True, "x", 2**63 - 1, odd], {"a": 1, "b": odd, "c": 2.5}):
+        state.outputs[0].ask = value
+        found = orjson.loads(orjson.dumps(checkpoint.dump(PROGRAM, state)))
+        assert text(checkpoint.load(PROGRAM, found).outputs[0].ask) == text(value)
+
+
 def test_arrays_come_back_as_they_were() -> None:
     state = start(PROGRAM)
     value = np.array([[1.5, -0.0], [float("inf"), 2.0]])
