@@ -28,6 +28,7 @@ class Control:
         process: Of this life.
         service: Its files.
         program: Of its site; the same in each life, so it is built once.
+        published: Called when a scan is published.
         told: Takes the events of each scan once they are published.
         died: Called when it dies in the middle of a scan.
 
@@ -44,11 +45,12 @@ class Control:
         process: Process,
         service: VirtualService,
         program: Program,
+        published: Callable[[], None],
         told: Callable[[list[dict[str, Any]]], None],
         died: Callable[[], None],
     ) -> None:
         self._world, self._process, self._service = world, process, service
-        self._told, self._died = told, died
+        self._published, self._told, self._died = published, told, died
         data, site, clock = service.data, service.site, service.clock
         self.program = program
         self.state: State = start(
@@ -98,6 +100,7 @@ class Control:
         others = self._output.begun(events)
         due_ns = self._base_ns + self._index * service.site.scan_ns
         self._versions = self._output.write(self.state, writes, now_ns, due_ns)
+        self._published()
         if self._dies(PUBLISHED):
             return
         self._output.tell(others)

@@ -4,11 +4,12 @@ A breach is a sentence with its time. What the rules are:
 
 - nothing is sent to a device that is not armed, and no value that is not a number;
 - with the selector in Local nothing is driven (but for the moment that it takes to read the selector);
-- a request that was refused is never sent; one that has ended (timed out, superseded, mismatched) or whose deadline
-  has passed is not sent any more; a pulse and a shared set point are sent at most once for each request; a
-  maintained value that the device has already is not sent again;
-- a value that nobody asked for is not sent;
-- each request has one outcome at most, and one that was confirmed was carried out;
+- what is sent is what a request asks for that was accepted, has not ended and is within its deadline; or the value that
+  an output has: that of the last confirmed request, or the one that control found and follows, or an interlock's;
+- a pulse and a shared set point are sent at most once for each request; a maintained value that the device has
+  already is not sent again, and one that is renewed not before its time; a pulse is released once;
+- a loss value is sent only when control has been silent for the time that is declared;
+- each request has one outcome at most and no more time than it asked for, and one that was confirmed was carried out;
 - when control is gone, each output is at its loss value in time; a pulse does not stay pressed;
 - no block, output or process fails, and no signal is NaN.
 """
@@ -20,7 +21,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from scada.requests.machine import CONFIRMED, FINAL, MISMATCHED, REJECTED, SUPERSEDED, TIMED_OUT, VERSION_MASK
+from scada.requests import Entry
+from scada.requests.machine import (
+    CONFIRMED,
+    FINAL,
+    MISMATCHED,
+    REJECTED,
+    SUPERSEDED,
+    TIMED_OUT,
+    VERSION_MASK,
+)
+from scada.scan.program import ASK, HOLD, PULSE
 from scada.virtual import truth
 from scada.virtual.control import Control
 from scada.virtual.machine import Machine
@@ -37,6 +48,7 @@ CONTROL_DEAD_NS: Final = (
     1 * SECOND
 )  # field believes a heartbeat that stands for so long (`scada.field.watch`)
 HELD_NS: Final = 2 * SECOND
+_WORST: Final = (TIMED_OUT, MISMATCHED, REJECTED, SUPERSEDED, CONFIRMED)
 
 
 @dataclass(slots=True)
@@ -47,19 +59,20 @@ class Case:
         asked: As it was sent.
         deadline_ns: When it ends by control's word, ns monotonic; 0 while not admitted.
         status: Its last status.
-        ended_ns: When its outcome was published, or 0.
+        items: Status of each of its paths, as of the last scan in which control had it; a request of which one item is
+            refused is refused, whatever became of the others.
         finals: How many outcomes it had.
         sent: Number of writes for each path.
-        done: Paths whose value the PLC carried out.
+        pressed: Pulses that were given for it.
     """
 
     asked: Asked
     deadline_ns: int = 0
     status: str = ""
-    ended_ns: int = 0
+    items: dict[str, str] = field(default_factory=dict)
     finals: int = 0
     sent: Counter[str] = field(default_factory=Counter)
-    done: set[str] = field(default_factory=set)
+    pressed: set[str] = field(default_factory=set)
 
 
 class Judge:
@@ -92,14 +105,32 @@ class Judge:
             if device.heartbeat is not None
         }
         program = machine.program
-        self._undriven = {plan.tag.path for plan in program.outputs if plan.driver < 0}
+        asked = {
+            plan.tag.path: plan
+            for plan in program.outputs
+            if plan.driver < 0 and plan.tag.writable and plan.tag.path not in self._odd
+        }
         self._unique = {
             path
-            for path, tag in self._tags.items()
-            if path in self._undriven and path not in self._odd and tag.writable and many(tag)
+            for path, plan in asked.items()
+            if plan.way in (HOLD, ASK) and not plan.rate and many(plan.tag)
         }
+        self._switches = {path for path, plan in asked.items() if plan.way == HOLD and plan.tag.type == BOOL}
+        self._pulses = {path for path, plan in asked.items() if plan.way == PULSE}
+        self._asked = [asked[path] for path in asked if path in self._unique | self._switches | self._pulses]
+        self._ramps = {plan.tag.path for plan in program.outputs if plan.rate}
         self._by_value: dict[tuple[str, Any], Case] = {}
-        self._by_version: dict[tuple[str, int], Case] = {}
+        self._by_version: set[tuple[str, int]] = set()
+        self._live: dict[str, list[tuple[Case, Any]]] = {}
+        self._live_then: dict[str, bool] = {}
+        self._entries: dict[str, Entry] = {}
+        self._kept: dict[str, Any] = {}
+        self._driven: dict[str, bool] = {}
+        self._scan_ns = 0
+        self._control: Control | None = None
+        self._said: set[str] = set()
+        self._releases: dict[str, object] = {}
+        self._renewed: dict[str, tuple[int, object]] = {}
         self._presses: Counter[tuple[str, int]] = Counter()
         self._last_sent: dict[str, Written] = {}
         self._sent_values: dict[tuple[str, Any], Written] = {}
@@ -109,7 +140,6 @@ class Judge:
         self._pressed_ns: dict[str, int] = {}
         self._drove: dict[str, bool] = {}
         self._held_ns: dict[str, int] = {}
-        self._open: set[str] = set()
         self._spoke_ns: dict[str, int] = {}
         self._lossy = [
             (plan.row, plan.tag.path)
@@ -118,6 +148,7 @@ class Judge:
         ]
         machine.written.append(self._written)
         machine.told.append(self._told)
+        machine.published.append(self._published)
         machine.scanned.append(self._scanned)
         machine.arms.append(self._arms)
 
@@ -155,61 +186,126 @@ class Judge:
         value = truth.value_of(tag, written)
         if isinstance(value, float) and not math.isfinite(value):
             self.breach(f"{tag.path}: {value} was sent")
-        control = self._machine.control
-        local_ns = self._local_ns.get(tag.remote or "", 0)
-        now = written.sent_ns
-        released = tag.write is not None and tag.write.mode == "pulse" and not value
-        if (
-            local_ns
-            and not released
-            and not self._register(self._tags[tag.remote or ""])  # not turned back since the last look
-            and now - local_ns > LOCAL_GRACE_NS
-            and control is not None
-            and now - control.scanned_ns < SECOND
-        ):
-            self.breach(f"{tag.path} is in Local, and {value} was sent")
-        if tag.path in self._unique:
-            self._unique_written(tag, value, written)
+        if tag.write is not None and tag.write.mode == "pulse" and not value:
+            self._released(tag, written)
+        else:
+            self._releases.pop(tag.path, None)
+            self._local(tag, value)
+        if value is not None and not self._is_loss(tag, value, written.sent_ns):
+            mine = tag.path in self._unique or tag.path in self._switches
+            if (mine or (tag.path in self._pulses and value)) and not self._driven.get(tag.path):
+                self.breach(f"{tag.path}: {value} was sent, and control had taken the command back")
+            if tag.path in self._pulses and value:
+                self._press(tag, written.sent_ns)
+            elif mine:
+                self._level(tag, value, written)
+        self._live_then[tag.path] = bool(self._live.get(tag.path))
         self._last_sent[tag.path] = written
 
-    def _unique_written(self, tag: Tag, value: Any, written: Written) -> None:
-        if tag.write is not None and tag.write.mode == "refresh" and self._register(tag) == value:
-            return  # whoever asked for it, the device holds it, and it is renewed
-        case = self._by_value.get((tag.path, value))
-        if case is None:
-            loss = tag.on_loss.value if tag.on_loss is not None and tag.on_loss.action == "value" else None
-            if value != loss:
-                self.breach(f"{tag.path}: {value} was sent, which nobody asked for")
+    def _local(self, tag: Tag, value: Any) -> None:
+        """Nothing is driven in Local, once control has had the time to see it; what it said then counts after it too."""
+        local_ns = self._local_ns.get(tag.remote or "", 0)
+        if (
+            local_ns
+            and not self._register(self._tags[tag.remote or ""])  # not turned back since the last look
+            and self._scan_ns - local_ns > LOCAL_GRACE_NS
+        ):
+            self.breach(f"{tag.path} is in Local, and {value} was sent")
+
+    def _released(self, tag: Tag, written: Written) -> None:
+        """A pulse is released once, also in Local; again only while it may still be pressed."""
+        life = self._life(tag)
+        last = self._releases.get(tag.path)
+        if last is life and not self._register(tag):
+            self.breach(f"{tag.path} was released again, and it is not pressed")
+        wire = self._machine.wires[written.device]
+        self._releases[tag.path] = life if wire.weather.fair and not wire.frozen else None
+
+    def _is_loss(self, tag: Tag, value: Any, now: int) -> bool:
+        """It is the loss value, and control has said nothing for so long."""
+        loss = tag.on_loss
+        if loss is None or loss.action != "value" or value != loss.value:
+            return False
+        return now - self._spoke_ns.get(tag.path, 0) >= loss.delay_ns
+
+    def _press(self, tag: Tag, now: int) -> None:
+        """A press is somebody's: of all who ask for it at this moment, and of no one for the second time."""
+        live = [case for case, _ in self._live.get(tag.path, ())]
+        if not live:
+            self.breach(f"{tag.path}: True was sent, which nobody asked for (any more)")
             return
-        before = self._sent_values.get((tag.path, value))
-        self._sent_values[tag.path, value] = written
-        case.sent[tag.path] += 1
-        self._in_time(case, tag, value, written.sent_ns)
+        if all(case.deadline_ns < now for case in live):
+            late = (now - max(case.deadline_ns for case in live)) / 1e9
+            self.breach(f"{tag.path}: True of {live[-1].asked.id} was sent {late:.3f} s after its deadline")
+        if all(tag.path in case.pressed for case in live):
+            self.breach(f"{tag.path}: True of {live[-1].asked.id} was sent twice")
+        for case in live:
+            case.pressed.add(tag.path)
+            case.sent[tag.path] += 1
+
+    def _level(self, tag: Tag, value: Any, written: Written) -> None:
+        path, now = tag.path, written.sent_ns
+        before = self._sent_values.get((path, value))
+        self._sent_values[path, value] = written
+        has_it = self._register(tag) == value and now - self._held_ns.get(path, 0) > HELD_NS
+        mode = tag.write.mode if tag.write is not None else "maintained"
+        renewed = mode == "refresh" and self._register(tag) == value
+        if renewed:
+            self._renew(tag, value, now)
+        else:
+            self._renewed.pop(path, None)
+        case = self._wanted(tag, value, now, renewed=renewed)
+        if case is not None:
+            case.sent[path] += 1
         if before is None:
             return
         if tag.owner == OWNER_SHARED:
-            self.breach(f"{tag.path}: {value} of {case.asked.id} was sent twice")
-        held_ns = self._held_ns.get(tag.path, 0)
-        if (
-            (tag.write is None or tag.write.mode == "maintained")
-            and self._register(tag) == value
-            and written.sent_ns - held_ns > HELD_NS
-        ):
-            self.breach(f"{tag.path}: {value} was sent again though the device has it")
+            self.breach(f"{path}: {value} was sent twice")
+        elif mode == "maintained" and has_it:
+            self.breach(f"{path}: {value} was sent again though the device has it")
 
-    def _in_time(self, case: Case, tag: Tag, value: Any, sent_ns: int) -> None:
-        """Whether a first write for a request is still wanted."""
-        if case.status == REJECTED and case.ended_ns <= sent_ns:
-            self.breach(f"{tag.path}: {value} of {case.asked.id} was sent, and it was refused")
-        elif case.sent[tag.path] > 1 and case.status == CONFIRMED:
-            return  # it is the output's value now, and kept
-        elif case.status == SUPERSEDED and tag.type == BOOL and tag.path in self._open:
-            return  # two asked for the pulse, and this is the one that both get
-        elif case.status in (TIMED_OUT, SUPERSEDED, MISMATCHED) and case.ended_ns <= sent_ns:
-            self.breach(f"{tag.path}: {value} of {case.asked.id} was sent after it was {case.status}")
-        elif case.status != CONFIRMED and case.deadline_ns and sent_ns > case.deadline_ns:
-            late = (sent_ns - case.deadline_ns) / 1e9
-            self.breach(f"{tag.path}: {value} of {case.asked.id} was sent {late:.3f} s after its deadline")
+    def _renew(self, tag: Tag, value: Any, now: int) -> None:
+        life = self._life(tag)
+        before_ns, before = self._renewed.get(tag.path, (0, None))
+        period_ns = tag.write.time_ns if tag.write is not None else 0
+        if before is life and now - before_ns < period_ns:
+            self.breach(
+                f"{tag.path}: {value} was sent again {(now - before_ns) / 1e9:.3f} s after the last time"
+            )
+        self._renewed[tag.path] = now, life
+
+    def _wanted(self, tag: Tag, value: Any, now: int, *, renewed: bool) -> Case | None:
+        """Whose value it is; a breach when it is nobody's, or not any more, or not yet."""
+        path = tag.path
+        for case, asked in self._live.get(path, ()):
+            if asked == value:
+                if now > case.deadline_ns and not renewed:  # what the device has is not new to it
+                    late = (now - case.deadline_ns) / 1e9
+                    self.breach(
+                        f"{path}: {value} of {case.asked.id} was sent {late:.3f} s after its deadline"
+                    )
+                return case
+        known = self._by_value.get((path, value))
+        if path in self._kept and self._kept[path] == value:
+            return known  # it is the output's value, and kept
+        if known is None:
+            self.breach(f"{path}: {value} was sent, which nobody asked for")
+            return None
+        status = known.items.get(path, known.status)
+        said = {
+            "": "before it was accepted",
+            REJECTED: "and it was refused",
+            CONFIRMED: "and it is not the output's value any more",
+        }
+        self.breach(
+            f"{path}: {value} of {known.asked.id} was sent, {said.get(status, f'after it was {status}')}"
+        )
+        return known
+
+    def _life(self, tag: Tag) -> object:
+        """The life of the field service that works a tag's device."""
+        (service,) = (one.service for one in self._machine.site.devices if one.name == tag.device)
+        return self._machine.supervisor.life(service)
 
     def _told(self, service: str, event: dict[str, Any]) -> None:
         del service
@@ -224,41 +320,81 @@ class Judge:
         self._presses[key] += 1
         if self._presses[key] > 1:
             self.breach(f"{tag.path}: version {version:#x} of its command was written twice")
-        case = self._by_version.get(key)
-        last = self._last_sent.get(tag.path)
-        if case is not None and last is not None and tag.path not in self._unique:
-            case.sent[tag.path] += 1
-            if case.sent[tag.path] > 1:
-                self.breach(f"{tag.path}: {case.asked.id} was written twice")
-            self._in_time(case, tag, event["value"], last.sent_ns)
+        if key in self._by_version and not self._live_then.get(tag.path):
+            self.breach(f"{tag.path}: {event['value']} was sent, and the requests for it had ended")
 
     # -- control ----------------------------------------------------------------------------------------------------
 
-    def _scanned(self, control: Control, events: list[dict[str, Any]]) -> None:
-        now = self._machine.world.now_ns
-        state = control.state
-        self.counts["scans"] += 1
-        self._open.clear()
-        for entry in state.ledger.open:
-            case = self.cases.get(entry.request.id)
-            if case is None:
-                continue
-            self._open.update(item.path for item in entry.items)
-            case.deadline_ns = now + entry.deadline - state.elapsed_ns
+    def _published(self, control: Control) -> None:
+        """What control has just published: who asks for what, and what each output's value is."""
+        now, state = self._machine.world.now_ns, control.state
+        self._scan_ns = now
+        if control is not self._control:  # what an earlier life thought at its end was not published
+            for entry in self._entries.values():
+                for item in entry.items:
+                    self._kept.pop(item.path, None)
+            self._entries.clear()
+            self._said.clear()
+            self._control = control
+        for id_, entry in tuple(self._entries.items()):
+            statuses = self.cases[id_].items
             for item in entry.items:
-                if item.version >= 0:
-                    self._by_version[item.path, item.version] = case
+                before, statuses[item.path] = statuses.get(item.path), item.status
+                if item.status == before or item.status not in FINAL:
+                    continue
+                if item.status == CONFIRMED:
+                    self._kept[item.path] = item.value
+                elif self._kept.get(item.path) == item.value:
+                    del self._kept[item.path]
+        self._entries.clear()
+        self._live.clear()
+        for entry in state.ledger.open:
+            if (case := self.cases.get(entry.request.id)) is not None:
+                self._still_open(case, entry, now, state.elapsed_ns)
+        for plan in self._asked:
+            output, path = state.outputs[plan.row], plan.tag.path
+            if output.spoken or output.drive:
+                self._driven[path] = output.drive
+            found = output.spoken and (
+                not output.drive or path not in self._said
+            )  # its word is what it has read
+            if found or output.lock is not None or output.forced is not None:
+                self._kept[path] = state.signals.value[plan.command]
+            if output.spoken:
+                self._said.add(path)
         for row, path in self._lossy:
             output = state.outputs[row]
             if output.spoken:
                 self._drove[path], self._spoke_ns[path] = output.drive, now
+
+    def _still_open(self, case: Case, entry: Entry, now: int, elapsed_ns: int) -> None:
+        if case.status in FINAL:
+            self.breach(f"{case.asked.id} is open, and it had ended: {case.status}")
+        self._entries[case.asked.id] = entry
+        left_ns = entry.deadline - elapsed_ns
+        more = case.deadline_ns == 0 and left_ns > case.asked.deadline_ns
+        if more and not any(item.path in self._ramps for item in entry.items):
+            self.breach(f"{case.asked.id} was given {left_ns / 1e9:.3f} s, more than it asked for")
+        case.deadline_ns = min(case.deadline_ns or now + left_ns, now + left_ns)
+        for item in entry.items:
+            if item.path not in case.items and item.status not in FINAL:
+                self._kept.pop(item.path, None)  # from now on the output is to have another value
+            case.items[item.path] = item.status
+            if item.version >= 0:
+                self._by_version.add((item.path, item.version))
+            if item.status not in FINAL:
+                self._live.setdefault(item.path, []).append((case, item.value))
+
+    def _scanned(self, control: Control, events: list[dict[str, Any]]) -> None:
+        del control
+        self.counts["scans"] += 1
         for event in events:
             if event["kind"] == "request":
-                self._outcome(event, now)
+                self._outcome(event)
             elif event["kind"] == "block" and event["failed"]:
                 self.breach(f"{event['path']} failed: {event['message']}")
 
-    def _outcome(self, event: dict[str, Any], now: int) -> None:
+    def _outcome(self, event: dict[str, Any]) -> None:
         case = self.cases.get(event["id"])
         if case is None or event.get("repeated"):
             return
@@ -273,7 +409,10 @@ class Judge:
             return
         self.counts[status] += 1
         case.finals += 1
-        case.ended_ns = now
+        open_ = any(one not in FINAL for one in case.items.values())
+        if next((worst for worst in _WORST if worst in case.items.values()), "") != status or open_:
+            # control died, and its next life says this
+            case.items = dict.fromkeys((path for path, _ in event["items"]), status)
         for path, value in event["items"]:
             if path not in self._unique:
                 continue

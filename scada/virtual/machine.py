@@ -75,7 +75,8 @@ class Machine:
         wires: By device name.
         written: Called with each write when it is sent.
         told: Called with each event of a service: name of the service, event.
-        scanned: Called with control after each scan that was published, with its events.
+        published: Called with control when a scan was published; it may die before it tells of it.
+        scanned: Called with control after each scan that was published and told, with its events.
         arms: Called when a device is armed or disarmed.
     """
 
@@ -87,6 +88,7 @@ class Machine:
         self.wires: dict[str, Wire] = {}
         self.written: list[Callable[[Written], None]] = []
         self.told: list[Callable[[str, dict[str, Any]], None]] = []
+        self.published: list[Callable[[Control], None]] = []
         self.scanned: list[Callable[[Control, list[dict[str, Any]]], None]] = []
         self.arms: list[Callable[[str, bool], None]] = []
         for number, device in enumerate(site.devices):
@@ -208,6 +210,7 @@ class Machine:
                 life.process,
                 service,
                 self.program,
+                lambda: self._published(control),
                 lambda events: self._scanned(control, events),
                 lambda: self.supervisor.killed(CONTROL),
             )
@@ -229,6 +232,10 @@ class Machine:
     def _told(self, service: str, event: dict[str, Any]) -> None:
         for listener in self.told:
             listener(service, event)
+
+    def _published(self, control: Control) -> None:
+        for listener in self.published:
+            listener(control)
 
     def _scanned(self, control: Control, events: list[dict[str, Any]]) -> None:
         for listener in self.scanned:
