@@ -28,6 +28,11 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ): "number of no version: the first is another",
     ("scada/scan/record.py", "", "16  ->  17"): _SPEED,
     ("scada/scan/record.py", "raw", "1  ->  2"): "numpy takes any negative length for the one to be found",
+    ("scada/scan/hold_columns.py", "HoldColumns.take", "plan.remote < 0  ->  plan.remote <= 0"): (
+        "slot 0 is a tag of control: such a selector is not plain, see `fits`"
+    ),
+    ("scada/scan/program.py", "_nothing", "False  ->  True"): "never asked: blocks of a sketch do not run",
+    ("scada/scan/program.py", "_nothing", "0  ->  1"): "never asked: blocks of a sketch do not run",
 }
 
 

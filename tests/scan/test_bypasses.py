@@ -166,6 +166,24 @@ def test_a_higher_role_when_the_site_says_so_and_all_or_none() -> None:
     assert on.ask("unbypass", (LOCK, None)) == [("rejected", [f"{LOCK} is not bypassed"])]
 
 
+def test_one_that_is_asked_for_again_stands_last() -> None:
+    """The list is in the order of their making, also after a restart."""
+    site = _site()
+    lock = next(block for block in site.blocks if block.path == LOCK)
+    other = "tank1/HIGH-102"
+    second = Block(path=other, type="interlock", config={**lock.config, "value": 5.0}, points={})
+    program = build(dataclasses.replace(site, blocks=(*site.blocks, second)))
+    on = plant(program)
+    for path in (LOCK, other):
+        assert bypass(on, path) == [("confirmed", [])]
+    assert [row["path"] for row in on.state.bypasses.retained(on.state.elapsed_ns)] == [LOCK, other]
+    assert bypass(on, for_ns=2 * HOUR) == [("confirmed", [])]
+    rows = on.state.bypasses.retained(on.state.elapsed_ns)
+    assert [(row["path"], row["for"]) for row in rows] == [(other, HOUR), (LOCK, 2 * HOUR)]
+    later = Plant(program, retain.dump(program, on.state, on.utc_ns), utc_ns=on.utc_ns)
+    assert list(later.state.bypasses.table) == [other, LOCK]
+
+
 @given(
     asked=st.integers(1, 100),
     ran=st.integers(0, 120),
