@@ -110,7 +110,8 @@ def _chosen(suite: Suite, names: list[str]) -> Suite:
 
 
 def _is(name: str, file: str, wanted: str) -> bool:
-    return wanted.casefold() in name.casefold() or file == wanted or file.endswith(f"/{wanted}")
+    files = (file, file.rpartition(".")[0])  # tests/water.yaml, water.yaml, water
+    return wanted.casefold() in name.casefold() or any(f"/{one}".endswith(f"/{wanted}") for one in files)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scada.cli.app import app
+from scada.cli.test import _is
 from tests.planttest.demo import FOLDER
 
 GOOD = """
@@ -92,6 +93,12 @@ def test_names_choose(folder: Path) -> None:
         "tests/good.yaml: level",
     ]
     assert scada("test", folder, "nothing").exit_code == 2
+
+
+@pytest.mark.parametrize("wanted", ["water", "water.yaml", "tests/water.yaml", "tests/water"])
+def test_a_file_chooses_its_tests(wanted: str) -> None:
+    assert _is("a pump never runs dry", "tests/water.yaml", wanted)
+    assert not _is("the fan runs", "tests/air.yaml", wanted)
 
 
 def test_what_cannot_be_read_is_said_by_test_and_by_check(folder: Path) -> None:
