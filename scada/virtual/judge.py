@@ -125,6 +125,7 @@ class Judge:
         self._live_then: dict[str, bool] = {}
         self._entries: dict[str, Entry] = {}
         self._kept: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
         self._driven: dict[str, bool] = {}
         self._scan_ns = 0
         self._control: Control | None = None
@@ -288,6 +289,8 @@ class Judge:
         known = self._by_value.get((path, value))
         if path in self._kept and self._kept[path] == value:
             return known  # it is the output's value, and kept
+        if path in self._before and self._before[path] == value and self._gone():
+            return known  # control died with its last scan, and nobody saw that one
         if known is None:
             self.breach(f"{path}: {value} was sent, which nobody asked for")
             return None
@@ -301,6 +304,10 @@ class Judge:
             f"{path}: {value} of {known.asked.id} was sent, {said.get(status, f'after it was {status}')}"
         )
         return known
+
+    def _gone(self) -> bool:
+        """Control is dead."""
+        return self._machine.control is None or self._machine.control is not self._control
 
     def _life(self, tag: Tag) -> object:
         """The life of the field service that works a tag's device."""
@@ -333,6 +340,7 @@ class Judge:
             for entry in self._entries.values():
                 for item in entry.items:
                     self._kept.pop(item.path, None)
+            self._kept.update(self._before)  # field has never heard of what came after it
             self._entries.clear()
             self._said.clear()
             self._control = control
@@ -348,6 +356,7 @@ class Judge:
                     del self._kept[item.path]
         self._entries.clear()
         self._live.clear()
+        self._before.clear()
         for entry in state.ledger.open:
             if (case := self.cases.get(entry.request.id)) is not None:
                 self._still_open(case, entry, now, state.elapsed_ns)
@@ -377,8 +386,9 @@ class Judge:
             self.breach(f"{case.asked.id} was given {left_ns / 1e9:.3f} s, more than it asked for")
         case.deadline_ns = min(case.deadline_ns or now + left_ns, now + left_ns)
         for item in entry.items:
-            if item.path not in case.items and item.status not in FINAL:
-                self._kept.pop(item.path, None)  # from now on the output is to have another value
+            new = item.path not in case.items and item.status not in FINAL
+            if new and item.path in self._kept:  # from now on the output is to have another value
+                self._before[item.path] = self._kept.pop(item.path)
             case.items[item.path] = item.status
             if item.version >= 0:
                 self._by_version.add((item.path, item.version))

@@ -30,8 +30,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def run(site: Site, seed: int, requests: int, faults: tuple[str, ...] | None = None, **more: Any) -> Report:
-    fields = {"hours": 1000.0, "requests_s": 20.0, "fault_s": 6.0, **more}
-    return simulate(site, Plan(seed=seed, utc_ns=UTC, requests=requests, faults=faults, **fields))
+    fields = {"hours": 1000.0, "requests_s": 20.0, "fault_s": 6.0, "utc_ns": UTC, **more}
+    return simulate(site, Plan(seed=seed, requests=requests, faults=faults, **fields))
 
 
 def test_faults_double_no_write_and_delay_none(site: Site) -> None:
@@ -53,6 +53,12 @@ def test_a_seed_is_a_run(site: Site) -> None:
 def test_many_writes_under_faults(site: Site, seed: int) -> None:
     report = run(site, seed, 4000)
     assert report.breaches == [], (seed, report.story)
+
+
+@pytest.mark.slow
+def test_a_pulse_that_a_refused_request_shares_with_one_that_is_open_is_no_breach(site: Site) -> None:
+    report = run(site, 404, 2500, fault_s=8.0, utc_ns=1_795_431_600_000_000_000)
+    assert report.breaches == [], report.story
 
 
 def test_a_text_is_written_and_confirmed(site: Site, tmp_path: Path) -> None:
