@@ -33,6 +33,7 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ),
     ("scada/scan/program.py", "_nothing", "False  ->  True"): "never asked: blocks of a sketch do not run",
     ("scada/scan/program.py", "_nothing", "0  ->  1"): "never asked: blocks of a sketch do not run",
+    ("scada/scan/rerun.py", "Rerun.__init__", "1  ->  2"): "any negative number says that there is none",
 }
 
 

@@ -265,6 +265,14 @@ def test_a_question_under_way_is_taken_back_when_something_comes_between(stands:
     assert plant.registers[PANEL] == 20.0, "and is not asked later"
 
 
+@pytest.mark.parametrize(("mode", "text"), [(0, "Out of service"), (2, "Auto")])
+def test_a_refusal_names_the_mode_as_people_know_it(plant: Plant, mode: int, text: str) -> None:
+    assert plant.ask("write", (MODE, mode)) == [("confirmed", [])]
+    assert plant.ask("write", (VALVE, 44.0)) == [
+        ("rejected", [f"{VALVE} is driven by tank1/LIC-101 in {text}: set {MODE} to Manual first"])
+    ]
+
+
 # --- forces ---
 
 
