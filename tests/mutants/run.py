@@ -203,16 +203,13 @@ def _tried(size: str, seed: int, only: tuple[str, ...]) -> int:
     all_ = [mutant for room in ROOMS for file in sorted(Path(room).rglob("*.py")) for mutant in mutants(file)]
     for file, function, text in equivalent.unknown(all_):
         print(f"no longer there, take it out of tests/mutants/equivalent.py: {file} {function}: {text}")
-    every = [
-        mutant
-        for mutant in all_
-        if str(mutant.file).startswith(only) and equivalent.name(mutant) not in equivalent.EQUIVALENT
-    ]
+    asked = [mutant for mutant in all_ if str(mutant.file).startswith(only)]
+    every = [mutant for mutant in asked if equivalent.name(mutant) not in equivalent.EQUIVALENT]
     tests = learn(Path.cwd())
     count = len(every) if size == "all" else min(int(size), len(every))
     sample = every if count == len(every) else random.Random(seed).sample(every, count)
     where = ", ".join(filter(None, only)) or ", ".join(ROOMS)
-    known = len(equivalent.EQUIVALENT)
+    known = len(asked) - len(every)
     print(f"{count} of the {len(every)} mutants of {where}, seed {seed}, {len(tests)} tests", flush=True)
     print(f"({known} mutants that change nothing are left out, see tests/mutants/equivalent.py)", flush=True)
     began = time.monotonic()
