@@ -277,7 +277,9 @@ class Poller:
         elif group is not None and polling:
             await self._poll(group, now)
         else:
-            until = min(self._outputs.next_ns, group.next_ns if group else _NEVER)
+            polls_ns = group.next_ns if group else _NEVER
+            # polls that wait for control's notice are overdue: to sleep until them would be to turn round and round
+            until = min(self._outputs.next_ns, self._notice_ns or polls_ns)
             if self._heartbeat:
                 until = min(until, self._beat_ns)
             await self._sleeper.until(until)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scada.cli.app import app
+from scada.field.sleep import Sleeper
 from scada.virtual.judge import Judge
 from scada.virtual.nights import changes, parts
 from scada.virtual.run import Plan, simulate
@@ -76,3 +77,24 @@ def test_the_demo_plant_lives_through_a_night_of_a_clock_change(part: int) -> No
     report = simulate(site, Plan(seed=part, hours=hours, utc_ns=utc_ns, fault_s=20.0, requests_s=0.3))
     assert report.breaches == [], report.story
     assert report.counts["confirmed"] > 10
+
+
+@pytest.mark.slow
+def test_field_sleeps_while_control_takes_notice_of_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    until, seen, most = Sleeper.until, {"now": 0, "turns": 0}, 1000
+
+    async def counted(self: Sleeper, deadline_ns: int) -> None:
+        now = self._clock.monotonic_ns()
+        seen["turns"] = seen["turns"] + 1 if now == seen["now"] else 0
+        seen["now"] = now
+        if seen["turns"] > most:
+            seen["spins"] = 1
+            raise RuntimeError("field turns round and round without sleeping")
+        await until(self, deadline_ns)
+
+    monkeypatch.setattr(Sleeper, "until", counted)
+    plan = Plan(seed=3, hours=0.1, utc_ns=1_781_524_800_000_000_000, requests_s=1.0, fault_s=6.0)
+    report = simulate(read_site(DEMO), plan)
+    assert "spins" not in seen
+    assert report.breaches == []
+    assert report.faults["power"]
