@@ -61,7 +61,7 @@ class Case:
         status: Its last status.
         items: Status of each of its paths, as of the last scan in which control had it; a request of which one item is
             refused is refused, whatever became of the others.
-        finals: How many outcomes it had.
+        life: The control that said its outcome.
         sent: Number of writes for each path.
         pressed: Pulses that were given for it.
     """
@@ -70,7 +70,7 @@ class Case:
     deadline_ns: int = 0
     status: str = ""
     items: dict[str, str] = field(default_factory=dict)
-    finals: int = 0
+    life: Control | None = None
     sent: Counter[str] = field(default_factory=Counter)
     pressed: set[str] = field(default_factory=set)
 
@@ -377,6 +377,7 @@ class Judge:
                 self._drove[path], self._spoke_ns[path] = output.drive, now
 
     def _still_open(self, case: Case, entry: Entry, now: int, elapsed_ns: int) -> None:
+        self._forgotten(case)
         if case.status in FINAL:
             self.breach(f"{case.asked.id} is open, and it had ended: {case.status}")
         self._entries[case.asked.id] = entry
@@ -404,6 +405,12 @@ class Judge:
             elif event["kind"] == "block" and event["failed"]:
                 self.breach(f"{event['path']} failed: {event['message']}")
 
+    def _forgotten(self, case: Case) -> None:
+        """What was refused and never accepted is not remembered over a death of control: nothing was done."""
+        if case.status == REJECTED and case.deadline_ns == 0 and case.life is not self._control:
+            case.status = ""
+            case.items.clear()
+
     def _outcome(self, event: dict[str, Any]) -> None:
         case = self.cases.get(event["id"])
         if case is None or event.get("repeated"):
@@ -412,13 +419,14 @@ class Judge:
         if status == REJECTED and "too many requests" in str(event["reasons"]):
             self.counts["turned away"] += 1
             return  # not remembered: the same id may come again and be done
+        self._forgotten(case)
         if case.status in FINAL:
             self.breach(f"{case.asked.id} ended twice: {case.status}, then {status} ({event['reasons']})")
         case.status = status
         if status not in FINAL:
             return
         self.counts[status] += 1
-        case.finals += 1
+        case.life = self._control
         open_ = any(one not in FINAL for one in case.items.values())
         if next((worst for worst in _WORST if worst in case.items.values()), "") != status or open_:
             # control died, and its next life says this

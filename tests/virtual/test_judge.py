@@ -304,3 +304,36 @@ def test_a_request_that_stays_open_after_its_outcome_is_found(
     rig.ask((LEVEL, 5))
     rig.run(2)
     rig.finds("is open, and it had ended")
+
+
+def test_a_refused_request_may_be_refused_by_the_next_control_too_but_not_twice_by_one(rig: Rig) -> None:
+    refused = rig.ask((LEVEL, -1))
+    data = rig.judge.cases[refused].asked.data
+    rig.run(1)
+    rig.machine.kill("control")
+    rig.run(4)
+    rig.machine.send(data)
+    rig.run(1)
+    assert rig.judge.counts["rejected"] == 2
+    assert rig.judge.breaches == []
+    control = rig.machine.control
+    assert control is not None
+    control.state.ledger._rejected.clear()
+    rig.machine.send(data)
+    rig.run(1)
+    rig.finds("ended twice")
+
+
+def test_an_accepted_request_that_a_new_control_does_again_is_found(rig: Rig) -> None:
+    rig.machine.wires["PLC1"].frozen = True
+    id_ = rig.ask((LEVEL, 5), deadline_s=0.3)
+    rig.run(1)
+    assert rig.status(id_) == "timed out"
+    control = rig.machine.control
+    assert control is not None
+    control.state.ledger._outcomes.clear()
+    rig.machine.wires["PLC1"].frozen = False
+    rig.run(3)
+    rig.machine.send(rig.judge.cases[id_].asked.data)
+    rig.run(1)
+    rig.finds("had ended")
