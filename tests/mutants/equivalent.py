@@ -34,6 +34,16 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("scada/scan/program.py", "_nothing", "False  ->  True"): "never asked: blocks of a sketch do not run",
     ("scada/scan/program.py", "_nothing", "0  ->  1"): "never asked: blocks of a sketch do not run",
     ("scada/scan/rerun.py", "Rerun.__init__", "1  ->  2"): "any negative number says that there is none",
+    (
+        "scada/scan/columns.py",
+        "Columns.__init__",
+        "self._outputs_stale = False  ->  self._outputs_stale = None",
+    ): "None is as false as False",
+    (
+        "scada/scan/replay.py",
+        "Replay._part",
+        "here and self.state is not None  ->  here or self.state is not None",
+    ): "a state that is not of this scan is dropped in the next lines, and with it what it had come to",
 }
 
 

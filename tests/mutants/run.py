@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import importlib.machinery
 import importlib.util
 import json
@@ -50,6 +51,7 @@ OPTIONS: Final = ("-q", "-x", "-m", "not slow", "-p", "no:randomly", "-p", "no:c
     "-W", "ignore::pytest.PytestAssertRewriteWarning",
 )  # fmt: skip
 MEMORY_MAX: Final = 8 << 30
+_PR_SET_PDEATHSIG: Final = 1
 IN_A_COPY: Final = "MUTANTS_IN_A_COPY"
 
 
@@ -95,6 +97,7 @@ def in_a_fork(work: Callable[[], int], limit_s: float) -> int | None:
     child = os.fork()
     if not child:
         os.setpgid(0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # its tree goes when the run is ended
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         null = os.open(os.devnull, os.O_WRONLY)
         if not os.environ.get("MUTANTS_SHOW"):
@@ -185,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if IN_A_COPY in os.environ:
         return _tried(options.sample, options.seed, tuple(options.only) or ("",))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the copy goes with us, and who works in it
     with copied(Path.cwd()) as top:
         again = [sys.executable, "-m", "tests.mutants.run", *(sys.argv[1:] if argv is None else argv)]
         with contextlib.suppress(KeyboardInterrupt):  # it gets the same one, and tells what was reached
