@@ -153,6 +153,9 @@ class Outputs:
         )
         self._low = np.array([-np.inf if o.ends is None else o.ends[0] for o in outputs], np.float64)
         self._high = np.array([np.inf if o.ends is None else o.ends[1] for o in outputs], np.float64)
+        self._any_pulse, self._any_refresh = bool(self._pulse.any()), bool(self._refresh.any())
+        self._exact = self._deadband == 0.0
+        self._none = np.full(n, _NEVER, np.int64)
         self._stop = np.array([o.stop for o in outputs], np.bool_)
         self._loss_delay = np.array([o.loss_delay_ns for o in outputs], np.int64)
         self._loss_value = np.array([o.on_loss == "value" for o in outputs], np.bool_)
@@ -276,39 +279,41 @@ class Outputs:
         self.next_ns = _NEVER
         if not (self.armed and self.linked):
             return []
-        expired = (self._lost_ns >= 0) & (now_ns - self._lost_ns >= self._loss_delay)
-        fallback = expired & self._loss_value
-        want = self._drive & ((self._known & ~self._held) | fallback) & ~(expired & self._loss_release)
-        bits = np.where(fallback, self._loss_bits, self._bits)
-        late = (self._deadline != 0) & (now_ns >= self._deadline) & (self._version != self._acted) & ~fallback
+        lost = self._lost_ns >= 0
+        if lost.any():
+            expired = lost & (now_ns - self._lost_ns >= self._loss_delay)
+            fallback = expired & self._loss_value
+            want = self._drive & ((self._known & ~self._held) | fallback) & ~(expired & self._loss_release)
+            bits = np.where(fallback, self._loss_bits, self._bits)
+        else:
+            fallback, bits = lost, self._bits
+            want = self._drive & self._known & ~self._held
+        unacted = self._version != self._acted
+        late = (self._deadline != 0) & (now_ns >= self._deadline) & unacted & ~fallback
         same = self._fresh & (bits == self._back)
-        self._settle(same, want)
+        beyond = self._beyond(bits)
+        self._settle(same, want, beyond if bits is self._bits else self._beyond(self._bits))
 
-        level = self._level & want & self._fresh & ~same & ~late & self._beyond(bits)
-        again = np.where(
-            (self._tries > 0) & (bits == self._written),
-            self._written_ns + np.minimum(RETRY_FIRST_NS << np.clip(self._tries - 1, 0, 6), RETRY_MOST_NS),
-            self._written_ns,
-        )
-        refresh = np.where(self._refresh & want & self._fresh & ~late, self._written_ns + self._time, _NEVER)
+        ready = want & self._fresh & ~late
+        level = self._level & ready & ~same & beyond
+        again = self._written_ns
+        if self._tries.any():
+            wait = np.minimum(RETRY_FIRST_NS << np.minimum(np.maximum(self._tries - 1, 0), 6), RETRY_MOST_NS)
+            again = np.where((self._tries > 0) & (bits == self._written), again + wait, again)
         new = self._live & self._drive & (self._version != self._acted) & ~late
         once = fallback & self._drive & ~self._loss_done
         shared = self._shared & self._fresh & ~same & ((new & ~self._held) | once)
-        idle = self._pulse & (self._pulse_end < 0)
-        press = self._live & self._drive & (self._version != self._seen) & (self._bits != 0)
-        press &= (now_ns - self._published <= PULSE_MAX_AGE_NS) & ~late
-        pulse = idle & (press | (once & (self._loss_bits != 0)))
-        release = np.where(self._pulse_end >= 0, self._pulse_end, _NEVER)
-        ours = (self._live & self._drive) | (self._acted != 0)
-        unsure = idle & self._unsure & self._fresh & ~press & ours
-        release[unsure & (self._back != 0)] = now_ns
-        self._unsure &= ~(unsure & (self._back == 0) & (now_ns - self._written_ns > UNSURE_NS))
+        when = np.where(level, again, _NEVER)
+        if self._any_refresh:
+            when = np.minimum(when, np.where(self._refresh & ready, self._written_ns + self._time, _NEVER))
+        pulse, release = self._pulses(now_ns, late, once) if self._any_pulse else (self._pulse, self._none)
 
-        when = np.where(shared | pulse, self._written_ns, _NEVER)
-        when = np.minimum(np.where(level, again, when), refresh)
+        when = np.where(shared | pulse, self._written_ns, when)
         when = np.maximum(when, self._written_ns + self._interval)
-        self._plan_next(now_ns, np.minimum(when, release))
+        self._plan_next(now_ns, np.minimum(when, release), lost)
         act = (when <= now_ns) & (release > now_ns)
+        if not (act.any() or (release <= now_ns).any()):
+            return []
         orders = [Order(int(i), 0, 0, "release") for i in np.flatnonzero(release <= now_ns)]
         for i in np.flatnonzero(act):
             value = 1 if self._pulse[i] else int(bits[i])
@@ -320,6 +325,19 @@ class Outputs:
         if orders:
             self.next_ns = 0  # until they are done
         return orders
+
+    def _pulses(self, now_ns: int, late: Flags, once: Flags) -> tuple[Flags, Times]:
+        """Pulses to press now, and when those that are pressed are to be released."""
+        idle = self._pulse & (self._pulse_end < 0)
+        press = self._live & self._drive & (self._version != self._seen) & (self._bits != 0)
+        press &= (now_ns - self._published <= PULSE_MAX_AGE_NS) & ~late
+        release = np.where(self._pulse_end >= 0, self._pulse_end, _NEVER)
+        unsure = idle & self._unsure
+        if unsure.any():
+            unsure &= self._fresh & ~press & ((self._live & self._drive) | (self._acted != 0))
+            release[unsure & (self._back != 0)] = now_ns
+            self._unsure &= ~(unsure & (self._back == 0) & (now_ns - self._written_ns > UNSURE_NS))
+        return idle & (press | (once & (self._loss_bits != 0))), release
 
     def written(self, order: Order, result: int, now_ns: int) -> None:
         """What became of a write.
@@ -363,16 +381,14 @@ class Outputs:
         value = types.floats(bits, self._float)
         with np.errstate(invalid="ignore"):
             apart = np.abs(value - types.floats(self._back, self._float)) > self._deadband
-        beyond: Flags = apart | (self._deadband == 0.0) | (value <= self._low) | (value >= self._high)
+        beyond: Flags = apart | self._exact | (value <= self._low) | (value >= self._high)
         return beyond
 
-    def _settle(self, same: Flags, want: Flags) -> None:
+    def _settle(self, same: Flags, want: Flags, beyond: Flags) -> None:
         """Commands that the device follows already are acted on; so are those within the dead band."""
-        mine = ~self._pulse & self._live & want & self._fresh
-        done = mine & (same | (self._level & ~self._beyond(self._bits)))
-        late = (self._result == UNKNOWN) | (
-            self._level & (self._result != OK)
-        )  # read back: it is there after all
+        done = ~self._pulse & self._live & want & self._fresh & (same | (self._level & ~beyond))
+        # read back: it is there after all
+        late = (self._result == UNKNOWN) | (self._level & (self._result != OK))
         self._set(done & ((self._version != self._acted) | late), self._version, OK)
 
     def _set(self, where: Flags, version: Bits, result: int) -> None:
@@ -386,10 +402,10 @@ class Outputs:
             return 0, order.index
         return (1 if order.reason == "release" else 2), order.index
 
-    def _plan_next(self, now_ns: int, when: Times) -> None:
+    def _plan_next(self, now_ns: int, when: Times, lost: Flags) -> None:
         later = when[when > now_ns]
         self.next_ns = int(later.min()) if len(later) else _NEVER
-        lost = (self._lost_ns >= 0) & (self._loss_value | self._loss_release)
+        lost = lost & (self._loss_value | self._loss_release)
         if lost.any():
             ends = self._lost_ns[lost] + self._loss_delay[lost]
             if (ends := ends[ends > now_ns]).size:
