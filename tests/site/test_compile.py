@@ -222,7 +222,9 @@ control:
     ]
     assert (site.realtime.cpu, site.realtime.priority) == (1, 60)
     tasks = {block.path: block.task for block in site.blocks}
-    assert (tasks["a/X"], tasks["a/Y"], tasks["a/P-1"]) == ("fast", "slow", "scan"), "they may read each other"
+    assert (tasks["a/X"], tasks["a/Y"], tasks["a/P-1"]) == ("fast", "slow", "scan"), (
+        "they may read each other"
+    )
     tags = site.by_path()
     for task in ("scan", "fast", "slow"):
         for key in ("period", "lateness_max", "execution_max", "overruns"):
