@@ -65,8 +65,8 @@ class Calendar:
             day = date
             if later and date:
                 day = (dt.date.fromisoformat(date) + dt.timedelta(days=later)).isoformat()
-            if later:
+            periods = () if self.is_holiday(day) else self.days[(weekday + later) % 7]
+            if later and not any(begin == 0 for begin, _ in periods):
                 yield later, 0, self.otherwise
-            if not self.is_holiday(day):
-                for begin, name in self.days[(weekday + later) % 7]:
-                    yield later, begin, name
+            for begin, name in periods:
+                yield later, begin, name
