@@ -96,6 +96,11 @@ class Damper(Inhibitable):
         if active and self._stepped == ctx.tick.number and not ctx.outputs.tracking[self._out] & NOT_OURS:
             ctx.drive(self._out, self._closed_at)
 
+    def failed(self, ctx: Context) -> None:
+        self._stepped = -1
+        if self._inhibits:
+            ctx.drive(self._out, self._closed_at)
+
     def step(self, ctx: Context) -> None:
         self._stepped = ctx.tick.number
         value, status = ctx.signals.value, ctx.signals.status

@@ -172,6 +172,11 @@ class Motor(Inhibitable):
             self._act(ctx, 0)
             self._put_points(ctx)
 
+    def failed(self, ctx: Context) -> None:
+        self._stepped = -1  # what is half done is not gone on with
+        if self._inhibits:
+            self._drive(ctx, start=False, stop=True)
+
     # -- the scan
 
     def step(self, ctx: Context) -> None:

@@ -109,6 +109,11 @@ class OnOffValve(Inhibitable):
         if active and self._stepped == ctx.tick.number and not self._passive:
             self._command(ctx)
 
+    def failed(self, ctx: Context) -> None:
+        self._stepped = -1
+        if self._inhibits:
+            ctx.drive(self._out, False)
+
     def step(self, ctx: Context) -> None:
         value, status = ctx.signals.value, ctx.signals.status
         self._stepped = ctx.tick.number

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from scada.blocks.base import AUTO, DISARMED, FORCED, LIMITED, MANUAL, NOT_TAKEN, OUT_OF_SERVICE, RATE_LIMITED
+from scada.blocks.base import (
+    AUTO,
+    DISARMED,
+    FORCED,
+    LIMITED,
+    MANUAL,
+    NOT_TAKEN,
+    OUT_OF_SERVICE,
+    RATE_LIMITED,
+    Inhibitable,
+)
 from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE
 from tests.blocks.rig import SECOND, Rig
 from tests.blocks.test_damper import TAGS, damper
@@ -242,3 +252,16 @@ def test_to_manual_stays_where_it_is() -> None:
     rig.set("t/PV", 20.0)
     rig.scan(2)
     assert (rig.get("t/D/MODE"), rig.applied("t/OUT"), rig.get("t/D/SP")) == (MANUAL, 64.0, 64.0)
+
+
+def test_what_raised_is_still_held_closed() -> None:
+    rig = alone()
+    held = rig.blocks["t/D"]
+    assert isinstance(held, Inhibitable)
+    rig.ctx.begin(rig.ctx.tick)
+    held.failed(rig.ctx)
+    assert rig.outputs.wanted == [None], "nothing holds it: its output stays"
+    held.inhibit(rig.ctx, "t/LSHH", active=True)
+    assert rig.outputs.wanted == [None], "what is half done is not gone on with"
+    held.failed(rig.ctx)
+    assert rig.outputs.wanted == [0.0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scada.blocks.base import DISARMED, FORCED
+from scada.blocks.base import DISARMED, FORCED, Inhibitable
 from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD, UNCERTAIN_LAST_USABLE
 from tests.blocks.rig import Rig
 from tests.blocks.test_valves import CLOSED, CLOSING, FAULT, OPEN, OPENING, damper, state, switches
@@ -144,3 +144,18 @@ def test_without_switches_the_travel_time_says_where_it_is() -> None:
     seen = strokes(rig, 9)
     assert (seen.count(str(OPENING)), seen[-1], rig.get("t/D/STROKES")) == (5, str(OPEN), 1)
     assert (rig.get("t/D/STUCK"), rig.get("t/D/DISCREPANCY")) == (False, False)
+
+
+def test_what_raised_is_still_held_closed() -> None:
+    rig = by_hand()
+    rig.write("t/D/CMD", True)
+    rig.scan()
+    held = rig.blocks["t/D"]
+    assert isinstance(held, Inhibitable)
+    rig.ctx.begin(rig.ctx.tick)
+    held.failed(rig.ctx)
+    assert rig.outputs.wanted == [None], "nothing holds it: its output stays"
+    held.inhibit(rig.ctx, "t/LSHH", active=True)
+    assert rig.outputs.wanted == [None], "what is half done is not gone on with"
+    held.failed(rig.ctx)
+    assert rig.outputs.wanted == [False]

@@ -10,6 +10,7 @@ import pytest
 from scada.alarms import engine
 from scada.blocks.cause_effect import CauseEffect
 from scada.blocks.interlock import Interlock
+from scada.blocks.motor import Motor
 from scada.requests import Request
 from scada.scan import build
 from scada.scan.outputs import Output, Stage
@@ -130,3 +131,29 @@ control:
         request = Request(f"w{number}", "write", (("a/LV-1/OUT", 40.0),), "test", "hmi", "anna", "admin")
         run.scan(2.0, GOOD, request)
         assert run.value("a/LV-1/OUT/command") == 5.0
+
+
+def test_a_motor_that_raises_is_stopped_by_its_interlock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known that it must stand; that needs nothing of what is broken."""
+    yaml = """
+control:
+  a/LSLL: {block: interlock, target: a/P-1, when: a/LT-1 < 1 m, reset: manual}
+"""
+    run = Run(build(compile_case(tmp_path / "site", yaml)))
+    for _ in range(3):
+        run.scan(2.0)
+
+    def broken(*_: object) -> None:
+        raise TypeError("planted")
+
+    monkeypatch.setattr(Motor, "step", broken)
+    run.scan(2.0)
+    pulses = []
+    for level in (0.5, *[2.0] * 120):
+        run.scan(level)
+        pulses.append((run.value("a/P-1/START/command"), run.value("a/P-1/STOP/command")))
+    assert (False, True) in pulses[:2]
+    assert not any(start for start, _ in pulses)
+    assert "a/P-1" not in [event["path"] for event in run.events if event["kind"] == "block"][1:], "told once"
