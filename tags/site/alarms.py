@@ -66,6 +66,19 @@ def add(build: Building, alarm: Alarm, scope: Scope | None, tag: Tag) -> None:
         build.alarms.append(alarm)
 
 
+# Tag, alarm, kind (limit 0.5), delay in ns, priority, message, response.
+_OWN: Final = (
+    ("control/defects", "control/FAILED", HIGH, 0, "high", "A part of the control program has failed and stands",
+     "See the events for which and why. Run its unit by hand, and report the message"),
+    ("control/forces", "control/FORCED", HIGH, 0, "low", "Values are forced by hand",
+     "See the list of forces. Take back what is not needed"),
+    ("control/overruns_minute", "control/OVERRUN", HIGH, 0, "low", "Scans were left out in the last minute",
+     "Run scada doctor on this machine: what it grants, and how late scans start. Or write a longer period"),
+    ("historian/ok", "historian/FAILED", LOW, 3_000_000_000, "high", "History does not reach the disk",
+     "Make room on its disk, see the events. The plant goes on; what is new waits for a while"),
+)  # fmt: skip
+
+
 def of_devices(build: Building, devices: list[Device]) -> None:
     """One communication alarm per device, those of control (a defect, anything forced), and that of history."""
     for device in devices:
@@ -81,56 +94,21 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             response=device.comms_response,
         )
         add(build, alarm, None, connected)
-    failed = build.tags.get("system/control/defects")
-    if failed is not None:
-        defect = Alarm(
-            path="system/control/FAILED",
-            tag=failed.path,
-            kind=HIGH,
-            limit=0.5,
-            priority="high",
-            message="A part of the control program has failed and stands",
-            response="See the events for which and why. Run its unit by hand, and report the message",
-        )
-        add(build, defect, None, failed)
-    forces = build.tags.get("system/control/forces")
-    if forces is not None:
-        forced = Alarm(
-            path="system/control/FORCED",
-            tag=forces.path,
-            kind=HIGH,
-            limit=0.5,
-            priority="low",
-            message="Values are forced by hand",
-            response="See the list of forces. Take back what is not needed",
-        )
-        add(build, forced, None, forces)
-    late = build.tags.get("system/control/overruns_minute")
-    if late is not None:
-        overrun = Alarm(
-            path="system/control/OVERRUN",
-            tag=late.path,
-            kind=HIGH,
-            limit=0.5,
-            priority="low",
-            message="Scans were left out in the last minute",
-            response="Run scada doctor on this machine: what it grants, and how late scans start. Or write a longer period",
-        )
-        add(build, overrun, None, late)
-    stored = build.tags.get("system/historian/ok")
-    if stored is not None:
-        full = Alarm(
-            path="system/historian/FAILED",
-            tag=stored.path,
-            kind=LOW,
-            limit=0.5,
-            on_delay_ns=3_000_000_000,
-            off_delay_ns=3_000_000_000,
-            priority="high",
-            message="History does not reach the disk",
-            response="Make room on its disk, see the events. The plant goes on; what is new waits for a while",
-        )
-        add(build, full, None, stored)
+    for key, name, kind, delay_ns, priority, message, response in _OWN:
+        watched = build.tags.get(f"system/{key}")
+        if watched is not None:
+            own = Alarm(
+                path=f"system/{name}",
+                tag=watched.path,
+                kind=kind,
+                limit=0.5,
+                on_delay_ns=delay_ns,
+                off_delay_ns=delay_ns,
+                priority=priority,
+                message=message,
+                response=response,
+            )
+            add(build, own, None, watched)
 
 
 def of_point(
