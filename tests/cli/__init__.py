@@ -1,0 +1,1 @@
+"""The verbs for commissioning, against real devices on sockets."""
