@@ -1,7 +1,8 @@
 """The field: devices are polled, their values published, control's commands written to them.
 
-What lives here: the service (`service`), one device's loop (`poller`), the pure rules of writing (`commands`), what is
-published of a device (`samples`, forces included), whether control lives (`watch`), the interface that drivers
+What lives here: the service (`service`), one device's loop (`poller`), when its scan groups are due (`groups`, pure),
+its writing half (`writer`) with the pure rules of writing (`commands`), its heartbeat register (`watchdog`, `heartbeat`),
+what is published of a device (`samples`, forces included), whether control lives (`watch`), the interface that drivers
 implement (`driver`), and one folder per driver (`modbus`).
 
 What may not: control logic, history, screens. Nothing here is imported by another service, and drivers are found

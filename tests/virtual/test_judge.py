@@ -94,7 +94,7 @@ class Rig:
         """Field's state machine for PLC1, and where in it an output is."""
         life: Any = self.machine.supervisor.life("field")
         poller = next(one for one in life.field._pollers if one.name == "PLC1")
-        return poller._outputs, lambda path: poller.command_paths.index(f"{path}/command")
+        return poller.writer.outputs, lambda path: poller.command_paths.index(f"{path}/command")
 
 
 @pytest.fixture
