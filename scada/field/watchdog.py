@@ -94,6 +94,8 @@ class Watchdog:
         """
         self.due_ns = now_ns + self._every_ns
         await self.compare()
+        if self.away and self._counter.trusted:
+            return  # it could be back by now, without its power meanwhile, and a write would hide that
         if not allowed():
             return
         first, value = not self._counter.written, self._counter.next
