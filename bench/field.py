@@ -22,10 +22,12 @@ from pymodbus.client import AsyncModbusTcpClient
 from bench.harness import Results
 from scada.clock import SystemClock
 from scada.field.modbus.address import Address
+from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point
 from scada.field.modbus.device import ModbusDevice
 from scada.field.modbus.plan import plan
+from scada.field.modbus.transport import over_network
 from tags.model import Scaling, Tag
 
 DEVICES: Final = 10
@@ -74,7 +76,11 @@ def tags(count: int, spacing: int = 2) -> list[Tag]:
 async def ours(port: int, parse: bool) -> tuple[int, float, float]:
     """Whole poll cycles of the driver; returns requests, seconds, processor seconds."""
     config = Config(endpoint=f"tcp://127.0.0.1:{port}", max_registers=2 * FLOATS)
-    devices = [ModbusDevice(config, tags(FLOATS * BLOCKS), SystemClock()) for _ in range(DEVICES)]
+    clock = SystemClock()
+    devices = [
+        ModbusDevice(config, tags(FLOATS * BLOCKS), clock, Bus(config, clock, over_network))
+        for _ in range(DEVICES)
+    ]
     for device in devices:
         await device.link.connect()
 

@@ -1,7 +1,8 @@
 """What the field service asks of a driver; one class per protocol implements it.
 
 A driver is announced by the entry point group `scada.drivers`: a class with `Config`, `parse_address` and `check` (all
-that a site compiler needs, cheap to import) and `session`, which makes the working part below.
+that a site compiler needs, cheap to import). A field service makes one instance of it, `Driver(clock)`; its
+`session(config, tags)` makes the working part below for each device, and it keeps what devices share.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Link(Protocol):
 
 
 class Session(Protocol):
-    """One device at work. One request at a time; positions are positions in the tags it was made with."""
+    """One device at work. One call at a time; positions are positions in the tags it was made with."""
 
     periods: tuple[tuple[int, int], ...]
     """Period and phase of each scan group, ns."""
@@ -96,8 +97,11 @@ class Session(Protocol):
         """Group and request that read a tag."""
         ...
 
-    async def fetch(self, group: int, number: int) -> None:
-        """Sends one request. Raises NoReplyError."""
+    async def fetch(self, group: int, number: int, most: int = 0) -> int:
+        """Sends the next requests of a group, from `number` on: `most`, or as many as may be on their way at once.
+
+        Returns how many were answered, at least 1. Raises NoReplyError.
+        """
         ...
 
     def reading(self, group: int, only: int | None = None) -> Reading:

@@ -222,9 +222,8 @@ class Poller:
     async def _poll(self, group: Group, now: int) -> None:
         if group.position == 0:
             group.begin(now)
-        await self._session.fetch(group.number, group.position)
+        group.position += await self._session.fetch(group.number, group.position)
         self._heard()
-        group.position += 1
         if group.position < self._session.count(group.number):
             return
         group.position = 0
@@ -238,9 +237,8 @@ class Poller:
     def _take(self, number: int, only: int | None, now: int) -> None:
         """Publishes a reading and shows it to those who judge by it."""
         reading = self._session.reading(number, only)
-        self._samples.take(reading, now)
         self._watchdog.take(reading)
-        self.writer.take(reading)
+        self._samples.take(self.writer.take(reading), now)
 
     async def _still_away(self, number: int) -> bool:
         """Somebody else answered for the device lately. Its values count when it has shown the heartbeat that we wrote."""
@@ -251,7 +249,7 @@ class Poller:
 
     async def _write(self, order: Order) -> None:
         number, request = await self.writer.write(order)
-        await self._session.fetch(number, request)  # read back at once
+        await self._session.fetch(number, request, 1)  # read back at once
         self._take(number, request, self._clock.monotonic_ns())
 
     def _may_beat(self) -> bool:

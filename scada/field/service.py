@@ -13,7 +13,6 @@ import orjson
 import uvloop
 
 from scada import arming
-from scada.clock import Clock
 from scada.field.driver import Session
 from scada.field.heartbeat import Heartbeat
 from scada.field.poller import Poller
@@ -47,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return uvloop.run(Field(service).run())
 
 
-def open_session(driver: Any, device: Device, tags: Sequence[Tag], clock: Clock) -> Session:
+def open_session(driver: Any, device: Device, tags: Sequence[Tag]) -> Session:
     """The working part of a driver for one device, with the real network behind it."""
-    session: Session = driver.session(driver.Config.model_validate(device.config), tags, clock)
+    session: Session = driver.session(driver.Config.model_validate(device.config), tags)
     return session
 
 
@@ -58,13 +57,13 @@ class Field:
 
     Args:
         service: Started, its site loaded.
-        session: Makes a device's session of its driver, device, tags and clock; a simulation brings its own.
+        session: Makes a device's session of its driver, device and tags; a simulation brings its own.
     """
 
     def __init__(
         self,
         service: Service,
-        session: Callable[[Any, Device, Sequence[Tag], Clock], Session] = open_session,
+        session: Callable[[Any, Device, Sequence[Tag]], Session] = open_session,
     ) -> None:
         self._session = session
         self._service = service
@@ -73,6 +72,7 @@ class Field:
         self._forces = SlotReader(service.data.forces)
         self._watch = Watch(TICK_NS)
         self._sleeper = Sleeper(self._clock)
+        self._drivers: dict[str, Any] = {}
         by_path = service.site.by_path()
         devices = [device for device in service.site.devices if device.service == service.name]
         self._pollers: list[Poller] = []
@@ -147,12 +147,12 @@ class Field:
             self._slow(now_ns)
 
     def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int, of: int) -> Poller:
-        driver = load_driver(device.driver)
+        driver = self._driver(device.driver)
         config = driver.Config.model_validate(device.config)
         heartbeat = device.heartbeat
         if heartbeat is not None and isinstance(heartbeat["address"], str):
             heartbeat = {**heartbeat, "address": driver.parse_address(heartbeat["address"], UINT16, config)}
-        session = self._session(driver, device, tags, self._clock)
+        session = self._session(driver, device, tags)
         fastest = min((period for period, _ in session.periods), default=0)
         return Poller(
             replace(device, heartbeat=heartbeat),
@@ -166,6 +166,12 @@ class Field:
             noticed=lambda counter: self._note_heartbeat(device.name, counter),
             look=self._look_again,
         )
+
+    def _driver(self, name: str) -> Any:
+        """One of each kind works in this service: devices may share what it keeps, for example a connection."""
+        if name not in self._drivers:
+            self._drivers[name] = load_driver(name)(self._clock)
+        return self._drivers[name]
 
     def _known_heartbeat(self, name: str) -> Heartbeat | None:
         """What an earlier life of this service knew of a device: its last word stands beside the count of restarts."""

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Final
 
 from scada import arming
-from scada.clock import Clock
 from scada.datadir import DataDir
 from scada.field.driver import Session
+from scada.field.modbus.bus import Bus
 from scada.field.modbus.device import ModbusDevice
 from scada.field.service import Field
 from scada.scan import build
@@ -195,9 +195,9 @@ class Machine:
         self.world.after(START_NS, begin, life.process)
         return life
 
-    def _session(self, driver: Any, device: Device, tags: Sequence[Tag], clock: Clock) -> Session:
-        config = driver.Config.model_validate(device.config)
-        return ModbusDevice(config, tags, clock, self.wires[device.name].transport)
+    def _session(self, driver: Any, device: Device, tags: Sequence[Tag]) -> Session:
+        config, clock = driver.Config.model_validate(device.config), self.world.clock
+        return ModbusDevice(config, tags, clock, Bus(config, clock, self.wires[device.name].transport))
 
     def _control(self, epoch: int, manual: bool) -> ControlLife:
         life = ControlLife(Process(self.world, CONTROL))

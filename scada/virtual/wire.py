@@ -10,19 +10,20 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from scada.field.driver import NoReplyError, RefusedError
 from scada.field.modbus.config import Config
-from scada.field.modbus.link import Ask
-from scada.field.modbus.wire import (
+from scada.field.modbus.transport import one_by_one
+from scada.modbus.wire import (
     MASK_WRITE,
     WRITE_COIL,
     WRITE_COILS,
     WRITE_REGISTER,
     WRITE_REGISTERS,
+    Ask,
     Pdu,
 )
 from scada.simulate.registers import Registers
@@ -161,7 +162,7 @@ class Wire:
 
 
 class Connection:
-    """One connection of field to a PLC, as `scada.field.modbus.link.Transport`."""
+    """One connection of field to a PLC, as `scada.field.modbus.transport.Transport`."""
 
     def __init__(self, wire: Wire, timeout_ns: int) -> None:
         self._wire = wire
@@ -180,7 +181,7 @@ class Connection:
         return self.open
 
     async def ask(self, ask: Ask) -> bytes:
-        """Sends a request and waits for its reply, as `scada.field.modbus.pdu.Session.ask` does."""
+        """Sends a request and waits for its reply, as those of the real network do."""
         wire, pdu = self._wire, ask.pdu
         if not self.open:
             raise NoReplyError("not connected")
@@ -198,6 +199,10 @@ class Connection:
         if not pdu.answered_by(answer):
             raise AssertionError(f"{wire.name}: the simulated PLC answers wrongly to {pdu}")
         return answer
+
+    async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
+        """Asks one after the other."""
+        return await one_by_one(self, asks)
 
     async def _travel(self, pdu: Pdu, written: Written | None) -> bytes | int | None:
         """The way there and back through bad weather; None when nothing came back in time."""

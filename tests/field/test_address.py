@@ -116,4 +116,4 @@ def test_settings_that_are_refused(settings: dict[str, object], says: str) -> No
 def test_settings_survive_the_compiled_site() -> None:
     config = Config.model_validate({"endpoint": "tcp://plc", "timeout": "250 ms", "forbidden": ["coil/7"]})
     assert Config.model_validate(config.model_dump(mode="json")) == config
-    assert (config.host, config.port, config.timeout_ns) == ("plc", 502, 250_000_000)
+    assert (config.at.host, config.at.port, config.timeout_ns) == ("plc", 502, 250_000_000)

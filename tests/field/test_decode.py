@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scada.field.modbus import encode, wire
+from scada.field.modbus import encode
 from scada.field.modbus.address import BIT_TABLES, COUNT, Address
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
 from scada.field.modbus.plan import Request, plan
+from scada.modbus import wire
 from tags import quality, types
 from tags.model import Scaling
 

@@ -10,10 +10,11 @@ import pytest
 
 from scada.clock import SystemClock
 from scada.field.driver import NoReplyError, RefusedError
-from scada.field.modbus import wire
+from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.link import BACK_OFF_MOST_NS, Link
-from scada.field.modbus.plan import Request
+from scada.field.modbus.transport import over_network
+from scada.modbus import wire
 from tests.field.liar import Answer, frame, liar, right
 from tests.field.plc import Plc, plc
 
@@ -21,14 +22,15 @@ TIMEOUT_NS = 100_000_000
 
 
 def link_to(port: int, timeout: str = "100 ms") -> Link:
-    return Link(Config(endpoint=f"tcp://127.0.0.1:{port}", timeout=timeout), SystemClock())
+    config, clock = Config(endpoint=f"tcp://127.0.0.1:{port}", timeout=timeout), SystemClock()
+    return Link(config, clock, Bus(config, clock, over_network))
 
 
 async def value(link: Link, address: int, count: int = 4) -> list[int]:
     """Registers of the device; connects first when it must."""
     if not link.open:
         await link.connect()
-    data = await link.ask(link.prepare(wire.read(Request("holding", address, count, ()))))
+    data = await link.ask(link.prepare(wire.read("holding", address, count)))
     return list(struct.unpack(f">{count}H", data[1:]))
 
 
@@ -216,7 +218,7 @@ async def test_reads_and_writes_of_a_real_server(one: Plc) -> None:
     link = link_to(one.port, "2 s")
     assert await link.connect()
     assert await value(link, 10, 3) == [1, 2, 3]
-    ask = link.prepare(wire.read(Request("coil", 0, 10, ())))
+    ask = link.prepare(wire.read("coil", 0, 10))
     assert await link.ask(ask) == bytes((2, 8, 0))
     assert await link.ask(ask) == bytes((2, 8, 0))  # a request is sent again and again
     for pdu in (

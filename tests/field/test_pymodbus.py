@@ -13,8 +13,9 @@ from pymodbus.exceptions import ConnectionException, ModbusIOException
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.exceptionresponse import ExceptionResponse
 
-from scada.field.modbus import wire
-from scada.field.modbus.pdu import Ask
+from scada.field.modbus.library import Request
+from scada.modbus import wire
+from scada.modbus.wire import Ask
 
 
 def test_version() -> None:
@@ -52,9 +53,10 @@ async def test_registered_replies_are_used_and_keep_their_function_code() -> Non
 
 async def test_a_request_of_ours_is_framed_as_the_standard_says() -> None:
     client = AsyncModbusTcpClient("127.0.0.1", framer=FramerType.SOCKET)
-    ask = Ask(wire.write_coil(172, True), 17)
-    ask.transaction_id = 0x0102
-    built = client.ctx.framer.buildFrame(ask)
+    request = Request()
+    request.take(Ask(wire.write_coil(172, True), 17))
+    request.transaction_id = 0x0102
+    built = client.ctx.framer.buildFrame(request)
     assert built == bytes.fromhex("0102 0000 0006 11 05 00AC FF00")
 
 

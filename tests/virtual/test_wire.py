@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scada.field.driver import NoReplyError, RefusedError
-from scada.field.modbus import wire as modbus
 from scada.field.modbus.config import Config
-from scada.field.modbus.link import Ask
-from scada.field.modbus.plan import Request
+from scada.modbus import wire as modbus
+from scada.modbus.wire import Ask
 from scada.simulate.registers import Registers
 from scada.virtual.wire import Weather, Wire, Written, carry_out
 from scada.virtual.world import START_NS, Process, World
@@ -31,7 +30,7 @@ def test_what_is_written_is_read_back(offset: int, words: list[int]) -> None:
     answer = carry_out(registers, pdu)
     assert isinstance(answer, bytes)
     assert pdu.answered_by(answer)
-    read = modbus.read(Request("holding", offset, len(words), ()))
+    read = modbus.read("holding", offset, len(words))
     assert carry_out(registers, read) == bytes((2 * len(words),)) + data
 
 
@@ -48,7 +47,7 @@ def test_a_mask_write_is_as_the_standard_says(before: int, keep: int, put: int) 
 def test_bits_are_packed_from_the_lowest(bits: list[bool], start: int, count: int) -> None:
     registers = Registers(12, 12, 1, 1)
     registers.discretes[:] = bits
-    answer = carry_out(registers, modbus.read(Request("discrete", start, count, ())))
+    answer = carry_out(registers, modbus.read("discrete", start, count))
     if start + count > 12:
         assert answer == 2
         return
@@ -58,7 +57,7 @@ def test_bits_are_packed_from_the_lowest(bits: list[bool], start: int, count: in
 
 @pytest.mark.parametrize(
     "pdu", [modbus.write_coil(9, True), modbus.write_register(99, b"\0\1"), modbus.mask_write(99, 0, 0),
-            modbus.read(Request("input", 3, 2, ())), modbus.write_registers(3, b"\0\1\0\2")]
+            modbus.read("input", 3, 2), modbus.write_registers(3, b"\0\1\0\2")]
 )  # fmt: skip
 def test_an_address_that_is_not_there_is_refused(pdu: modbus.Pdu) -> None:
     assert carry_out(Registers(4, 4, 4, 4), pdu) == 2

@@ -1,8 +1,9 @@
 """Modbus: addresses and settings, the request plan, the link, decoding and encoding.
 
-What lives here: everything that knows Modbus. `config`, `address`, `checks`, `plan`, `wire`, `decode` and `encode` are
-pure; `link` owns a connection; `device` puts them together behind `scada.field.driver`; `pdu` is the only module
-that imports pymodbus.
+What lives here: everything that makes tags of Modbus. `config`, `address`, `checks`, `plan`, `decode` and `encode` are
+pure; `transport` says what one connection is and which kind an endpoint gets, `library` is the one of pymodbus (and the
+only module that imports its client); `bus` owns the connection that devices with the same endpoint share, `link` is one
+device's view of it; `device` puts them together behind `scada.field.driver`.
 
 What may not: the process image, commands, time of its own. Importing this package imports no protocol library.
 """
@@ -14,14 +15,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scada.clock import Clock
 from scada.field.modbus import address, checks, config
+from scada.modbus.endpoint import Endpoint
 from tags.model import Tag
 
 if TYPE_CHECKING:
+    from scada.field.modbus.bus import Bus
     from scada.field.modbus.device import ModbusDevice
+    from scada.field.modbus.transport import Factory
 
 
 class Modbus:
-    """The driver as `scada.drivers` announces it: what a site compiler needs to know about Modbus."""
+    """The driver as `scada.drivers` announces it.
+
+    The class tells a site compiler what it must know about Modbus. An instance works for one field service and
+    keeps the connections that its devices share.
+
+    Args:
+        clock: For stamps, latency and schedules.
+        transport: Makes connections; None for those of the real network.
+    """
 
     Config: ClassVar[type[config.Config]] = config.Config
 
@@ -56,15 +68,24 @@ class Modbus:
         """
         return checks.check(config, tags)
 
-    @staticmethod
-    def session(config: config.Config, tags: Sequence[Tag], clock: Clock) -> ModbusDevice:
-        """The working part for one device; imports pymodbus.
+    def __init__(self, clock: Clock, transport: Factory | None = None) -> None:
+        self._clock = clock
+        self._transport = transport
+        self._buses: dict[Endpoint, Bus] = {}
+
+    def session(self, config: config.Config, tags: Sequence[Tag]) -> ModbusDevice:
+        """The working part for one device.
 
         Args:
             config: The device's settings.
             tags: Its tags, addresses parsed.
-            clock: For stamps and latency.
         """
-        from scada.field.modbus.device import ModbusDevice  # noqa: PLC0415 - checking a site needs no protocol library
+        # checking a site needs no event loop and no protocol library
+        from scada.field.modbus.bus import Bus  # noqa: PLC0415
+        from scada.field.modbus.device import ModbusDevice  # noqa: PLC0415
+        from scada.field.modbus.transport import over_network  # noqa: PLC0415
 
-        return ModbusDevice(config, tags, clock)
+        bus = self._buses.get(config.at)
+        if bus is None:
+            bus = self._buses[config.at] = Bus(config, self._clock, self._transport or over_network)
+        return ModbusDevice(config, tags, self._clock, bus)

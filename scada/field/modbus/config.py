@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from scada.modbus.endpoint import Endpoint, parse
 
 MAX_REGISTERS: Final = 125  # Modbus Application Protocol 1.1b3, 6.3
 MAX_COILS: Final = 2000  # 6.1
+MAX_WINDOW: Final = 16  # what a server should take, MODBUS Messaging on TCP/IP V1.0b, 4.4.1.3
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*")
 _UNITS_NS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _RANGE = re.compile(r"\s*(coil|discrete|holding|input)/(\d+)(?:\s*-\s*(\d+))?\s*")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 class Span(NamedTuple):
@@ -35,7 +35,9 @@ class Config(BaseModel):
     """Settings of one Modbus device.
 
     Attributes:
-        endpoint: `tcp://host:port`; port 502 when left out.
+        endpoint: `tcp://host:502`, `tls://host:802`, `rtu+tcp://host:4001` or `rtu:///dev/ttyUSB0`.
+        client: `native` (ours) or `pymodbus`.
+        window: Requests on their way at once, 1 … 16; more than 1 only where the device is known to take it.
         unit_id: Unit identifier, 0 … 255.
         word_order: Which 16-bit word of a longer value comes first: `big` (most significant) or `little`.
         byte_order: Order of the two bytes in a register: `big` (the standard) or `little`.
@@ -50,6 +52,8 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoint: str
+    client: Literal["native", "pymodbus"] = "native"
+    window: int = Field(default=1, ge=1, le=MAX_WINDOW)
     unit_id: int = Field(default=1, ge=0, le=255)
     word_order: Literal["big", "little"] = "big"
     byte_order: Literal["big", "little"] = "big"
@@ -63,8 +67,19 @@ class Config(BaseModel):
     @field_validator("endpoint")
     @classmethod
     def _endpoint(cls, text: str) -> str:
-        split_endpoint(text)
+        parse(text)
         return text
+
+    @field_validator("window")
+    @classmethod
+    def _window(cls, number: int, info: ValidationInfo) -> int:
+        if number > 1 and info.data.get("client") == "pymodbus":
+            raise ValueError(
+                f"pymodbus has one request on its way, not {number}. Use client: native, or window: 1"
+            )
+        if number > 1 and str(info.data.get("endpoint", "")).startswith("rtu"):
+            raise ValueError(f"a serial line carries one request at a time, not {number}. Use window: 1")
+        return number
 
     @field_validator("timeout")
     @classmethod
@@ -81,14 +96,9 @@ class Config(BaseModel):
         return texts
 
     @property
-    def host(self) -> str:
-        """Host of the endpoint."""
-        return split_endpoint(self.endpoint)[0]
-
-    @property
-    def port(self) -> int:
-        """TCP port of the endpoint."""
-        return split_endpoint(self.endpoint)[1]
+    def at(self) -> Endpoint:
+        """The endpoint, taken apart."""
+        return parse(self.endpoint)
 
     @property
     def timeout_ns(self) -> int:
@@ -99,29 +109,6 @@ class Config(BaseModel):
     def spans(self) -> tuple[Span, ...]:
         """The forbidden ranges."""
         return tuple(parse_span(text) for text in self.forbidden)
-
-
-def split_endpoint(text: str) -> tuple[str, int]:
-    """Host and port of `tcp://host:port`.
-
-    Raises:
-        ValueError: Another scheme, no host, or a port outside 1 … 65535.
-    """
-    example = "Write for example: endpoint: tcp://192.168.10.11:502"
-    parts = urlsplit(text)
-    if parts.scheme != "tcp":
-        raise ValueError(f"{text!r} does not begin with tcp://. {example}")
-    if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"{text!r} has more than a host and a port. {example}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"{text!r} has no port in 1 … 65535. {example}") from None
-    if not host or not (_HOST.fullmatch(host) or _is_address(host)):
-        raise ValueError(f"{text!r} has no host. {example}")
-    if port == 0:
-        raise ValueError(f"{text!r} has no port in 1 … 65535. {example}")
-    return host, port or 502
 
 
 def duration_ns(text: str) -> int:
@@ -149,11 +136,3 @@ def parse_span(text: str) -> Span:
     if not first <= last <= 65535:
         raise ValueError(f"{text!r} does not lie in 0 … 65535, first address first")
     return Span(match[1], first, last)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from scada.clock import Clock
 from scada.field.driver import Reading, RefusedError
-from scada.field.modbus import encode, plan, wire
+from scada.field.modbus import encode, plan
 from scada.field.modbus.address import Address
+from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
-from scada.field.modbus.link import Ask, Link, Transport, over_tcp
+from scada.field.modbus.link import Link
+from scada.modbus import wire
+from scada.modbus.wire import Ask
 from tags import quality
 from tags.model import Tag
 
@@ -28,23 +31,17 @@ class ModbusDevice:
         config: Of the device.
         tags: Its tags, addresses parsed; positions below are positions in it.
         clock: For time stamps and latency.
-        transport: Makes its connections.
+        bus: Its connection, which other devices with the same endpoint share.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        tags: Sequence[Tag],
-        clock: Clock,
-        transport: Callable[[Config], Transport] = over_tcp,
-    ) -> None:
+    def __init__(self, config: Config, tags: Sequence[Tag], clock: Clock, bus: Bus) -> None:
         self._config = config
         self._clock = clock
         self._points = [Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags]
         periods = [tag.scan_ns or DEFAULT_PERIOD_NS for tag in tags]
         groups = plan.plan([p.address for p in self._points], periods, config)
         self.timeout_ns = config.timeout_ns
-        self.link = Link(config, clock, transport)
+        self.link = Link(config, clock, bus)
         self.periods = tuple((group.period_ns, group.phase_ns) for group in groups)
         self._groups = [_Group(self, group.requests) for group in groups]
         self._place: dict[int, tuple[int, int]] = {}
@@ -59,13 +56,21 @@ class ModbusDevice:
         """Group and request that read a tag."""
         return self._place[position]
 
-    async def fetch(self, group: int, number: int) -> None:
-        """Sends one request of a group and keeps its answer for `reading`.
+    async def fetch(self, group: int, number: int, most: int = 0) -> int:
+        """Sends the next requests of a group, as many as may be on their way, and keeps their answers for `reading`.
+
+        Args:
+            group: Which.
+            number: Position of the first request.
+            most: Requests at most; 0 for as many as the device may have at once.
+
+        Returns:
+            How many were answered, at least 1.
 
         Raises:
             NoReplyError: The connection was lost or dropped.
         """
-        await self._groups[group].fetch(number, self._clock)
+        return await self._groups[group].fetch(number, most or self._config.window, self._clock)
 
     def reading(self, group: int, only: int | None = None) -> Reading:
         """What the last fetches of a group brought.
@@ -113,9 +118,7 @@ class ModbusDevice:
             RefusedError: The device refused it.
             NoReplyError: No right reply.
         """
-        data = await self.link.ask(
-            self.link.prepare(wire.read(plan.Request("holding", address["offset"], 1, ())))
-        )
+        data = await self.link.ask(self.link.prepare(wire.read("holding", address["offset"], 1)))
         return int.from_bytes(data[1:3], "big")
 
     def point(self, position: int) -> Point:
@@ -155,7 +158,7 @@ class _Group:
     ) -> None:
         self.requests = tuple(requests)
         self._link = device.link
-        self._asks: list[Ask] = [device.link.prepare(wire.read(request)) for request in requests]
+        self._asks: list[Ask] = [device.link.prepare(wire.read(r.table, r.start, r.count)) for r in requests]
         self._decoder = device.decoder(requests)
         self._stamps = np.zeros(len(requests), np.int64)
         self._failure = np.full(len(requests), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
@@ -163,21 +166,33 @@ class _Group:
         self.whole = list(whole) or [False] * len(requests)  # cannot be made smaller
         self.refused = [False] * len(requests)  # for its addresses, and not split yet
 
-    async def fetch(self, number: int, clock: Clock) -> None:
-        try:
-            data = await self._link.ask(self._asks[number])
-        except RefusedError as error:
-            status = exception_status(error.code)
-            if status == quality.UNCERTAIN_LAST_USABLE and not self._got[number]:
-                status = quality.BAD_DEVICE_FAILURE
-            self._failure[number] = status
-            self.refused[number] = error.code in _ADDRESS_ERRORS and not self.whole[number]
+    async def fetch(self, number: int, window: int, clock: Clock) -> int:
+        asks = self._asks[number : number + window]
+        if len(asks) == 1:
+            try:
+                answers: list[bytes | int] = [await self._link.ask(asks[0])]
+            except RefusedError as error:
+                answers = [error.code]
         else:
-            self._decoder.put(number, data[1:])
-            self._failure[number] = quality.GOOD
-            self._got[number] = True
-            self.refused[number] = False
-        self._stamps[number] = clock.utc_ns()
+            answers = await self._link.ask_all(asks)
+        now = clock.utc_ns()
+        for position, answer in enumerate(answers, number):
+            if isinstance(answer, int):
+                self._refuse(position, answer)
+            else:
+                self._decoder.put(position, answer[1:])
+                self._failure[position] = quality.GOOD
+                self._got[position] = True
+                self.refused[position] = False
+        self._stamps[number : number + len(answers)] = now
+        return len(answers)
+
+    def _refuse(self, number: int, code: int) -> None:
+        status = exception_status(code)
+        if status == quality.UNCERTAIN_LAST_USABLE and not self._got[number]:
+            status = quality.BAD_DEVICE_FAILURE
+        self._failure[number] = status
+        self.refused[number] = code in _ADDRESS_ERRORS and not self.whole[number]
 
     def reading(self, only: int | None) -> Reading:
         decoder = self._decoder

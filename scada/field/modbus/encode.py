@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from scada.field.modbus import wire
 from scada.field.modbus.address import BIT_TABLES
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import WIRE, Bits, Point
+from scada.modbus import wire
 from tags import types
 from tags.scaling import Scalings, to_engineering, to_raw, to_raw_array
 

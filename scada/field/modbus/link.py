@@ -1,63 +1,30 @@
-"""The one connection to a device: when to connect again, how fast it answers, what went wrong.
-
-A transport is one connection from its opening to its end. It is made in one place and may be another than TCP: serial
-lines, TLS, or the network of a simulation come without touching the rest.
-"""
+"""One device's view of its connection: when to connect again, how fast it answers, what went wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from scada.clock import Clock
 from scada.field.driver import NoReplyError, RefusedError
-from scada.field.modbus import pdu
+from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
-from scada.field.modbus.pdu import Ask
-from scada.field.modbus.wire import Pdu
-
-__all__ = ["Ask", "Link", "Transport"]
+from scada.modbus.wire import Ask, Pdu
 
 BACK_OFF_FIRST_NS: Final = 200_000_000
 BACK_OFF_MOST_NS: Final = 2_000_000_000
 _KEPT: Final = 512
 
 
-class Transport(Protocol):
-    """One connection."""
-
-    @property
-    def open(self) -> bool:
-        """Whether requests may be sent."""
-        ...
-
-    async def connect(self) -> bool:
-        """Connects once; False when that failed within the time-out."""
-        ...
-
-    async def ask(self, ask: Ask) -> bytes:
-        """Sends a request and returns the data of its right reply. Raises RefusedError or NoReplyError."""
-        ...
-
-    def close(self) -> None:
-        """Drops the connection; late bytes go with it."""
-        ...
-
-
-def over_tcp(config: Config) -> Transport:
-    """Modbus/TCP, as the settings of the device say."""
-    return pdu.Session(config.host, config.port, config.timeout_ns)
-
-
 class Link:
-    """A connection that is opened again with back-off, one request at a time.
+    """A connection that is opened again with back-off, one request (or window of requests) at a time.
 
     Args:
-        config: Endpoint, unit, time-out.
+        config: Unit, time-out.
         clock: Monotonic time for latency and back-off.
-        transport: Makes one connection, not opened yet.
+        bus: The connection, which other devices may share.
 
     Attributes:
         errors: Requests without a right reply, and refused ones, since start.
@@ -65,13 +32,11 @@ class Link:
         failures: Failures (connect or reply) since the last right reply.
     """
 
-    def __init__(
-        self, config: Config, clock: Clock, transport: Callable[[Config], Transport] = over_tcp
-    ) -> None:
+    def __init__(self, config: Config, clock: Clock, bus: Bus) -> None:
         self._config = config
         self._clock = clock
-        self._transport = transport
-        self._current: Transport | None = None
+        self._bus = bus
+        self._joined = False
         self._latency = np.zeros(_KEPT, np.float64)
         self._asked = 0
         self.errors = 0
@@ -82,11 +47,11 @@ class Link:
     @property
     def open(self) -> bool:
         """Whether requests may be sent."""
-        return self._current is not None and self._current.open
+        return self._joined and self._bus.open
 
     def prepare(self, request: Pdu) -> Ask:
         """A request of this device, ready to be sent again and again."""
-        return Ask(request, self._config.unit_id)
+        return Ask(request, self._config.unit_id, self._config.timeout_ns)
 
     async def connect(self) -> bool:
         """Tries once; sets `next_try_ns` when it fails.
@@ -95,8 +60,9 @@ class Link:
         connections but never answers rightly is not hammered either.
         """
         self.close()
-        self._current = self._transport(self._config)
-        if await self._current.connect():
+        self._bus.join()
+        self._joined = True
+        if await self._bus.connect():
             return True
         self._failed()
         return False
@@ -111,11 +77,9 @@ class Link:
             RefusedError: A Modbus exception.
             NoReplyError: Outcome unknown; the connection has been dropped.
         """
-        if self._current is None:
-            raise NoReplyError("not connected")
         start = self._clock.monotonic_ns()
         try:
-            data = await self._current.ask(ask)
+            data = await self._bus.ask(ask)
         except RefusedError:
             self.errors += 1
             self._answered(start)
@@ -127,11 +91,31 @@ class Link:
         self._answered(start)
         return data
 
+    async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
+        """Sends prepared requests, as many at once as the window allows.
+
+        Returns:
+            For each request the data of its reply behind the function code, or the code of a Modbus exception.
+
+        Raises:
+            NoReplyError: One of them had no right reply; the connection has been dropped.
+        """
+        start = self._clock.monotonic_ns()
+        try:
+            found = await self._bus.ask_all(asks)
+        except NoReplyError:
+            self.errors += 1
+            self._failed()
+            raise
+        self.errors += sum(isinstance(answer, int) for answer in found)
+        self._answered(start)
+        return found
+
     def close(self) -> None:
-        """Drops the connection, if any."""
-        if self._current is not None:
-            self._current.close()
-            self._current = None
+        """Leaves the connection; the last device of it drops it."""
+        if self._joined:
+            self._joined = False
+            self._bus.leave()
 
     def latency_ms(self) -> tuple[float, float]:
         """p50 and p99 of the last 512 replies, ms; zeros before the first."""

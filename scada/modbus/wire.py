@@ -7,11 +7,10 @@ no reply at all: with Modbus the wrong answer looks exactly like a right one.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from scada.field.modbus.plan import Request
-
+BIT_TABLES: Final = frozenset({"coil", "discrete"})
 READ: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 WRITE_COIL: Final = 5
 WRITE_REGISTER: Final = 6
@@ -29,25 +28,50 @@ class Pdu:
         function: Function code.
         data: Behind the function code.
         reply_head: What the data of a right reply begins with.
-        reply_bytes: How long the data of a right reply is.
+        reply_bytes: How long the data of a right reply is; None where the request does not fix it.
     """
 
     function: int
     data: bytes
     reply_head: bytes
-    reply_bytes: int
+    reply_bytes: int | None
 
     def answered_by(self, data: bytes) -> bool:
         """Whether the data of a reply (behind its function code) answers this request."""
-        return len(data) == self.reply_bytes and data.startswith(self.reply_head)
+        return self.reply_bytes in (len(data), None) and data.startswith(self.reply_head)
 
 
-def read(request: Request) -> Pdu:
-    """FC1 … FC4: the reply is a byte count and exactly so many bytes."""
-    size = request.payload_bytes
-    return Pdu(
-        READ[request.table], struct.pack(">HH", request.start, request.count), bytes((size,)), 1 + size
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """A request to a unit, built once and sent as often as wanted.
+
+    Attributes:
+        pdu: Its bytes and what answers it.
+        unit: Unit identifier, 0 … 255.
+        timeout_ns: How long its reply may take.
+        body: Unit, function code and data: what stands between the header of Modbus TCP and its end, or before the
+            checksum of a serial line.
+    """
+
+    pdu: Pdu
+    unit: int
+    timeout_ns: int = 1_000_000_000
+    body: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "body", bytes((self.unit, self.pdu.function)) + self.pdu.data)
+
+
+def read(table: str, start: int, count: int) -> Pdu:
+    """FC1 … FC4: the reply is a byte count and exactly so many bytes.
+
+    Args:
+        table: `coil`, `discrete`, `holding` or `input`.
+        start: First address, zero-based.
+        count: Coils or registers.
+    """
+    size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
+    return Pdu(READ[table], struct.pack(">HH", start, count), bytes((size,)), 1 + size)
 
 
 def write_coil(offset: int, on: bool) -> Pdu:

@@ -1,4 +1,4 @@
-"""pymodbus, wrapped: the only module that imports it.
+"""pymodbus, wrapped: the only module that imports its client.
 
 Replies keep their raw bytes (registered raw PDUs: no list of registers is built, nothing is formatted for a log that is
 off), and requests are built once and sent many times: a third of the processor time of the library as shipped.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pymodbus import FramerType, ModbusException
@@ -17,30 +18,31 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
 from scada.field.driver import NoReplyError, RefusedError
-from scada.field.modbus.wire import Pdu
+from scada.field.modbus.transport import one_by_one
+from scada.modbus.wire import Ask
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is counted and reported by us
 
 
-class Ask(ModbusPDU):
-    """A request that is built once and may be sent many times, one at a time.
+class Request(ModbusPDU):
+    """A prepared request as pymodbus wants it; one object serves all requests of a connection, one at a time."""
 
-    Args:
-        pdu: Its bytes and what answers it.
-        unit: Unit identifier.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        self._data = b""
 
-    def __init__(self, pdu: Pdu, unit: int) -> None:
-        super().__init__(dev_id=unit)
-        self.function_code = pdu.function
-        self.pdu = pdu
+    def take(self, ask: Ask) -> None:
+        """Becomes this request."""
+        self.dev_id = ask.unit
+        self.function_code = ask.pdu.function
+        self._data = ask.pdu.data
 
     def __str__(self) -> str:
         return "request"
 
     def encode(self) -> bytes:
         """The bytes behind the function code."""
-        return self.pdu.data
+        return self._data
 
 
 class _Raw(ModbusPDU):
@@ -81,6 +83,7 @@ class Session:
         )
         for reply in _REPLIES:
             self._client.register(reply)
+        self._request = Request()
         self._open = False
 
     @property
@@ -101,6 +104,9 @@ class Session:
     async def ask(self, ask: Ask) -> bytes:
         """Sends a request and waits for its reply. One caller at a time.
 
+        Args:
+            ask: What to ask.
+
         Returns:
             The data of the reply, behind the function code; it answers the request.
 
@@ -110,23 +116,37 @@ class Session:
         """
         if not self._open:
             raise NoReplyError("not connected")
+        request = self._request
+        request.take(ask)
+        self._client.ctx.comm_params.timeout_connect = ask.timeout_ns / 1e9
         try:
-            reply: Any = await self._client.execute(False, ask)
+            reply: Any = await self._client.execute(False, request)
         except (ModbusException, OSError) as error:
             self.close()
             raise NoReplyError(str(error) or type(error).__name__) from None
         except BaseException:
             self.close()  # cancelled: a late reply must find nobody
             raise
-        if reply.transaction_id == ask.transaction_id and reply.dev_id == ask.dev_id:
-            if reply.function_code == ask.function_code:
+        if reply.transaction_id == request.transaction_id and reply.dev_id == ask.unit:
+            if reply.function_code == ask.pdu.function:
                 data: bytes = reply.data
                 if ask.pdu.answered_by(data):
                     return data
-            elif reply.function_code == ask.function_code | 0x80:
+            elif reply.function_code == ask.pdu.function | 0x80:
                 raise RefusedError(reply.exception_code)
         self.close()
         raise NoReplyError("the reply does not answer the request")
+
+    async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
+        """Asks one after the other: pymodbus has one request on its way at most.
+
+        Returns:
+            For each request the data of its reply, or the code of the exception.
+
+        Raises:
+            NoReplyError: One had no right reply.
+        """
+        return await one_by_one(self, asks)
 
     def close(self) -> None:
         """Drops the connection; late bytes go with it."""
