@@ -423,7 +423,12 @@ def scales_of(site: Site, ids: Sequence[int]) -> Scales:
     tags = {tag.id: tag for tag in site.tags}
     slots = [tags.get(one) for one in ids]
     return Scales(
-        np.array([tag.scaling.gain if tag is not None and tag.type in FLOATS else 0.0 for tag in slots]),
+        np.array(
+            [
+                tag.scaling.gain if tag is not None and tag.type in FLOATS and tag.scaling.linear else 0.0
+                for tag in slots
+            ]
+        ),
         np.array([tag.scaling.offset if tag is not None else 0.0 for tag in slots]),
     )
 

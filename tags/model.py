@@ -33,19 +33,39 @@ OWNER_SHARED = "shared"  # a panel may change it: written once per request, then
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """Raw to engineering, linear: value = raw * gain + offset.
+    """Raw to engineering: value = raw * gain + offset; then a square root, or instead of it a curve.
+
+    A square root over `root` = (low, high) makes of the linear value x: low + sqrt((x - low) * (high - low)), and
+    low where x is below low. Of `root` and `curve` at most one is there; with a curve gain is 1 and offset 0.
 
     Attributes:
         gain: Engineering units per raw count; not 0.
         offset: Engineering value at raw 0.
         bad_below: Raw values below are a sensor failure (NAMUR NE 43), or None.
         bad_above: Raw values above are a sensor failure, or None.
+        root: Engineering range over which the square root is extracted, low < high; or None.
+        cutoff: Values less than this above the low end of `root` are the low end, engineering units.
+        curve: Points (raw, engineering), raw rising; straight lines between them, beyond its ends the nearest end.
+            Empty for none.
     """
 
     gain: float = 1.0
     offset: float = 0.0
     bad_below: float | None = None
     bad_above: float | None = None
+    root: tuple[float, float] | None = None
+    cutoff: float = 0.0
+    curve: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def linear(self) -> bool:
+        """The value is `raw * gain + offset` and nothing more."""
+        return self.root is None and not self.curve
+
+    @property
+    def plain(self) -> bool:
+        """The value is the raw value itself."""
+        return self.gain == 1.0 and self.offset == 0.0 and self.linear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

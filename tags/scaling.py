@@ -1,12 +1,13 @@
 """Raw values of a device to engineering values and back, one array operation for a whole scan group.
 
-Linear (`value = raw * gain + offset`), as `tags.model.Scaling` has it. Raw values outside the NAMUR NE 43 limits
+Linear, by a square root or along a curve, as `tags.model.Scaling` has it. Raw values outside the NAMUR NE 43 limits
 mean a broken sensor or wire, not a process value. Arithmetic is float64: integers of 64 bits beyond 2**53 with
 a scaling of their own are rounded; unscaled ones should not pass through here.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,27 @@ import numpy as np
 import numpy.typing as npt
 
 from tags.model import Scaling
-from tags.types import BOOL, FLOAT32, FLOATS, INTEGER_RANGE
+from tags.types import BCD_RANGE, BOOL, FLOAT32, FLOATS, INTEGER_RANGE
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IndexArray = npt.NDArray[np.intp]
+Limits = tuple[float, float]
 
 _FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Bend:
+    """What some of many tags have beyond gain and offset: one square root, or one curve.
+
+    Attributes:
+        rows: Positions of the tags that have it.
+        scaling: Theirs; they differ at most in gain, offset and the limits of the raw value.
+    """
+
+    rows: IndexArray
+    scaling: Scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,7 @@ class Scalings:
         low: Lowest raw value that the type holds.
         high: Highest.
         whole: The raw type is an integer.
+        bends: Square roots and curves; empty for linear ones, which is the fast way.
     """
 
     gain: FloatArray
@@ -45,16 +62,26 @@ class Scalings:
     low: FloatArray
     high: FloatArray
     whole: BoolArray
+    bends: tuple[Bend, ...] = ()
 
     @classmethod
-    def of(cls, scalings: Sequence[Scaling], types: Sequence[str]) -> Scalings:
+    def of(
+        cls,
+        scalings: Sequence[Scaling],
+        types: Sequence[str],
+        limits: Sequence[Limits | None] | None = None,
+    ) -> Scalings:
         """Columns of several tags.
 
         Args:
             scalings: One per tag.
-            types: Type of each tag, none of them `string`.
+            types: Type of each tag's raw value, none of them `string`.
+            limits: Lowest and highest raw value of each, None for all that its type holds.
         """
-        limits = [raw_limits(type_) for type_ in types]
+        held = [
+            raw_limits(type_) if limits is None or limits[i] is None else limits[i]
+            for i, type_ in enumerate(types)
+        ]
         return cls(
             gain=np.array([s.gain for s in scalings], np.float64),
             offset=np.array([s.offset for s in scalings], np.float64),
@@ -64,13 +91,21 @@ class Scalings:
             bad_above=np.array(
                 [np.inf if s.bad_above is None else s.bad_above for s in scalings], np.float64
             ),
-            low=np.array([low for low, _ in limits], np.float64),
-            high=np.array([high for _, high in limits], np.float64),
+            low=np.array([pair[0] for pair in held if pair], np.float64),
+            high=np.array([pair[1] for pair in held if pair], np.float64),
             whole=np.array([type_ not in FLOATS for type_ in types], np.bool_),
+            bends=_bends(scalings),
         )
 
+    def engineering(self, raw: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Engineering values of raw ones, and a mask of sensor failures: see `to_engineering`."""
+        values, bad = to_engineering(raw, self.gain, self.offset, self.bad_below, self.bad_above)
+        for bend in self.bends:
+            values[bend.rows] = bent(values[bend.rows], bend.scaling)
+        return values, bad
 
-def raw_limits(type_: str) -> tuple[float, float]:
+
+def raw_limits(type_: str) -> Limits:
     """Lowest and highest raw value of a type, as float64 that never exceed it.
 
     A 64-bit maximum is not a float64; the next lower one stands for it.
@@ -79,14 +114,14 @@ def raw_limits(type_: str) -> tuple[float, float]:
         return -_FLOAT32_MAX, _FLOAT32_MAX
     if type_ in FLOATS:
         return -math.inf, math.inf
-    low, high = INTEGER_RANGE[type_]
-    return float(low), float(high) if int(float(high)) == high else math.nextafter(float(high), 0.0)
+    low, high = INTEGER_RANGE[type_] if type_ in INTEGER_RANGE else BCD_RANGE[type_]
+    return float(low), float(high) if int(float(high)) <= high else math.nextafter(float(high), 0.0)
 
 
 def to_engineering(
     raw: FloatArray, gain: FloatArray, offset: FloatArray, bad_below: FloatArray, bad_above: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
-    """Engineering values of raw ones.
+    """Engineering values of raw ones, linear.
 
     Args:
         raw: Shape (n,), raw values as float64.
@@ -105,6 +140,41 @@ def to_engineering(
     return values, ~usable
 
 
+def bent(values: FloatArray, scaling: Scaling) -> FloatArray:
+    """Linear values through the square root or the curve of a scaling; NaN stays NaN.
+
+    Args:
+        values: Any shape, `raw * gain + offset`.
+        scaling: Not linear.
+    """
+    if scaling.curve:
+        return np.interp(values, *_columns(scaling.curve))
+    low, high = scaling.root or (0.0, 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        above = np.sqrt(np.maximum(values - low, 0.0) * (high - low))
+        return np.where(above < scaling.cutoff, low, low + above)
+
+
+def straightened(values: FloatArray, scaling: Scaling) -> FloatArray:
+    """What linear scaling would have to give for a value behind a square root or curve; the inverse of `bent`.
+
+    Args:
+        values: Any shape, engineering units.
+        scaling: Not linear; its curve strictly rising or falling.
+    """
+    if scaling.curve:
+        raw, heights = _columns(scaling.curve)
+        return (
+            np.interp(values, heights, raw)
+            if heights[0] < heights[-1]
+            else np.interp(values, heights[::-1], raw[::-1])
+        )
+    low, high = scaling.root or (0.0, 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        above = np.maximum(values - low, 0.0)
+        return low + above * above / (high - low)
+
+
 def to_raw_array(values: FloatArray, scalings: Scalings) -> tuple[FloatArray, BoolArray]:
     """Raw values to write for engineering ones: scaled back, rounded half to even, clamped to the type.
 
@@ -117,20 +187,24 @@ def to_raw_array(values: FloatArray, scalings: Scalings) -> tuple[FloatArray, Bo
         written because the value is not finite (their raw value is 0).
     """
     unusable = ~np.isfinite(values)
+    values = np.where(unusable, 0.0, values)
+    for bend in scalings.bends:
+        values[bend.rows] = straightened(values[bend.rows], bend.scaling)
     with np.errstate(over="ignore"):
-        raw = (np.where(unusable, 0.0, values) - scalings.offset) / scalings.gain
+        raw = (values - scalings.offset) / scalings.gain
     raw = np.where(scalings.whole, np.rint(raw), raw)
     raw = np.clip(raw, scalings.low, scalings.high)
     return np.where(unusable, 0.0, raw), unusable
 
 
-def to_raw(value: float, scaling: Scaling, type_: str) -> int | float:
+def to_raw(value: float, scaling: Scaling, type_: str, limits: Limits | None = None) -> int | float:
     """The raw value to write for one engineering value: scaled back, rounded half to even, clamped to the type.
 
     Args:
         value: Engineering units; a bool counts as 0 or 1.
         scaling: The tag's.
-        type_: The tag's type, not `string`.
+        type_: Type of the tag's raw value, not `string`.
+        limits: Lowest and highest raw value, None for all that the type holds.
 
     Returns:
         int for bool and integer types, else float. Unscaled integers stay exact.
@@ -140,21 +214,23 @@ def to_raw(value: float, scaling: Scaling, type_: str) -> int | float:
     """
     if not math.isfinite(value):
         raise ValueError(f"{value!r} cannot be written: not a finite number")
+    if not scaling.linear:
+        value = float(straightened(np.float64(value), scaling))  # type: ignore[arg-type]
     if type_ in FLOATS:
         low, high = raw_limits(type_)
         raw = min(max((value - scaling.offset) / scaling.gain, low), high)
         return float(np.float32(raw)) if type_ == FLOAT32 else raw
-    least, most = INTEGER_RANGE[type_]
+    least, most = limits or (INTEGER_RANGE[type_] if type_ in INTEGER_RANGE else BCD_RANGE[type_])
     if scaling.gain == 1.0 and scaling.offset == 0.0:
-        return min(max(round(value), least), most)
+        return int(min(max(round(value), least), most))
     exact = (value - scaling.offset) / scaling.gain
     if not math.isfinite(exact):
-        return most if exact > 0 else least
-    return min(max(round(exact), least), most)
+        return int(most if exact > 0 else least)
+    return int(min(max(round(exact), least), most))
 
 
 def to_value(raw: float, scaling: Scaling, type_: str) -> float | int | bool:
-    """The engineering value of one raw value; the scalar twin of `to_engineering`.
+    """The engineering value of one raw value; the scalar twin of `Scalings.engineering`.
 
     Args:
         raw: Raw value.
@@ -166,6 +242,33 @@ def to_value(raw: float, scaling: Scaling, type_: str) -> float | int | bool:
     """
     if type_ == BOOL:
         return bool(raw)
-    if scaling.gain == 1.0 and scaling.offset == 0.0:
+    if scaling.plain:
         return raw
-    return raw * scaling.gain + scaling.offset
+    value = raw * scaling.gain + scaling.offset
+    return value if scaling.linear else float(bent(np.float64(value), scaling))  # type: ignore[arg-type]
+
+
+def resolution(scaling: Scaling) -> float:
+    """The largest step that one raw count makes, engineering units."""
+    if scaling.curve:
+        points = scaling.curve
+        return max(abs((y - v) / (x - u)) for (u, v), (x, y) in itertools.pairwise(points))
+    if scaling.root is not None:
+        low, high = scaling.root
+        return max(math.sqrt(abs(scaling.gain) * (high - low)), scaling.cutoff)
+    return abs(scaling.gain)
+
+
+def _bends(scalings: Sequence[Scaling]) -> tuple[Bend, ...]:
+    """The square roots and curves of many tags; tags of one template share theirs."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for i, scaling in enumerate(scalings):
+        if not scaling.linear:
+            found.setdefault((scaling.root, scaling.cutoff, scaling.curve), []).append(i)
+    return tuple(Bend(np.array(rows, np.intp), scalings[rows[0]]) for rows in found.values())
+
+
+def _columns(curve: Sequence[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
+    """Raw and engineering values of a curve's points."""
+    points = np.array(curve, np.float64)
+    return np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])

@@ -21,6 +21,11 @@ FLOAT32, FLOAT64, STRING = "float32", "float64", "string"
 TYPES: Final = (BOOL, INT16, INT32, INT64, UINT16, UINT32, UINT64, FLOAT32, FLOAT64, STRING)
 FLOATS: Final = frozenset({FLOAT32, FLOAT64})
 STRING_BYTES_MAX: Final = 255
+BCD: Final = {
+    "bcd16": UINT16,
+    "bcd32": UINT32,
+    "bcd64": UINT64,
+}  # how a device stores a number, and its type here
 
 INTEGER_RANGE: Final[dict[str, tuple[int, int]]] = {
     BOOL: (0, 1),
@@ -30,6 +35,11 @@ INTEGER_RANGE: Final[dict[str, tuple[int, int]]] = {
     UINT16: (0, 2**16 - 1),
     UINT32: (0, 2**32 - 1),
     UINT64: (0, 2**64 - 1),
+}
+BCD_RANGE: Final[dict[str, tuple[int, int]]] = {
+    "bcd16": (0, 10**4 - 1),
+    "bcd32": (0, 10**8 - 1),
+    "bcd64": (0, 10**16 - 1),
 }
 _DOUBLE = struct.Struct("<d")
 _LONG = struct.Struct("<Q")

@@ -15,8 +15,9 @@ from scada.simulate.registers import Registers
 from scada.simulate.simulation import PLANTS
 from tags.model import DEVICE, Device, Tag
 from tags.quality import BAD_SENSOR_FAILURE, GOOD
+from tags.scaling import to_raw, to_value
 from tags.site.plant_tests_compiled import Plant
-from tags.types import FLOATS
+from tags.types import FLOAT64
 
 _WIRE: Final = {
     "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f", "int64": "q", "uint64": "Q", "float64": "d",
@@ -128,8 +129,7 @@ class _Simulated:
             scaling.bad_above is not None and raw > scaling.bad_above
         ):
             return None, BAD_SENSOR_FAILURE
-        plain = scaling.gain == 1.0 and scaling.offset == 0.0 and tag.type not in FLOATS
-        return as_tag(tag, raw if plain else raw * scaling.gain + scaling.offset), GOOD
+        return as_tag(tag, to_value(raw, scaling, FLOAT64)), GOOD
 
     def _number(self, words: Sequence[int], wire: str) -> float:
         ordered = list(reversed(words)) if self._low_first else words
@@ -151,8 +151,7 @@ class _Simulated:
             registers.holding[offset] = word | mask if value else word & ~mask
             return
         wire = str(address["type"])
-        raw = (value - tag.scaling.offset) / tag.scaling.gain
-        packed = struct.pack(">" + _WIRE[wire], raw if wire in FLOATS else round(raw))
+        packed = struct.pack(">" + _WIRE[wire], to_raw(value, tag.scaling, wire))
         words = [int.from_bytes(packed[n : n + 2], "big") for n in range(0, len(packed), 2)]
         registers.holding[offset : offset + len(words)] = list(reversed(words)) if self._low_first else words
 

@@ -17,8 +17,9 @@ from scada.scan import Inputs, Program, State, Writes
 from scada.scan.program import HOLD, OWN, PULSE, Plan
 from tags.model import DEVICE, SYSTEM, OnLoss, Tag, Write
 from tags.quality import BAD_NO_COMMUNICATION, GOOD, is_good
+from tags.scaling import to_raw, to_value
 from tags.site.plant_tests_compiled import Plant, Series
-from tags.types import BOOL, FLOATS, STRING, Value
+from tags.types import BCD_RANGE, BOOL, FLOATS, INTEGER_RANGE, STRING, Value
 
 _VERSIONS: Final = 1 << 32
 _PULSE_MAX_AGE_NS: Final = 5_000_000_000  # field does not press a button that was meant so long ago
@@ -283,11 +284,10 @@ class World:
 
 def quantised(tag: Tag, value: Any) -> Any:
     """A command as its register holds it."""
-    gain = tag.scaling.gain
     wire = str((tag.address or {}).get("type", ""))
-    if tag.type not in FLOATS or "int" not in wire or not gain:
+    if tag.type not in FLOATS or wire not in INTEGER_RANGE | BCD_RANGE:
         return value
-    return round((value - tag.scaling.offset) / gain) * gain + tag.scaling.offset
+    return to_value(to_raw(value, tag.scaling, wire), tag.scaling, tag.type)
 
 
 def _polls(program: Program, truth: Mapping[str, Any]) -> list[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ from scada.blocks.base import Binder, Condition, FunctionBlock
 from scada.scan import tasks
 from scada.scan.tasks import TaskPlan
 from tags.model import DEVICE, MEMORY, OWNER_SCADA, Site, Tag
+from tags.scaling import resolution
 from tags.types import BOOL, FLOATS, INTEGER_RANGE, STRING, UINT64
 
 CONTROL: Final = "control"
@@ -390,5 +391,7 @@ def _rounding(tag: Tag) -> float:
     if tag.type not in FLOATS:
         return 0.0
     return (
-        abs(tag.scaling.gain) * 0.51 if tag.address and "int" in str(tag.address.get("type", "int")) else 1e-6
+        resolution(tag.scaling) * 0.51
+        if tag.address and str(tag.address.get("type", "int")) not in FLOATS
+        else 1e-6
     )

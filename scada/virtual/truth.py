@@ -8,7 +8,8 @@ from typing import Any, Final
 from scada.simulate.registers import Registers
 from scada.virtual.wire import Written
 from tags.model import Site, Tag
-from tags.types import BOOL, FLOATS, STRING
+from tags.scaling import resolution, to_value
+from tags.types import BOOL, FLOAT64, FLOATS, STRING
 
 _CODES: Final = {"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "float32": ">f",
                  "int64": ">q", "uint64": ">Q", "float64": ">d"}  # fmt: skip
@@ -31,7 +32,7 @@ def apart(value: Any, wanted: Any, tag: Tag, tolerance: float = 0.0) -> bool:
     if isinstance(value, str) or isinstance(wanted, str):
         return bool(value != wanted)
     deadband = tag.write.deadband if tag.write is not None else 0.0
-    return abs(float(value) - float(wanted)) > max(tolerance, deadband) + abs(tag.scaling.gain) + 1e-6
+    return abs(float(value) - float(wanted)) > max(tolerance, deadband) + resolution(tag.scaling) + 1e-6
 
 
 def value_of(tag: Tag, written: Written) -> Any:
@@ -49,7 +50,7 @@ def _decode(tag: Tag, words: tuple[int, ...]) -> Any:
     raw = struct.unpack(_CODES[str((tag.address or {})["type"])], struct.pack(f">{len(words)}H", *words))[0]
     if tag.type == BOOL:
         return bool(raw)
-    value = raw * tag.scaling.gain + tag.scaling.offset
+    value = to_value(raw, tag.scaling, FLOAT64)
     return float(value) if tag.type in FLOATS else round(value)
 
 

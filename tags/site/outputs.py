@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from tags.model import COMMAND, DEVICE, OWNER_PLC, OWNER_SCADA, OWNER_SHARED, OnLoss, Tag, Write
+from tags.scaling import resolution
 from tags.site import models
 from tags.site.building import Building, Scope, a
 from tags.site.fields import Quantity
@@ -80,15 +81,11 @@ def _write(scope: Scope, model: models.Tag, tag: Tag) -> Write:
             needed=given.deadband is not None,
         )
         asked = given.tolerance or defaults.tolerance or Quantity(0.0)
-        resolution = (
-            abs(tag.scaling.gain)
-            if tag.scaling.gain != 1.0 or tag.type not in FLOATS
-            else 1e-6 * (span or 1.0)
-        )
+        step = 1e-6 * (span or 1.0) if tag.scaling.plain and tag.type in FLOATS else resolution(tag.scaling)
         tolerance = scope.difference(
             ("write", "tolerance"), asked, tag.unit, span, needed=given.tolerance is not None
         )
-        tolerance = max(tolerance, deadband, resolution if tag.type in FLOATS else 0.0)
+        tolerance = max(tolerance, deadband, step if tag.type in FLOATS else 0.0)
     return Write(
         mode=given.mode,
         time_ns=given.time or 0,
