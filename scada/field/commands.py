@@ -14,6 +14,10 @@ down.
 A device that restarted (lost its power) is not given what was meant for it before: nothing but stops and loss values is
 written until control has spoken anew, which it does from what it reads back.
 
+After a break of the link everything is read back first. What the device kept is as it was. What it does not hold is
+written again only to an analogue maintained output that nobody has changed meanwhile, and when the command is a new one.
+All others (a discrete output, one that a panel or the PLC has moved) wait until control has spoken anew.
+
 A pulse that was begun is always ended (while armed and linked), also when `drive` or control went away meanwhile:
 a start button that stays pressed is worse than one that is released. So is one that an earlier life of this service
 pressed, and one whose press came late: a pulse whose outcome is not known is looked at for a while, and released.
@@ -31,6 +35,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from scada.field.absence import Absence
 from tags import quality, types
 
 Bits = npt.NDArray[np.uint64]
@@ -63,7 +68,10 @@ class Output:
         time_ns: Pulse length or refresh period, ns.
         min_interval_ns: At least this between two writes; stops do not wait.
         deadband: Differences up to this are not written, engineering units; the ends are always written.
+        tolerance: A device that keeps a written value this near has taken it; it is not written again, engineering
+            units.
         ends: Lowest and highest value, reached exactly in spite of the dead band; None for none.
+        analogue: A number that stands for a quantity, not for a state.
         stop: Goes first.
         on_loss: `hold`, `value` or `release`.
         loss_delay_ns: The last command is held so long.
@@ -75,7 +83,9 @@ class Output:
     time_ns: int = 0
     min_interval_ns: int = 0
     deadband: float = 0.0
+    tolerance: float = 0.0
     ends: tuple[float, float] | None = None
+    analogue: bool = True
     stop: bool = False
     on_loss: str = "hold"
     loss_delay_ns: int = 10_000_000_000
@@ -151,6 +161,16 @@ class Outputs:
         self._deadband = np.array(
             [0.0 if o.type == types.STRING else o.deadband for o in outputs], np.float64
         )
+        self._tolerance = np.array(
+            [0.0 if o.type in (types.STRING, types.BOOL) else o.tolerance for o in outputs], np.float64
+        )
+        self._analogue = np.array(
+            [
+                o.analogue and o.mode == MAINTAINED and o.type not in (types.STRING, types.BOOL)
+                for o in outputs
+            ],
+            np.bool_,
+        )
         self._low = np.array([-np.inf if o.ends is None else o.ends[0] for o in outputs], np.float64)
         self._high = np.array([np.inf if o.ends is None else o.ends[1] for o in outputs], np.float64)
         self._any_pulse, self._any_refresh = bool(self._pulse.any()), bool(self._refresh.any())
@@ -182,7 +202,9 @@ class Outputs:
         self._unsure = self._pulse.copy()  # may have been left pressed by an earlier life
         self._held = np.zeros(n, np.bool_)  # the device restarted, and control has not spoken anew
         self._held_version = np.zeros(n, np.uint64)
+        self._changed = np.zeros(n, np.bool_)  # … nor seen yet what became of it while the link was broken
         self._told = np.zeros(n, np.uint64)  # version at the last look, whether it counts or not
+        self._absence = Absence(self._level, self._analogue, self._near)
         self._acted = np.zeros(n, np.uint64)
         self._result = np.zeros(n, np.uint64)
         self.aux = np.zeros(n, np.uint64)
@@ -200,6 +222,8 @@ class Outputs:
 
     def link(self, linked: bool) -> None:
         """The link came up or went down; everything is read back first."""
+        if self.linked and not linked:
+            self._absence.begin(self._told)
         self.linked = linked
         self.next_ns = 0
         self._fresh.fill(False)
@@ -211,12 +235,19 @@ class Outputs:
         starts = self._pulse & ~self._stop
         self._seen[starts] = self._version[starts]
         self._held |= (self._drive | (not self._seen_any)) & ~self._pulse
+        self._absence.away.fill(False)  # control hears of the restart by itself
+        self._changed.fill(False)
         self._held_version[:] = self._told
 
     @property
     def held(self) -> bool:
-        """The device restarted and control has not spoken anew of every output."""
+        """Something is not written until control has spoken anew: the device restarted, or was changed while away."""
         return bool((self._held & self._live).any())
+
+    @property
+    def waiting(self) -> Flags:
+        """Shape (n,): changed while the link was broken; control, which lives, must see it and speak anew."""
+        return self._changed & self._held & self._live
 
     def observe(self, commands: Commands, alive: bool, now_ns: int) -> None:
         """Control's commands and whether control lives, as of now.
@@ -238,6 +269,8 @@ class Outputs:
         self._drive[live] = commands.drive[live]
         self._known |= live
         self._held &= ~(live & (~commands.drive | (version != self._held_version)))
+        self._changed &= self._held
+        self._absence.heard(live, commands.drive, version)
         self._told[:] = version
         self._deadline[live] = 0 if commands.deadline_ns is None else commands.deadline_ns[live]
         moved = live & (version != self._version)
@@ -265,11 +298,18 @@ class Outputs:
             bits: Value bits.
             good: False where the reading is not Good.
         """
-        if not ((self._back[where] == bits) & (self._fresh[where] == good)).all():
-            self.next_ns = 0
+        if ((self._back[where] == bits) & (self._fresh[where] == good)).all() and not self._tries.any():
+            return
+        self.next_ns = 0
         self._back[where] = bits
         self._fresh[where] = good
         self._tries[where[good & (bits == self._written[where])]] = 0
+        known = where[good]
+        new = self._version[known] != self._acted[known]
+        hold = self._absence.read(known, bits[good], self._bits[known], new)
+        hold = hold[self._drive[hold]]
+        self._held[hold] = self._changed[hold] = True
+        self._held_version[hold] = self._absence.version[hold]
 
     def due(self, now_ns: int) -> list[Order]:
         """Writes to do now, stops first. Ask again after each one: what is due may have changed.
@@ -291,6 +331,9 @@ class Outputs:
         unacted = self._version != self._acted
         late = (self._deadline != 0) & (now_ns >= self._deadline) & unacted & ~fallback
         same = self._fresh & (bits == self._back)
+        if self._tries.any():  # what was written, and is kept as nearly as the device can
+            taken = self._fresh & (self._tries > 0) & (bits == self._written)
+            same |= taken & self._near(np.arange(len(bits)), bits, self._back)
         beyond = self._beyond(bits)
         self._settle(same, want, beyond if bits is self._bits else self._beyond(self._bits))
 
@@ -354,6 +397,7 @@ class Outputs:
         self._fresh[i] = False
         self._written_ns[i] = now_ns
         self._written[i] = order.bits
+        self._absence.wrote(i, order.bits, None if result == UNKNOWN else result == OK)
         if order.reason == "release":
             self._pulse_end[i] = -1 if result == OK else now_ns + RETRY_FIRST_NS
             return
@@ -375,6 +419,14 @@ class Outputs:
         self._acted[adopted] = version[adopted]
         self._drive[:] = commands.drive  # what a control that is dead now had said
         self._bits[:] = commands.bits
+
+    def _near(self, where: npt.NDArray[np.intp], one: Bits, other: Bits) -> Flags:
+        """Equal, or within the tolerance."""
+        is_float = self._float[where]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(types.floats(one, is_float) - types.floats(other, is_float))
+        near: Flags = (one == other) | (apart <= self._tolerance[where]) & (self._tolerance[where] > 0)
+        return near
 
     def _beyond(self, bits: Bits) -> Flags:
         """Differences that are worth a write."""

@@ -157,17 +157,33 @@ class Writer:
         self._written(order, tag, text, result)
         return self._session.place(position)
 
-    def take(self, reading: Reading) -> None:
-        """Shows the outputs in a reading to the state machine."""
+    def take(self, reading: Reading) -> Reading:
+        """Shows the outputs in a reading to the state machine.
+
+        Returns:
+            What to publish: an output that was changed while the link was broken is Uncertain until control has let go
+            of it; from then on control starts from what it reads.
+        """
         outs = self._out_of[reading.members]
         mine = np.flatnonzero(outs >= 0)
         if not len(mine):
-            return
+            return reading
         bits = reading.bits[mine].copy()
         for n, position in enumerate(reading.members[mine]):
             if self._tags[position].type == types.STRING:
                 bits[n] = _digest(reading.texts.get(int(position), ""))
+        before = self.outputs.waiting
         self.outputs.read_back(outs[mine], bits, quality.good_mask(reading.status[mine]))
+        waiting = self.outputs.waiting
+        for i in np.flatnonzero(waiting & ~before):
+            path = self._tags[int(self._out[i])].path
+            self._event("service", device=self._name, state="changed meanwhile", path=path)
+        doubtful = mine[waiting[outs[mine]]]
+        if not len(doubtful):
+            return reading
+        status = reading.status.copy()
+        status[doubtful] = np.maximum(status[doubtful], quality.UNCERTAIN_LAST_USABLE)
+        return replace(reading, status=status)
 
     def _written(self, order: Order, tag: Tag, text: str, result: int) -> None:
         now = self._clock.monotonic_ns()
@@ -213,6 +229,8 @@ def _declared(tags: Sequence[Tag], quantise: Quantiser, texts: dict[int, str]) -
                 time_ns=write.time_ns if write else 0,
                 min_interval_ns=write.min_interval_ns if write else 0,
                 deadband=write.deadband if write else 0.0,
+                tolerance=write.tolerance if write else 0.0,
+                analogue=not tag.states,
                 ends=tag.limits or tag.range,
                 stop=write.stop if write else False,
                 on_loss=on_loss.action if on_loss else "release",
