@@ -9,6 +9,9 @@ FULL_SCALE = 27648
 BROKEN = -32768
 """What an input card gives when its wire is broken."""
 
+IDENTIFICATION = {0: "Closedloop", 1: "simulated PLC", 2: "1"}
+"""Vendor name, product code, revision."""
+
 
 class Registers:
     """Coils, discrete inputs, holding and input registers of one PLC.
@@ -19,6 +22,9 @@ class Registers:
         holding: Both, each 0 … 65535.
         inputs: Written by the PLC's program, each 0 … 65535.
         pressed: Coils written true since the PLC last looked, so that a short pulse is not missed.
+        refused: Addresses that the device does not have or refuses, by table (`coil`, `discrete`, `holding`, `input`):
+            first, first behind, exception code.
+        identification: What the device says about itself (function code 43/14), by object id.
     """
 
     def __init__(self, coils: int, discretes: int, holding: int, inputs: int) -> None:
@@ -27,6 +33,8 @@ class Registers:
         self.holding = [0] * holding
         self.inputs = [0] * inputs
         self.pressed: set[int] = set()
+        self.refused: dict[str, list[tuple[int, int, int]]] = {}
+        self.identification: dict[int, str] = dict(IDENTIFICATION)
 
     def write_coils(self, address: int, values: list[bool]) -> None:
         """Writes coils as a master does; remembers those that were set."""

@@ -1,0 +1,145 @@
+"""Certificate files looked at before they are used: what would fail at 3 a.m. is found by `scada check`."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from scada.modbus import tls
+from scada.modbus.tls import Tls
+
+SOON_NS: Final = 30 * 86_400_000_000_000
+"""A certificate that ends within this time is told of."""
+
+
+def problems(settings: Tls) -> list[tuple[str, str]]:
+    """What is wrong with the files whatever the time is.
+
+    Args:
+        settings: Absolute paths.
+
+    Returns:
+        (key of the settings, what is wrong and what to do); empty when all is well.
+    """
+    found: list[tuple[str, str]] = []
+    authorities = _certificates("ca", settings.ca, found)
+    own = _certificates("certificate", settings.certificate, found)
+    key = _key(settings.key, found)
+    for authority in authorities:
+        if not _may_sign(authority):
+            text = (
+                f"{settings.ca}: {_name(authority)} may not sign others. Name the file of the authority here."
+            )
+            found.append(("ca", text))
+    if own and key is not None and _public(own[0].public_key()) != key:
+        text = f"{settings.key} is not the key of {settings.certificate}. Name the key that the certificate was made with."
+        found.append(("key", text))
+    if own:
+        found += _role(settings.certificate, own[0])
+    return found
+
+
+def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
+    """Certificates that are over, have not begun, or end within 30 days; files that cannot be read are left out.
+
+    Args:
+        settings: Absolute paths.
+        utc_ns: Now.
+
+    Returns:
+        (key of the settings, what is wrong and what to do).
+    """
+    found: list[tuple[str, str]] = []
+    for name, path in (("ca", settings.ca), ("certificate", settings.certificate)):
+        for certificate in _certificates(name, path, []):
+            start_ns = round(certificate.not_valid_before_utc.timestamp()) * 1_000_000_000
+            end_ns = round(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000
+            day = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            subject = f"{path}: {_name(certificate)}"
+            if utc_ns >= end_ns:
+                found.append((name, f"{subject} was valid until {day}. Renew it."))
+            elif utc_ns < start_ns:
+                day = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+                found.append((name, f"{subject} is valid from {day} on. Set the clock, or renew it."))
+            elif end_ns - utc_ns < SOON_NS:
+                days = (end_ns - utc_ns) // 86_400_000_000_000
+                found.append((name, f"{subject} ends in {days} days, on {day}. Renew it."))
+    return found
+
+
+def _read(name: str, path: str, found: list[tuple[str, str]]) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        text = f"{path} cannot be read ({error.strerror}). Correct the path, or put the file there."
+        found.append((name, text))
+    except ValueError:
+        found.append((name, f"{path!r} is not the name of a file. Correct it."))
+    return None
+
+
+def _certificates(name: str, path: str, found: list[tuple[str, str]]) -> list[x509.Certificate]:
+    data = _read(name, path, found)
+    if data is None:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in `tls.role`
+            return x509.load_pem_x509_certificates(data)
+    except ValueError:
+        text = f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Convert it: openssl x509 -in … -out …"
+        found.append((name, text))
+        return []
+
+
+def _key(path: str, found: list[tuple[str, str]]) -> bytes | None:
+    """The public half of a private key, or None with what is wrong told."""
+    data = _read("key", path, found)
+    if data is None:
+        return None
+    mode = stat.S_IMODE(Path(path).stat().st_mode)
+    if mode & 0o007:
+        found.append(("key", f"{path} can be read by everybody (mode {mode:04o}). Run: chmod 600 {path}"))
+    try:
+        return _public(serialization.load_pem_private_key(data, None).public_key())
+    except TypeError:
+        text = f"{path} is protected by a password, and nobody is there to type it. Remove it: openssl pkey -in … -out …"
+        found.append(("key", text))
+    except Exception:  # noqa: BLE001 - ValueError, UnsupportedAlgorithm, and what else a file may provoke
+        text = f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----). Name the file of the key."
+        found.append(("key", text))
+    return None
+
+
+def _public(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether it is an authority, or a device's self-signed certificate; one without the extension is taken for one."""
+    if certificate.issuer == certificate.subject:
+        return True
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return True
+    except (ValueError, x509.DuplicateExtension):
+        return False
+
+
+def _role(path: str, certificate: x509.Certificate) -> list[tuple[str, str]]:
+    try:
+        tls.role(certificate.public_bytes(serialization.Encoding.DER))
+    except ValueError as error:
+        return [("certificate", f"{path}: {error}. Renew it.")]
+    return []
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or "the certificate without a name"
