@@ -9,14 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 
+TIMEOUT: Final = "timeout"
+MISMATCH: Final = "mismatch"
+CLOSED: Final = "closed"
+
+
 class NoReplyError(Exception):
-    """No right reply came: whether the device acted is unknown, and the connection has been dropped."""
+    """No right reply came: whether the device acted is unknown, and no late reply will answer another request.
+
+    Attributes:
+        kind: `timeout`: nothing came in time; `mismatch`: something came that does not answer the request; `closed`:
+            there is no connection (any more).
+    """
+
+    def __init__(self, text: str, kind: str = TIMEOUT) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class RefusedError(Exception):
