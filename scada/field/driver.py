@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-
 TIMEOUT: Final = "timeout"
 MISMATCH: Final = "mismatch"
 CLOSED: Final = "closed"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from scada.modbus.wire import Ask
+
 CRC_BYTES: Final = 2
 OVERHEAD: Final = 4  # unit, function code, CRC
 LONGEST: Final = 256  # bytes of a frame (2.5.1)
@@ -20,6 +22,10 @@ FAST_SILENCE_NS: Final = 1_750_000  # 2.5.1.1: above 19200 Bd the times are fixe
 FAST_INNER_NS: Final = 750_000
 MEI: Final = 43
 DEVICE_IDENTIFICATION: Final = 14
+
+
+class MalformedError(ValueError):
+    """The bytes are no reply to the request."""
 
 
 def _table() -> tuple[int, ...]:
@@ -102,6 +108,52 @@ def reply_bytes(buffer: bytes | bytearray) -> int | None:
     if function == 24:  # the only one with a count of two bytes
         return _bounded(6 + int.from_bytes(buffer[2:4], "big")) if len(buffer) >= 4 else None
     return _length(buffer, _REPLIES.get(function), _REPLY_COUNT_AT.get(function))
+
+
+def answer(ask: Ask, buffer: bytes | bytearray) -> bytes | int | None:
+    """What a line's bytes since a request was sent say.
+
+    Args:
+        ask: The request, the only one on its way.
+        buffer: All bytes that came since.
+
+    Returns:
+        The data of the right reply behind its function code, or the code of an exception to this request; None while
+        the frame is not complete.
+
+    Raises:
+        MalformedError: They can become no reply to this request any more: another unit, function, count or echo, a
+            wrong check sum, or more bytes than the reply has.
+    """
+    if buffer and buffer[0] != ask.unit:
+        raise MalformedError(f"unit {buffer[0]} answers, not {ask.unit}")
+    if len(buffer) < 2:
+        return None
+    function, asked = buffer[1], ask.pdu.function
+    if function == asked | 0x80:
+        length: int | None = EXCEPTION_BYTES
+    elif function != asked:
+        raise MalformedError(f"a reply to function {function}, not {asked}")
+    elif ask.pdu.reply_bytes is not None:
+        length = ask.pdu.reply_bytes + OVERHEAD
+        if not ask.pdu.reply_head.startswith(buffer[2 : 2 + len(ask.pdu.reply_head)]):
+            raise MalformedError("the reply is to another request")
+    else:
+        length = reply_bytes(buffer)
+    if length is None:
+        return None
+    if not 0 < len(buffer) <= length:
+        raise MalformedError("more bytes than the reply has")
+    if len(buffer) < length:
+        return None
+    if not whole(buffer):
+        raise MalformedError("wrong check sum")
+    data = bytes(buffer[2:-CRC_BYTES])
+    if function != asked:
+        return data[0]
+    if not ask.pdu.answered_by(data):
+        raise MalformedError("the reply is to another request")
+    return data
 
 
 def silence_ns(baud: int) -> int:
