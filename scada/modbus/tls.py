@@ -99,7 +99,13 @@ def role(certificate: bytes) -> str | None:
         found = extensions.get_extension_for_oid(x509.ObjectIdentifier(ROLE_OID)).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (
+        ValueError,
+        TypeError,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise ValueError(f"the certificate cannot be read ({error})") from None
     return role_of(found.value if isinstance(found, x509.UnrecognizedExtension) else b"")
 
