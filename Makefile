@@ -11,7 +11,7 @@ SEED ?= 1
 # Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
 PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
 
-.PHONY: help demo test test-all soak mutants lint bench lock web clean browser databases
+.PHONY: help demo test test-all fuzz soak mutants lint bench lock web clean browser databases
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -44,6 +44,9 @@ test-all: web browser databases ## the slow tests: third-party peers, long kill 
 	@echo "== properties, five times as many examples"; \
 	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(PYTEST) --timeout 300 -m slow
+
+fuzz: $(VENV)/ready ## inputs that nobody meant, N=1000000 into each reader of Modbus (SEED=1, READERS="mbap dump")
+	@$(BIN)/python -m tests.fuzz -n $(or $(N),1000000) --seed $(SEED) $(READERS)
 
 soak: $(VENV)/ready ## hours of faults: history through 1,000 kills and 5,000 power cuts, a plant through 1,000 disasters (SOAK_ROUNDS=)
 	SOAK_KILLS=1000 SOAK_CUTS=5000 SOAK_PLACES=1000000 $(BIN)/pytest -q -m slow --timeout 7200 tests/faults
