@@ -315,8 +315,9 @@ class Device:
         heartbeat: `{"address": …, "every_ns": …}`: field writes a counter there while control lives; or None.
         comms_priority: Priority of its one communication alarm.
         comms_response: What the operator should do.
-        simulate: The simulator that plays it (`water`, `air`, `truck`), or None. `scada demo` arms only such
-            devices.
+        simulate: The simulator that plays it (`water`, `air`, `truck`, `memory`, `dump`), or None. `scada demo` arms only
+            such devices.
+        simulation: Settings of the simulator, paths absolute.
     """
 
     name: str
@@ -327,6 +328,7 @@ class Device:
     comms_priority: str = "high"
     comms_response: str = ""
     simulate: str | None = None
+    simulation: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,22 +27,36 @@ def problems(settings: Tls) -> list[tuple[str, str]]:
     Returns:
         (key of the settings, what is wrong and what to do); empty when all is well.
     """
-    found: list[tuple[str, str]] = []
-    authorities = _certificates("ca", settings.ca, found)
-    own = _certificates("certificate", settings.certificate, found)
-    key = _key(settings.key, found)
-    for authority in authorities:
-        if not _may_sign(authority):
-            text = (
-                f"{settings.ca}: {_name(authority)} may not sign others. Name the file of the authority here."
-            )
-            found.append(("ca", text))
-    if own and key is not None and _public(own[0].public_key()) != key:
-        text = f"{settings.key} is not the key of {settings.certificate}. Name the key that the certificate was made with."
-        found.append(("key", text))
-    if own:
-        found += _role(settings.certificate, own[0])
-    return found
+    found = {
+        "ca": problem("ca", settings.ca, None),
+        "certificate": problem("certificate", settings.certificate, None),
+    }
+    found["key"] = problem("key", settings.key, None if found["certificate"] else settings.certificate)
+    return [(name, text) for name, text in found.items() if text is not None]
+
+
+def problem(name: str, path: str, certificate: str | None) -> str | None:
+    """What is wrong with one file whatever the time is, and what to do; None when all is well.
+
+    Args:
+        name: `ca`, `certificate` or `key`.
+        path: Absolute.
+        certificate: File of the certificate that the key belongs to, absolute; None when that is wrong itself.
+    """
+    try:
+        if name == "ca":
+            for authority in _certificates(path):
+                if not _may_sign(authority):
+                    return f"{path}: {_name(authority)} may not sign others. Name the file of the authority here."
+        elif name == "certificate":
+            _role(path, _certificates(path)[0])
+        else:
+            key = _key(path)
+            if certificate is not None and _public(_certificates(certificate)[0].public_key()) != key:
+                return f"{path} is not the key of {certificate}. Name the key that the certificate was made with."
+    except _FileError as error:
+        return str(error)
+    return None
 
 
 def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
@@ -57,7 +71,11 @@ def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     for name, path in (("ca", settings.ca), ("certificate", settings.certificate)):
-        for certificate in _certificates(name, path, []):
+        try:
+            certificates = _certificates(path)
+        except _FileError:
+            continue
+        for certificate in certificates:
             start_ns = round(certificate.not_valid_before_utc.timestamp()) * 1_000_000_000
             end_ns = round(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000
             day = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
@@ -73,48 +91,49 @@ def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
     return found
 
 
-def _read(name: str, path: str, found: list[tuple[str, str]]) -> bytes | None:
+class _FileError(Exception):
+    """A file is of no use; the message says why and what to do."""
+
+
+def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        text = f"{path} cannot be read ({error.strerror}). Correct the path, or put the file there."
-        found.append((name, text))
-    except ValueError:
-        found.append((name, f"{path!r} is not the name of a file. Correct it."))
-    return None
+        raise _FileError(
+            f"{path} cannot be read ({error.strerror}). Correct the path, or put the file there."
+        ) from None
 
 
-def _certificates(name: str, path: str, found: list[tuple[str, str]]) -> list[x509.Certificate]:
-    data = _read(name, path, found)
-    if data is None:
-        return []
+def _certificates(path: str) -> list[x509.Certificate]:
+    data = _read(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as in `tls.role`
             return x509.load_pem_x509_certificates(data)
     except ValueError:
-        text = f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Convert it: openssl x509 -in … -out …"
-        found.append((name, text))
-        return []
+        raise _FileError(
+            f"{path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). "
+            "Convert it: openssl x509 -inform der -in FILE -out FILE.pem"
+        ) from None
 
 
-def _key(path: str, found: list[tuple[str, str]]) -> bytes | None:
-    """The public half of a private key, or None with what is wrong told."""
-    data = _read("key", path, found)
-    if data is None:
-        return None
+def _key(path: str) -> bytes:
+    """The public half of a private key."""
+    data = _read(path)
     mode = stat.S_IMODE(Path(path).stat().st_mode)
     if mode & 0o007:
-        found.append(("key", f"{path} can be read by everybody (mode {mode:04o}). Run: chmod 600 {path}"))
+        raise _FileError(f"{path} can be read by everybody (mode {mode:04o}). Run: chmod 600 {path}")
     try:
         return _public(serialization.load_pem_private_key(data, None).public_key())
     except TypeError:
-        text = f"{path} is protected by a password, and nobody is there to type it. Remove it: openssl pkey -in … -out …"
-        found.append(("key", text))
+        raise _FileError(
+            f"{path} is protected by a password, and nobody is there to type it. "
+            f"Remove it: openssl pkey -in {path} -out FILE"
+        ) from None
     except Exception:  # noqa: BLE001 - ValueError, UnsupportedAlgorithm, and what else a file may provoke
-        text = f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----). Name the file of the key."
-        found.append(("key", text))
-    return None
+        raise _FileError(
+            f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----). Name the file of the key."
+        ) from None
 
 
 def _public(key: PublicKeyTypes) -> bytes:
@@ -133,12 +152,11 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _role(path: str, certificate: x509.Certificate) -> list[tuple[str, str]]:
+def _role(path: str, certificate: x509.Certificate) -> None:
     try:
         tls.role(certificate.public_bytes(serialization.Encoding.DER))
     except ValueError as error:
-        return [("certificate", f"{path}: {error}. Renew it.")]
-    return []
+        raise _FileError(f"{path}: {error}. Renew it.") from None
 
 
 def _name(certificate: x509.Certificate) -> str:

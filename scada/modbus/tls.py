@@ -39,8 +39,14 @@ class Tls(BaseModel):
 
     @field_validator("ca", "certificate", "key")
     @classmethod
-    def _path(cls, text: str, info: ValidationInfo) -> str:
-        return absolute(text, info.context)
+    def _file(cls, text: str, info: ValidationInfo) -> str:
+        path = absolute(text, info.context)
+        if isinstance(info.context, dict) and "folder" in info.context:  # a site is being checked
+            from scada.modbus import certificates  # noqa: PLC0415 - a service does not look, it connects
+
+            if problem := certificates.problem(str(info.field_name), path, info.data.get("certificate")):
+                raise ValueError(problem)
+        return path
 
 
 def absolute(text: str, context: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from tags import expression, units
@@ -45,6 +46,7 @@ class Building:
         displays: Names of all displays.
         own: Classes of blocks in Python, by name.
         own_broken: A file of them could not be read.
+        root: The site's folder, or None when there is none at hand.
     """
 
     problems: Problems
@@ -56,6 +58,7 @@ class Building:
     displays: set[str] = field(default_factory=set)
     own: dict[str, Own] = field(default_factory=dict)
     own_broken: bool = False
+    root: Path | None = None
 
     def add(self, tag: Tag, source: Source | None) -> bool:
         """Takes a tag, or reports that its path is taken."""

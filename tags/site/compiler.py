@@ -75,7 +75,7 @@ class _Compiler:
         self.folder = folder.load(root, self.problems)
         self.sections: dict[str, dict[str, tuple[Any, NodeSource]]] = {name: {} for name in _SECTIONS}
         self.templates = Templates(self.problems)
-        self.build = Building(self.problems, models.Defaults())
+        self.build = Building(self.problems, models.Defaults(), root=root.resolve())
         self.devices: dict[str, DeviceBuild] = {}
         self.head_source: NodeSource | None = None
 

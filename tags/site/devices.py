@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -102,7 +103,8 @@ def compile_device(
             heartbeat=_heartbeat(scope, driver, config, model.heartbeat),
             comms_priority=model.comms_alarm.priority,
             comms_response=model.comms_alarm.response,
-            simulate=model.simulate,
+            simulate=_simulator(model.simulate),
+            simulation=_simulation(scope, model.simulate),
         ),
         driver,
         config,
@@ -128,8 +130,37 @@ def _config(scope: Scope, driver: Driver, data: dict[str, Any]) -> BaseModel | N
     for key in unknown:
         scope.report((key,), unknown_key(key, known), key=True)
     rest = {key: value for key, value in data.items() if key not in unknown}
-    config = validate(driver.Config, rest, scope.source, scope.subject, scope.build.problems)
+    context = (
+        {"folder": scope.build.root} if scope.build.root else None
+    )  # files of a device lie beside its site
+    config = validate(driver.Config, rest, scope.source, scope.subject, scope.build.problems, context)
     return None if unknown else config
+
+
+def _simulator(model: models.Simulate | None) -> str | None:
+    """Name of what plays a device."""
+    if model is None:
+        return None
+    return "dump" if model.dump is not None else model.plant
+
+
+def _simulation(scope: Scope, model: models.Simulate | None) -> dict[str, Any]:
+    """Settings of what plays a device, with absolute paths."""
+    if model is None:
+        return {}
+    if (model.plant is None) == (model.dump is None):
+        text = "it has either a plant or a dump. Write plant: water, or dump: FILE from scada modbus dump."
+        scope.report(("simulate",), text)
+    found = model.model_dump(mode="json", exclude={"plant"}, exclude_none=True)
+    files = [(found, "dump")] if "dump" in found else []
+    files += [(found["tls"], key) for key in ("ca", "certificate", "key")] if "tls" in found else []
+    for data, key in files:
+        path = (scope.build.root or Path()) / data[key]
+        data[key] = str(path)
+        if not path.is_file():
+            loc = ("simulate", key) if key == "dump" else ("simulate", "tls", key)
+            scope.report(loc, f"there is no file {path}. Correct the path, or put the file there.")
+    return found
 
 
 def _heartbeat(

@@ -56,6 +56,10 @@ def _write(data: Any) -> Any:
     return {"mode": mode, "time": time.strip()} if time.strip() else {"mode": mode}
 
 
+def _simulate(data: Any) -> Any:
+    return {"plant": data} if isinstance(data, str) else data
+
+
 def _on_loss(data: Any) -> Any:
     if isinstance(data, str):
         if data not in ("hold", "release"):
@@ -282,6 +286,30 @@ class CommsAlarm(Model):
     response: str = ""
 
 
+class SimulateTls(Model):
+    """The simulated device's end of Modbus/TCP Security; files are relative to the site's folder."""
+
+    ca: str = Field(description="Certificates that a client's must be signed by, PEM.")
+    certificate: str = Field(description="Of the simulated device, PEM.")
+    key: str = Field(description="Of its certificate, PEM.")
+    roles: dict[str, Literal["read", "write"]] | None = Field(
+        default=None,
+        description="What a client may do, by the role in its certificate; others may do nothing. Absent: all may write.",
+    )
+
+
+class Simulate(Model):
+    """What plays a device."""
+
+    plant: str | None = Field(
+        default=None, description="water, air, truck, or memory: registers that keep what is written."
+    )
+    dump: str | None = Field(
+        default=None, description="A file of `scada modbus dump`, relative to the site's folder."
+    )
+    tls: SimulateTls | None = None
+
+
 class Device(Model):
     """One device; further keys belong to its driver."""
 
@@ -291,7 +319,9 @@ class Device(Model):
     service: str = "field"
     heartbeat: Heartbeat | None = None
     comms_alarm: CommsAlarm = CommsAlarm()
-    simulate: str | None = None
+    simulate: Annotated[
+        Simulate | None, BeforeValidator(_simulate, json_schema_input_type=str | Simulate | None)
+    ] = Field(default=None, description="Played on this machine: water, air, truck, memory, or keys below.")
 
 
 Day = dict[str, str]

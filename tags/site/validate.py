@@ -14,7 +14,9 @@ M = TypeVar("M", bound=BaseModel)
 KEYS_SHOWN = 12
 
 
-def validate(model: type[M], data: Any, source: Source, subject: str, problems: Problems) -> M | None:
+def validate(
+    model: type[M], data: Any, source: Source, subject: str, problems: Problems, context: Any = None
+) -> M | None:
     """The model of some data, or None with all that is wrong reported.
 
     Args:
@@ -23,9 +25,10 @@ def validate(model: type[M], data: Any, source: Source, subject: str, problems: 
         source: Where it came from.
         subject: Named in front of each message.
         problems: Takes what is wrong.
+        context: For validators that need to know where they are.
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         for found in error.errors(include_url=False):
             loc = tuple(found["loc"])

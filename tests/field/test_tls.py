@@ -18,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scada.field.modbus.config import Config
 from scada.modbus import certificates, tls
 from scada.modbus.tls import Tls, role_of, role_value
+from tags.site import SiteError, read_site
 from tests.support.certificates import Authority, Pair
 
 DAY_NS = 86_400_000_000_000
@@ -105,17 +107,47 @@ def test_a_damaged_certificate_is_refused_or_has_a_role(client: Pair, at: int, n
 # -- files -------------------------------------------------------------------------------------------------------
 
 
-def test_files_of_a_site_lie_in_its_folder() -> None:
-    data = {"ca": "certs/ca.pem", "certificate": "/etc/plc.pem", "key": "certs/plc.key"}
-    made = Tls.model_validate(data, context={"folder": Path("/sites/one")})
-    assert (made.ca, made.certificate, made.key) == (
-        "/sites/one/certs/ca.pem",
-        "/etc/plc.pem",
-        "/sites/one/certs/plc.key",
-    )
-    assert Tls.model_validate(made.model_dump()) == made
+def test_files_of_a_site_lie_in_its_folder_and_are_looked_at_there(client: Pair, folder: Path) -> None:
+    data = {"ca": "ca.pem", "certificate": str(client.certificate), "key": "client.key"}
+    made = Tls.model_validate(data, context={"folder": folder})
+    assert made == client.tls
+    with pytest.raises(ValidationError, match=r"elsewhere/ca\.pem cannot be read"):
+        Tls.model_validate(data, context={"folder": folder / "elsewhere"})
+    assert Tls.model_validate(data).ca == "ca.pem", "a service takes what was checked"
     with pytest.raises(ValidationError, match="is not the name of a file"):
         Tls.model_validate({**data, "key": " "})
+
+
+def test_certificates_belong_to_tls_endpoints(client: Pair) -> None:
+    tls_ = client.tls.model_dump()
+    assert Config(endpoint="tls://plc1", tls=tls_).at.port == 802  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="tls:// needs certificates"):
+        Config(endpoint="tls://plc1")
+    with pytest.raises(ValidationError, match="for tls:// endpoints only"):
+        Config(endpoint="tcp://plc1", tls=tls_)  # type: ignore[arg-type]
+
+
+def test_a_site_with_wrong_files_is_refused_with_their_places(tmp_path: Path, client: Pair) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "site.yaml").write_text(
+        "site: one\ntimezone: UTC\ndevices:\n  PLC1:\n    driver: modbus\n    endpoint: tls://127.0.0.1:8020\n"
+        f"    tls: {{ca: ca.pem, certificate: {client.certificate}, key: {client.certificate}}}\n"
+        "    simulate: {plant: water, tls: {ca: a.pem, certificate: b.pem, key: c.pem}}\n"
+        "  PLC2: {driver: modbus, endpoint: tcp://127.0.0.1, simulate: {plant: water, dump: x.dump}}\n"
+    )
+    with pytest.raises(SiteError) as error:
+        read_site(site)
+    found = [str(problem) for problem in error.value.problems]
+    assert any(
+        "site.yaml:7:" in text and "tls.ca: " in text and "site/ca.pem cannot be read" in text
+        for text in found
+    )
+    assert any("site.yaml:7:" in text and "tls.key: " in text and "no private key" in text for text in found)
+    assert sum("site.yaml:8:" in text and "there is no file" in text for text in found) == 0, (
+        "the device itself comes first"
+    )
+    assert any("site.yaml:9:" in text and "either a plant or a dump" in text for text in found)
 
 
 def test_right_files_have_no_problems(client: Pair, device: Pair) -> None:

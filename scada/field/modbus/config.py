@@ -7,7 +7,8 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from scada.modbus.endpoint import Endpoint, parse
+from scada.modbus.endpoint import TLS, Endpoint, parse
+from scada.modbus.tls import Tls
 
 MAX_REGISTERS: Final = 125  # Modbus Application Protocol 1.1b3, 6.3
 MAX_COILS: Final = 2000  # 6.1
@@ -44,6 +45,7 @@ class Config(BaseModel):
         timeout: How long a reply may take, for example `500 ms`.
         max_registers: Most registers in one request, 1 … 125.
         max_coils: Most coils or discrete inputs in one request, 1 … 2000.
+        tls: Certificates; only with `tls://`, and then they must be there.
         max_gap: Unused registers that may be read along to save a request, 0 … 125; 16 times as many bits.
         forbidden: Addresses that are never asked for, for example `["holding/200-210"]`.
         writes: `single` (FC5, FC6) or `multiple` (FC15, FC16) for values of one coil or register.
@@ -67,6 +69,7 @@ class Config(BaseModel):
     @field_validator("endpoint")
     @classmethod
     def _endpoint(cls, text: str) -> str:
+    tls: Tls | None = Field(default=None, validate_default=True)
         parse(text)
         return text
 
@@ -104,6 +107,21 @@ class Config(BaseModel):
     def timeout_ns(self) -> int:
         """Longest wait for a reply, ns."""
         return duration_ns(self.timeout)
+    @field_validator("tls")
+    @classmethod
+    def _tls(cls, tls: Tls | None, info: ValidationInfo) -> Tls | None:
+        secure = str(info.data.get("endpoint", "")).startswith(f"{TLS}:")
+        if secure and tls is None:
+            raise ValueError(
+                "tls:// needs certificates. Write tls: {ca: certs/ca.pem, certificate: certs/scada.pem, "
+                "key: certs/scada.key}"
+            )
+        if tls is not None and not secure and "endpoint" in info.data:
+            raise ValueError(
+                "certificates are for tls:// endpoints only. Write endpoint: tls://…, or leave tls: out"
+            )
+        return tls
+
 
     @property
     def spans(self) -> tuple[Span, ...]:
