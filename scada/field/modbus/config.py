@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from scada.field.modbus import cost
 from scada.modbus.endpoint import TLS, Endpoint, parse
 from scada.modbus.tls import Tls
 
@@ -46,7 +47,9 @@ class Config(BaseModel):
         max_registers: Most registers in one request, 1 … 125.
         max_coils: Most coils or discrete inputs in one request, 1 … 2000.
         tls: Certificates; only with `tls://`, and then they must be there.
-        max_gap: Unused registers that may be read along to save a request, 0 … 125; 16 times as many bits.
+        turnaround: How long the device usually takes to answer, without the time on the line; for plan and budget.
+        max_gap: Unused registers that may be read along to save a request, 0 … 125; 16 times as many bits. None: as many
+            as cost no more than the request.
         forbidden: Addresses that are never asked for, for example `["holding/200-210"]`.
         writes: `single` (FC5, FC6) or `multiple` (FC15, FC16) for values of one coil or register.
     """
@@ -62,7 +65,8 @@ class Config(BaseModel):
     timeout: str = "1 s"
     max_registers: int = Field(default=MAX_REGISTERS, ge=1, le=MAX_REGISTERS)
     max_coils: int = Field(default=MAX_COILS, ge=1, le=MAX_COILS)
-    max_gap: int = Field(default=32, ge=0, le=MAX_REGISTERS)
+    turnaround: str = "5 ms"
+    max_gap: int | None = Field(default=None, ge=0, le=MAX_REGISTERS)
     forbidden: tuple[str, ...] = ()
     writes: Literal["single", "multiple"] = "single"
 
@@ -89,6 +93,15 @@ class Config(BaseModel):
     def _timeout(cls, text: str) -> str:
         if not 10_000_000 <= duration_ns(text) <= 60_000_000_000:
             raise ValueError(f"{text!r} is not between 10 ms and 60 s. Write for example: timeout: 500 ms")
+        return text
+
+    @field_validator("turnaround")
+    @classmethod
+    def _turnaround(cls, text: str) -> str:
+        if not 0 < duration_ns(text) <= 60_000_000_000:
+            raise ValueError(
+                f"{text!r} is not above 0 ms and up to 60 s. Write what the device takes: turnaround: 20 ms"
+            )
         return text
 
     @field_validator("forbidden")
@@ -122,6 +135,16 @@ class Config(BaseModel):
             )
         return tls
 
+
+    @property
+    def turnaround_ns(self) -> int:
+        """What the device usually takes, ns."""
+        return duration_ns(self.turnaround)
+
+    @property
+    def gap(self) -> int:
+        """Unused registers that are read along."""
+        return min(MAX_REGISTERS, cost.break_even(self)) if self.max_gap is None else self.max_gap
 
     @property
     def spans(self) -> tuple[Span, ...]:

@@ -1,7 +1,6 @@
 """From addresses to requests, once at start: pure, no I/O.
 
-Over Ethernet a request costs far more than the registers in it (break-even is hundreds of registers), so sorted
-addresses are joined greedily while the gap is allowed, the request is not too long and no forbidden address would be
+A request costs more than a register in it (`cost`), so sorted addresses are joined greedily while the gap is allowed, the request is not too long and no forbidden address would be
 read along. That is within a few per cent of the optimum. A value is never split over two requests, since its words
 would then be of two moments.
 """
@@ -81,7 +80,7 @@ def requests(addresses: Sequence[Address], members: Sequence[int], config: Confi
     for table in TABLES:
         bits = table in BIT_TABLES
         limit = config.max_coils if bits else config.max_registers
-        gap = config.max_gap * BITS_PER_REGISTER if bits else config.max_gap
+        gap = config.gap * BITS_PER_REGISTER if bits else config.gap
         spans = [span for span in config.spans if span.table == table]
         mine = sorted(
             (i for i in members if addresses[i].table == table), key=lambda i: (addresses[i].offset, i)
