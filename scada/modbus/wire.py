@@ -7,6 +7,7 @@ no reply at all: with Modbus the wrong answer looks exactly like a right one.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,7 @@ WRITE_REGISTER: Final = 6
 WRITE_COILS: Final = 15
 WRITE_REGISTERS: Final = 16
 MASK_WRITE: Final = 22
+EXCEPTION_MOST: Final = 252  # the standard has 1 … 11; devices have more, and what lies above is ours
 FUNCTIONS: Final = (1, 2, 3, 4, WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS, MASK_WRITE)
 
 
@@ -49,17 +51,41 @@ class Ask:
         pdu: Its bytes and what answers it.
         unit: Unit identifier, 0 … 255.
         timeout_ns: How long its reply may take.
-        body: Unit, function code and data: what stands between the header of Modbus TCP and its end, or before the
-            checksum of a serial line.
+        body: Unit, function code and data: all that stands before the checksum of a serial line.
+        framed: What stands behind the transaction id on Modbus TCP.
     """
 
     pdu: Pdu
     unit: int
     timeout_ns: int = 1_000_000_000
     body: bytes = field(init=False)
+    framed: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "body", bytes((self.unit, self.pdu.function)) + self.pdu.data)
+        body = bytes((self.unit, self.pdu.function)) + self.pdu.data
+        object.__setattr__(self, "body", body)
+        object.__setattr__(self, "framed", struct.pack(">HH", 0, len(body)) + body)
+
+    def answer(self, unit: int, pdu: bytes) -> bytes | int | None:
+        """What a reply says to this request.
+
+        Args:
+            unit: That it comes from.
+            pdu: Function code and data, at least 1 byte.
+
+        Returns:
+            The data behind the function code of a right reply, the exception code (1 … 252) of a refusal, or None: it
+            answers another request, or none.
+        """
+        mine = self.pdu
+        if unit != self.unit:
+            return None
+        if pdu[0] == mine.function:
+            data = pdu[1:]
+            return data if mine.answered_by(data) else None
+        if pdu[0] == mine.function | 0x80 and len(pdu) == 2 and 0 < pdu[1] <= EXCEPTION_MOST:
+            return pdu[1]
+        return None
 
 
 def read(table: str, start: int, count: int) -> Pdu:
@@ -79,10 +105,12 @@ def write_coil(offset: int, on: bool) -> Pdu:
     return _echo(WRITE_COIL, struct.pack(">HH", offset, 0xFF00 if on else 0))
 
 
-def write_coils(offset: int, on: bool) -> Pdu:
-    """FC15 for one coil: the reply repeats address and count."""
-    head = struct.pack(">HH", offset, 1)
-    return Pdu(WRITE_COILS, head + bytes((1, int(on))), head, 4)
+def write_coils(offset: int, on: Sequence[bool]) -> Pdu:
+    """FC15, the first coil in the lowest bit: the reply repeats address and count."""
+    head = struct.pack(">HH", offset, len(on))
+    size = (len(on) + 7) // 8
+    data = sum(bool(value) << i for i, value in enumerate(on)).to_bytes(size, "little")
+    return Pdu(WRITE_COILS, head + bytes((size,)) + data, head, 4)
 
 
 def write_register(offset: int, word: bytes) -> Pdu:

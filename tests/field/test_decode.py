@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scada.field.modbus import encode
+from scada.field.modbus import encode, writes
 from scada.field.modbus.address import BIT_TABLES, COUNT, Address
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
@@ -33,6 +33,12 @@ def config(word: str = "big", byte: str = "big", **more: Any) -> Config:
     return Config.model_validate({"endpoint": "tcp://plc", "word_order": word, "byte_order": byte, **more})
 
 
+def request(point: Point, bits: int, text: str, settings: Config) -> wire.Pdu:
+    (pdu,) = writes.requests([encode.part(point, bits, text, settings)], settings)
+    assert isinstance(pdu, wire.Pdu)
+    return pdu
+
+
 class Memory:
     """Registers and coils of a device, written by requests and read by requests, after the standard."""
 
@@ -46,7 +52,10 @@ class Memory:
         if pdu.function == 5:
             coils[offset] = int(pdu.data[2] == 0xFF)
         elif pdu.function == 15:
-            coils[offset] = pdu.data[5] & 1
+            count, size = struct.unpack_from(">HB", pdu.data, 2)
+            assert size == (count + 7) // 8 == len(pdu.data) - 5
+            for i in range(count):
+                coils[offset + i] = pdu.data[5 + i // 8] >> i % 8 & 1
         elif pdu.function == 6:
             holding[offset] = struct.unpack_from(">H", pdu.data, 2)[0]
         elif pdu.function == 16:
@@ -103,7 +112,7 @@ def test_what_is_written_is_read_back_bit_for_bit(
     points = [point for point, _ in made]
     bits = [types.to_bits(point.type, value) for point, value in made]
     for point, value in zip(points, bits, strict=True):
-        memory.write(encode.write_request(point, value, "", settings))
+        memory.write(request(point, value, "", settings))
     got, status, _ = read(memory, points, settings)
     expected = [
         0 if point.type in types.FLOATS and b == 1 << 63 else b for point, b in zip(points, bits, strict=True)
@@ -136,7 +145,7 @@ def test_a_quantised_command_is_what_is_read_back(
     settings = config(*orders)
     bits = types.to_bits(types.FLOAT64, value)
     memory = Memory()
-    memory.write(encode.write_request(point, bits, "", settings))
+    memory.write(request(point, bits, "", settings))
     got, status, _ = read(memory, [point], settings)
     quantised, bad = encode.Quantiser([point])(np.array([bits], np.uint64))
     assert got == quantised.tolist()
@@ -207,11 +216,11 @@ def test_texts(orders: tuple[str, str]) -> None:
     settings = config(*orders)
     memory = Memory()
     point = Point(Address("holding", 3, None, 4, "string"), "string")
-    memory.write(encode.write_request(point, 0, "Pumpe ü", settings))
+    memory.write(request(point, 0, "Pumpe ü", settings))
     _, _, decoder = read(memory, [point], settings)
     assert decoder.text(0) == "Pumpe ü"
     with pytest.raises(ValueError, match="does not fit into 4 registers"):
-        encode.write_request(point, 0, "nine bytes", settings)
+        request(point, 0, "nine bytes", settings)
     memory.words["holding"][3:7] = [0xFFFE, 0x4100, 0, 0] if orders[1] == "big" else [0xFEFF, 0x0041, 0, 0]
     _, _, decoder = read(memory, [point], settings)
     assert decoder.text(0) == "��A"
@@ -221,7 +230,7 @@ def test_what_cannot_be_written_is_said() -> None:
     point = Point(Address("holding", 0, None, 1, "int16"), "float64", Scaling(gain=0.1))
     nan = types.to_bits("float64", math.nan)
     with pytest.raises(ValueError, match="finite"):
-        encode.write_request(point, nan, "", config())
+        request(point, nan, "", config())
     _, bad = encode.Quantiser([point])(np.array([nan], np.uint64))
     assert bad.tolist() == [True]
 

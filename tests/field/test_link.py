@@ -223,7 +223,7 @@ async def test_reads_and_writes_of_a_real_server(one: Plc) -> None:
     assert await link.ask(ask) == bytes((2, 8, 0))  # a request is sent again and again
     for pdu in (
         wire.write_coil(4, True),
-        wire.write_coils(5, True),
+        wire.write_coils(5, [True]),
         wire.write_register(20, b"\x12\x34"),
         wire.write_registers(21, b"\x00\x01\x00\x02"),
         wire.mask_write(20, 0xFFFE, 1),

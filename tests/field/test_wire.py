@@ -19,7 +19,11 @@ EXAMPLES = [
     (wire.write_register(1, b"\x00\x03"), "06 0001 0003", "06 0001 0003"),  # 6.6
     (wire.write_registers(1, bytes.fromhex("000A0102")), "10 0001 0002 04 000A 0102", "10 0001 0002"),  # 6.12
     (wire.mask_write(4, 0x00F2, 0x0025), "16 0004 00F2 0025", "16 0004 00F2 0025"),  # 6.16
-    (wire.write_coils(19, True), "0F 0013 0001 01 01", "0F 0013 0001"),  # 6.11, of one coil
+    (
+        wire.write_coils(19, [bool(0x01CD >> i & 1) for i in range(10)]),
+        "0F 0013 000A 02 CD01",
+        "0F 0013 000A",
+    ),  # 6.11
 ]
 
 

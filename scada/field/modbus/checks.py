@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from scada.field.modbus import writes
 from scada.field.modbus.address import BIT_TABLES, TABLES, WRITABLE, Address
 from scada.field.modbus.config import Config
 from tags import types
@@ -21,6 +22,7 @@ def check(config: Config, tags: Sequence[Tag]) -> list[tuple[str, str]]:
     placed = [(tag, Address.of(tag.address)) for tag in tags if tag.address is not None]
     return [
         *_tables(config, placed),
+        *writes.problems(config, placed),
         *_overlaps(placed),
         *_budget(config, placed),
     ]

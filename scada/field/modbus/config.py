@@ -13,6 +13,8 @@ from scada.modbus.tls import Tls
 
 MAX_REGISTERS: Final = 125  # Modbus Application Protocol 1.1b3, 6.3
 MAX_COILS: Final = 2000  # 6.1
+MAX_WRITE_REGISTERS: Final = 123  # 6.12
+MAX_WRITE_COILS: Final = 1968  # 6.11
 MAX_WINDOW: Final = 16  # what a server should take, MODBUS Messaging on TCP/IP V1.0b, 4.4.1.3
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*")
 _UNITS_NS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
@@ -51,7 +53,13 @@ class Config(BaseModel):
         max_gap: Unused registers that may be read along to save a request, 0 … 125; 16 times as many bits. None: as many
             as cost no more than the request.
         forbidden: Addresses that are never asked for, for example `["holding/200-210"]`.
-        writes: `single` (FC5, FC6) or `multiple` (FC15, FC16) for values of one coil or register.
+        writes: How values are written: `single` (FC5 and FC6 for one coil or register, FC15 and FC16 for more),
+            `multiple` (always FC15 and FC16), `single only` (the device knows only FC5 and FC6), or `word by word`
+            (longer values by several FC6: for a moment the device holds half of the new value).
+        bit_writes: How bits of a register are written: `mask` (FC22), or `read and write` for a device without FC22.
+        join_writes: Outputs side by side that are due together go in one request.
+        max_write_registers: Most registers in one write, 1 … 123.
+        max_write_coils: Most coils in one write, 1 … 1968.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,7 +76,11 @@ class Config(BaseModel):
     turnaround: str = "5 ms"
     max_gap: int | None = Field(default=None, ge=0, le=MAX_REGISTERS)
     forbidden: tuple[str, ...] = ()
-    writes: Literal["single", "multiple"] = "single"
+    writes: Literal["single", "multiple", "single only", "word by word"] = "single"
+    bit_writes: Literal["mask", "read and write"] = "mask"
+    join_writes: bool = True
+    max_write_registers: int = Field(default=MAX_WRITE_REGISTERS, ge=1, le=MAX_WRITE_REGISTERS)
+    max_write_coils: int = Field(default=MAX_WRITE_COILS, ge=1, le=MAX_WRITE_COILS)
 
     @field_validator("endpoint")
     @classmethod

@@ -9,14 +9,14 @@ import numpy as np
 
 from scada.clock import Clock
 from scada.field.driver import Reading, RefusedError
-from scada.field.modbus import encode, plan
+from scada.field.modbus import encode, plan, writes
 from scada.field.modbus.address import Address
 from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
 from scada.field.modbus.link import Link
 from scada.modbus import wire
-from scada.modbus.wire import Ask
+from scada.modbus.wire import Ask, Pdu
 from tags import quality
 from tags.model import Tag
 
@@ -96,9 +96,40 @@ class ModbusDevice:
             RefusedError: The device refused it.
             NoReplyError: Whether it was written is unknown.
         """
-        await self.link.ask(
-            self.link.prepare(encode.write_request(self._points[position], bits, text, self._config))
-        )
+        await self.write_together([(position, bits, text)])
+
+    def together(self, positions: Sequence[int]) -> list[int]:
+        """Which of some outputs go in one request with the first of them.
+
+        Args:
+            positions: Of tags that are to be written.
+
+        Returns:
+            Positions in `positions`, the first one among them, in the order in which they are written.
+        """
+        return writes.together([self._points[i].address for i in positions], self._config)
+
+    async def write_together(self, values: Sequence[tuple[int, int, str]]) -> None:
+        """Writes values that `together` said go in one request.
+
+        Args:
+            values: Position, bits and text of each, in the order that `together` gave.
+
+        Raises:
+            ValueError: One of them cannot be written; nothing was.
+            RefusedError: The device refused them.
+            NoReplyError: Whether they were written is unknown.
+        """
+        parts = [encode.part(self._points[i], bits, text, self._config) for i, bits, text in values]
+        for request in writes.requests(parts, self._config):
+            await self._write(request)
+
+    async def _write(self, request: Pdu | writes.Change) -> None:
+        if isinstance(request, writes.Change):
+            data = await self.link.ask(self.link.prepare(wire.read("holding", request.offset, 1)))
+            word = request.applied(int.from_bytes(data[1:3], "big"))
+            (request,) = writes.registers(request.offset, word.to_bytes(2, "big"), self._config)
+        await self.link.ask(self.link.prepare(request))
 
     async def write_counter(self, address: dict[str, Any], value: int) -> None:
         """Writes the heartbeat counter, 0 … 65535.
@@ -107,9 +138,8 @@ class ModbusDevice:
             RefusedError: The device refused it.
             NoReplyError: No right reply.
         """
-        await self.link.ask(
-            self.link.prepare(wire.write_register(address["offset"], value.to_bytes(2, "big")))
-        )
+        for request in writes.registers(address["offset"], value.to_bytes(2, "big"), self._config):
+            await self._write(request)
 
     async def read_counter(self, address: dict[str, Any]) -> int:
         """Reads the heartbeat counter back, 0 … 65535.

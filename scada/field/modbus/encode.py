@@ -1,4 +1,4 @@
-"""Command values to write requests, and to what a device that took them would read back: pure."""
+"""Command values as they are written, and to what a device that took them would read back: pure."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ import numpy.typing as npt
 from scada.field.modbus.address import BIT_TABLES
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import WIRE, Bits, Point
-from scada.modbus import wire
+from scada.field.modbus.writes import Part
 from tags import types
 from tags.scaling import Scalings, to_engineering, to_raw, to_raw_array
 
 _PACK: Final = {types.FLOAT32: ">f", types.FLOAT64: ">d"}
 
 
-def write_request(point: Point, bits: int, text: str, config: Config) -> wire.Pdu:
-    """The request that brings a value into a device.
+def part(point: Point, bits: int, text: str, config: Config) -> Part:
+    """A value as it stands on the wire.
 
     Args:
         point: Where to, and how scaled.
         bits: The value's 64 bits by `point.type`, engineering units; not used for a string.
         text: The value of a string.
-        config: Word and byte order, single or multiple writes.
+        config: Word and byte order.
 
     Raises:
         ValueError: The value cannot be written: not finite, or a text too long for its registers.
     """
     at = point.address
-    single = config.writes == "single"
     if at.table in BIT_TABLES:
-        return (wire.write_coil if single else wire.write_coils)(at.offset, bits != 0)
+        return Part(at.table, at.offset, bytes((bits != 0,)))
     if at.bit is not None:
         mask = 1 << (at.bit if config.byte_order == "big" else at.bit ^ 8)
-        return wire.mask_write(at.offset, 0xFFFF & ~mask, mask if bits else 0)
+        return Part(at.table, at.offset, (mask if bits else 0).to_bytes(2, "big"), mask)
     if at.type == types.STRING:
         words = _text(point, text)
     else:
@@ -52,11 +51,7 @@ def write_request(point: Point, bits: int, text: str, config: Config) -> wire.Pd
         words = b"".join(words[i : i + 2] for i in range(len(words) - 2, -1, -2))
     if config.byte_order == "little":
         words = b"".join(words[i + 1 : i - 1 if i else None : -1] for i in range(0, len(words), 2))
-    return (
-        wire.write_register(at.offset, words)
-        if single and at.count == 1
-        else wire.write_registers(at.offset, words)
-    )
+    return Part(at.table, at.offset, words)
 
 
 def _text(point: Point, text: str) -> bytes:
