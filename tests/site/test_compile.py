@@ -80,7 +80,14 @@ def test_every_reference_of_the_compiled_site_exists(demo: Site) -> None:
 def test_a_transmitter(compiled: Compile) -> None:
     tag = compiled("")["a/LT-1"]
     assert (tag.type, tag.unit, tag.range, tag.decimals) == ("float64", "m", (0.0, 5.0), 2)
-    assert tag.address == {"table": "input", "offset": 0, "bit": None, "count": 1, "type": "int16"}
+    assert tag.address == {
+        "table": "input",
+        "offset": 0,
+        "bit": None,
+        "count": 1,
+        "type": "int16",
+        "order": "ABCD",
+    }
     assert tag.scaling.gain == pytest.approx(5 / 27648)
     assert (tag.scaling.bad_below, tag.scaling.bad_above) == (-691.0, 29376.0)
     assert tag.scan_ns == SECOND

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scada.clock import Clock
 from scada.field.modbus import address, checks, config
+from scada.field.modbus.address import Address
 from scada.modbus.endpoint import Endpoint
 from tags.model import Tag
 
@@ -42,18 +43,33 @@ class Modbus:
         """The place of a tag in the device.
 
         Args:
-            text: For example `holding/100`, `holding/10.3`, `coil/0`, `holding/100x8`, `30001`.
-            type: One of `tags.types.TYPES`.
-            config: The device's settings.
+            text: For example `holding/100`, `holding/10.3`, `holding/10.4-7`, `coil/0`, `holding/100x8`, `30001`.
+            type: One of `tags.types.TYPES` or of `tags.types.BCD`.
+            config: The device's settings, with what the tag says otherwise.
 
         Returns:
             `{"table": "coil"|"discrete"|"holding"|"input", "offset": int, "bit": int|None, "count": int,
-            "type": str}`, where `type` is the type on the wire.
+            "type": str, "order": str}`, where `type` is the type on the wire; of a bit field also `"width": int` and
+            `"limits": [int, int]`, the raw values that fit.
 
         Raises:
             ValueError: The text is no address, or the type does not fit there; the message says what to write.
         """
         return address.parse(text, type, config).to_json()
+
+    @staticmethod
+    def element(address: dict[str, Any], index: int, step: int) -> dict[str, Any]:
+        """The place of an element of an array.
+
+        Args:
+            address: Of its first element, from `parse_address`.
+            index: From 0.
+            step: Registers or coils from one element to the next; 0 for one directly behind the other.
+
+        Raises:
+            ValueError: There is no such place; the message says what to write.
+        """
+        return Address.of(address).element(index, step).to_json()
 
     @staticmethod
     def check(config: config.Config, tags: Sequence[Tag]) -> list[tuple[str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from scada.field.modbus import cost
 from scada.modbus.endpoint import TLS, Endpoint, parse
@@ -19,6 +19,12 @@ MAX_WINDOW: Final = 16  # what a server should take, MODBUS Messaging on TCP/IP 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*")
 _UNITS_NS: Final = {"ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _RANGE = re.compile(r"\s*(coil|discrete|holding|input)/(\d+)(?:\s*-\s*(\d+))?\s*")
+ORDERS: Final = {
+    "ABCD": ("big", "big"),
+    "CDAB": ("little", "big"),
+    "BADC": ("big", "little"),
+    "DCBA": ("little", "little"),
+}  # word order, byte order
 
 
 class Span(NamedTuple):
@@ -40,15 +46,16 @@ class Config(BaseModel):
 
     Attributes:
         endpoint: `tcp://host:502`, `tls://host:802`, `rtu+tcp://host:4001` or `rtu:///dev/ttyUSB0`.
+        tls: Certificates; only with `tls://`, and then they must be there.
         client: `native` (ours) or `pymodbus`.
         window: Requests on their way at once, 1 … 16; more than 1 only where the device is known to take it.
         unit_id: Unit identifier, 0 … 255.
+        order: Both of the next at once: `ABCD`, `CDAB`, `BADC` or `DCBA`, A the most significant byte. A tag may differ.
         word_order: Which 16-bit word of a longer value comes first: `big` (most significant) or `little`.
         byte_order: Order of the two bytes in a register: `big` (the standard) or `little`.
         timeout: How long a reply may take, for example `500 ms`.
         max_registers: Most registers in one request, 1 … 125.
         max_coils: Most coils or discrete inputs in one request, 1 … 2000.
-        tls: Certificates; only with `tls://`, and then they must be there.
         turnaround: How long the device usually takes to answer, without the time on the line; for plan and budget.
         max_gap: Unused registers that may be read along to save a request, 0 … 125; 16 times as many bits. None: as many
             as cost no more than the request.
@@ -65,9 +72,11 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoint: str
+    tls: Tls | None = Field(default=None, validate_default=True)
     client: Literal["native", "pymodbus"] = "native"
     window: int = Field(default=1, ge=1, le=MAX_WINDOW)
     unit_id: int = Field(default=1, ge=0, le=255)
+    order: Literal["ABCD", "CDAB", "BADC", "DCBA"] | None = None
     word_order: Literal["big", "little"] = "big"
     byte_order: Literal["big", "little"] = "big"
     timeout: str = "1 s"
@@ -82,12 +91,40 @@ class Config(BaseModel):
     max_write_registers: int = Field(default=MAX_WRITE_REGISTERS, ge=1, le=MAX_WRITE_REGISTERS)
     max_write_coils: int = Field(default=MAX_WRITE_COILS, ge=1, le=MAX_WRITE_COILS)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _order(cls, data: Any) -> Any:
+        """`order` says both orders; written beside them it must say the same."""
+        words = ORDERS.get(str(data.get("order"))) if isinstance(data, dict) else None
+        if words is None:
+            return data
+        for key, value in zip(("word_order", "byte_order"), words, strict=True):
+            if data.get(key, value) != value:
+                raise ValueError(
+                    f"order: {data['order']} and {key}: {data[key]} say different things. Keep order:, leave out {key}:"
+                )
+        return {**data, "word_order": words[0], "byte_order": words[1]}
+
     @field_validator("endpoint")
     @classmethod
     def _endpoint(cls, text: str) -> str:
-    tls: Tls | None = Field(default=None, validate_default=True)
         parse(text)
         return text
+
+    @field_validator("tls")
+    @classmethod
+    def _tls(cls, tls: Tls | None, info: ValidationInfo) -> Tls | None:
+        secure = str(info.data.get("endpoint", "")).startswith(f"{TLS}:")
+        if secure and tls is None:
+            raise ValueError(
+                "tls:// needs certificates. Write tls: {ca: certs/ca.pem, certificate: certs/scada.pem, "
+                "key: certs/scada.key}"
+            )
+        if tls is not None and not secure and "endpoint" in info.data:
+            raise ValueError(
+                "certificates are for tls:// endpoints only. Write endpoint: tls://…, or leave tls: out"
+            )
+        return tls
 
     @field_validator("window")
     @classmethod
@@ -129,24 +166,15 @@ class Config(BaseModel):
         return parse(self.endpoint)
 
     @property
+    def bytes_order(self) -> str:
+        """The order of the bytes of a value as one of `ORDERS`."""
+        orders = (self.word_order, self.byte_order)
+        return next(name for name, pair in ORDERS.items() if pair == orders)
+
+    @property
     def timeout_ns(self) -> int:
         """Longest wait for a reply, ns."""
         return duration_ns(self.timeout)
-    @field_validator("tls")
-    @classmethod
-    def _tls(cls, tls: Tls | None, info: ValidationInfo) -> Tls | None:
-        secure = str(info.data.get("endpoint", "")).startswith(f"{TLS}:")
-        if secure and tls is None:
-            raise ValueError(
-                "tls:// needs certificates. Write tls: {ca: certs/ca.pem, certificate: certs/scada.pem, "
-                "key: certs/scada.key}"
-            )
-        if tls is not None and not secure and "endpoint" in info.data:
-            raise ValueError(
-                "certificates are for tls:// endpoints only. Write endpoint: tls://…, or leave tls: out"
-            )
-        return tls
-
 
     @property
     def turnaround_ns(self) -> int:
