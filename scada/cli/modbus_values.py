@@ -47,7 +47,9 @@ class Range:
     count: int
 
     def __str__(self) -> str:
-        return f"{self.table}/{self.first}" + (f"x{self.count}" if self.count > 1 else "")
+        if self.count == 1:
+            return f"{self.table}/{self.first}"
+        return f"{self.table}/{self.first}-{self.first + self.count - 1}"
 
 
 def parse_range(text: str) -> Range:
@@ -57,6 +59,11 @@ def parse_range(text: str) -> Range:
         ValueError: It means none; the message says what to write.
     """
     words = text.strip()
+    if match := re.fullmatch(r"(coil|discrete|holding|input)/0x(\d+)", words, re.ASCII):
+        raise ValueError(
+            f"{text!r} may be read as address 0 or as hexadecimal. "
+            f"Write {match[1]}/0-{max(int(match[2][:5]) - 1, 0)}, or {match[1]}/{int(match[2][:5], 16)}"
+        )
     if match := _PLAIN.fullmatch(words):
         table, first = match[1], int(match[2])
         count = int(match[4]) - first + 1 if match[4] else int(match[3] or 1)
@@ -64,7 +71,7 @@ def parse_range(text: str) -> Range:
         table, first, count = _TABLES[match[1]], int(match[2]) - 1, int(match[3] or 1)
     else:
         raise ValueError(
-            f"{text!r} is no range of addresses. Write holding/100x20, holding/100-119, coil/0x16, or 40101x20"
+            f"{text!r} is no range of addresses. Write holding/100x20, holding/100-119, coil/0-15, or 40101x20"
         )
     if first < 0:
         raise ValueError(f"{text!r}: numbers of this form count from 1: {words[0]}0001")

@@ -90,6 +90,8 @@ def test_ranges_come_back(table: str, first: int, count: int) -> None:
             parse_range(f"{table}/{first}x{count}")
         return
     one = Range(table, first, count)
+    if first:
+        assert parse_range(f"{table}/{first}x{count}") == one
     assert parse_range(str(one)) == one
     assert parse_range(f" {table}/{first}-{first + count - 1} ") == one
     if table != "coil" and count > 1:
@@ -105,7 +107,9 @@ def test_ranges_come_back(table: str, first: int, count: int) -> None:
         ("holding/1x0", "first address first"),
         ("40000", "count from 1"),
         ("400000", "count from 1"),
-        ("holding/0x65537", "does not lie"),
+        ("holding/1x65536", "does not lie"),
+        ("holding/0x16", "holding/0-15, or holding/22"),
+        ("holding/0x0", "hexadecimal"),
         ("holding/70000", "does not lie"),
         ("holding/\uff11", "no range"),
     ],
