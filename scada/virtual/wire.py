@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from scada.clock import Clock
 from scada.field.driver import NoReplyError, RefusedError
 from scada.field.modbus.config import Config
 from scada.field.modbus.transport import one_by_one
@@ -119,9 +120,10 @@ class Wire:
         self._registers = registers
         self._open: list[Connection] = []
 
-    def transport(self, config: Config) -> Connection:
-        """A connection of field, not opened yet."""
-        return Connection(self, config.timeout_ns)
+    def transport(self, config: Config, clock: Clock) -> Callable[[], Connection]:
+        """What opens the connections of field."""
+        del clock
+        return lambda: Connection(self, config.timeout_ns)
 
     def unplug(self) -> None:
         """The cable is out: connections break."""
@@ -169,6 +171,7 @@ class Connection:
         self._timeout_ns = timeout_ns
         self._pending: asyncio.Future[bytes | int | None] | None = None
         self.open = False
+        self.reason = ""
 
     async def connect(self) -> bool:
         """Connects once; it is refused at once where nothing listens."""

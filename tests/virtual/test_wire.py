@@ -72,7 +72,7 @@ def ask(weather: Weather, **state: Any) -> tuple[str, int, Written, Registers, i
     found: list[tuple[str, int]] = []
 
     async def work() -> None:
-        link = wire.transport(Config(endpoint="tcp://127.0.0.1:1", timeout="500 ms"))
+        link = wire.transport(Config(endpoint="tcp://127.0.0.1:1", timeout="500 ms"), world.clock)()
         if not await link.connect():
             found.append(("refused", world.now_ns))
             return

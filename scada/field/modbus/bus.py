@@ -18,13 +18,11 @@ class Bus:
     Args:
         config: Of the first of its devices.
         clock: Monotonic time.
-        transport: Makes one connection, not opened yet.
+        transport: Makes what opens its connections.
     """
 
     def __init__(self, config: Config, clock: Clock, transport: Factory) -> None:
-        self._config = config
-        self._clock = clock
-        self._transport = transport
+        self._opener = transport(config, clock)
         self._current: Transport | None = None
         self._lock = asyncio.Lock()
         self._users = 0
@@ -40,7 +38,7 @@ class Bus:
             if self.open:
                 return True
             self.drop()
-            self._current = self._transport(self._config)
+            self._current = self._opener()
             return await self._current.connect()
 
     async def ask(self, ask: Ask) -> bytes:

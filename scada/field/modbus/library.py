@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pymodbus import FramerType, ModbusException
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusTcpClient, AsyncModbusTlsClient
 from pymodbus.pdu import ModbusPDU
 
-from scada.field.driver import NoReplyError, RefusedError
+from scada.field.driver import CLOSED, MISMATCH, NoReplyError, RefusedError
+from scada.field.modbus.transactions import Transactions
 from scada.field.modbus.transport import one_by_one
-from scada.modbus.wire import Ask
+from scada.modbus import mbap
+from scada.modbus.endpoint import Endpoint
+from scada.modbus.wire import EXCEPTION_MOST, Ask
 
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what goes wrong is counted and reported by us
+
+
+TRANSACTIONS: Final = 65_000  # pymodbus begins again there
+_LEAST: Final = 8  # header and function code
+_EXCEPTION: Final = 9
+
+
+class MismatchError(Exception):
+    """Something came that does not answer the request."""
 
 
 class Request(ModbusPDU):
@@ -66,24 +79,42 @@ class Session:
     """One connection to one endpoint, from connect to close; a new one is made to connect again.
 
     Args:
-        host: Name or address.
-        port: TCP port.
-        timeout_ns: For the connection, and for each reply.
+        endpoint: `tcp` or `tls`; a TLS server's certificate must carry the endpoint's host.
+        timeout_ns: For the connection.
+        transactions: Of the endpoint; they go on over its connections.
+        context: Makes the TLS context when the connection opens; None for plain TCP. May raise OSError.
+
+    Attributes:
+        reason: Why it could not be opened, "" when it could.
     """
 
-    def __init__(self, host: str, port: int, timeout_ns: int) -> None:
-        self._client = AsyncModbusTcpClient(
-            host,
-            port=port,
-            framer=FramerType.SOCKET,
-            timeout=timeout_ns / 1e9,
-            retries=0,
-            reconnect_delay=0,
-            trace_connect=self._on_connect,
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        timeout_ns: int,
+        transactions: Transactions,
+        context: Callable[[], ssl.SSLContext] | None = None,
+    ) -> None:
+        self.reason = ""
+        options: dict[str, Any] = {
+            "port": endpoint.port,
+            "timeout": timeout_ns / 1e9,
+            "retries": 0,
+            "reconnect_delay": 0,
+            "trace_connect": self._on_connect,
+            "trace_packet": self._on_packet,
+        }
+        self._context = context
+        self._client: AsyncModbusTcpClient = (
+            AsyncModbusTcpClient(endpoint.host, framer=FramerType.SOCKET, **options)
+            if context is None
+            else AsyncModbusTlsClient(endpoint.host, **options)
         )
         for reply in _REPLIES:
             self._client.register(reply)
+        self._next_id = transactions.next
         self._request = Request()
+        self._expected = b""
         self._open = False
 
     @property
@@ -94,10 +125,13 @@ class Session:
     async def connect(self) -> bool:
         """Connects once; False when that failed within the time-out."""
         try:
+            if self._context is not None:
+                self._client.comm_params.sslctx = self._client.ctx.comm_params.sslctx = self._context()
             self._open = await self._client.connect()
-        except (ModbusException, OSError):
-            self._open = False
+        except (ModbusException, OSError) as error:
+            self.reason = str(error)
         if not self._open:
+            self.reason = self.reason or "no connection"
             self.close()
         return self._open
 
@@ -115,27 +149,38 @@ class Session:
             NoReplyError: Nothing right came in time, or the connection was lost.
         """
         if not self._open:
-            raise NoReplyError("not connected")
-        request = self._request
+            raise NoReplyError("not connected", CLOSED)
+        request, context = self._request, self._client.ctx
         request.take(ask)
-        self._client.ctx.comm_params.timeout_connect = ask.timeout_ns / 1e9
+        transaction = self._next_id()
+        self._expected = transaction.to_bytes(2, "big") + b"\0\0"
+        context.next_tid = transaction - 1
+        context.comm_params.timeout_connect = ask.timeout_ns / 1e9
         try:
             reply: Any = await self._client.execute(False, request)
+        except MismatchError as error:
+            self.close()
+            raise NoReplyError(str(error), MISMATCH) from None
+        except ConnectionError as error:
+            self.close()
+            raise NoReplyError(str(error), CLOSED) from None
         except (ModbusException, OSError) as error:
             self.close()
             raise NoReplyError(str(error) or type(error).__name__) from None
         except BaseException:
             self.close()  # cancelled: a late reply must find nobody
             raise
-        if reply.transaction_id == request.transaction_id and reply.dev_id == ask.unit:
+        if reply.transaction_id == transaction and reply.dev_id == ask.unit and not context.recv_buffer:
             if reply.function_code == ask.pdu.function:
                 data: bytes = reply.data
                 if ask.pdu.answered_by(data):
                     return data
-            elif reply.function_code == ask.pdu.function | 0x80:
+            elif (
+                reply.function_code == ask.pdu.function | 0x80 and 0 < reply.exception_code <= EXCEPTION_MOST
+            ):
                 raise RefusedError(reply.exception_code)
         self.close()
-        raise NoReplyError("the reply does not answer the request")
+        raise NoReplyError("the reply does not answer the request", MISMATCH)
 
     async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
         """Asks one after the other: pymodbus has one request on its way at most.
@@ -157,7 +202,29 @@ class Session:
         """Fails a pending request when the peer closes; pymodbus would wait for its time-out."""
         if not connected:
             self._open = False
-            pending = self._client.ctx.response_future
-            if not pending.done():
-                pending.set_exception(ConnectionResetError("the device closed the connection"))
-                pending.add_done_callback(asyncio.Future.exception)  # retrieved, also when nobody waits
+            self._give_up(ConnectionResetError("the device closed the connection"))
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:
+        """Looks at all bytes that came since the request, before pymodbus does.
+
+        It passes over replies to others, raises inside the event loop for an exception without its code, and over TLS
+        takes whatever comes at once for one reply.
+        """
+        if sending:
+            return data
+        whole = 6 + int.from_bytes(data[4:6], "big") if len(data) >= _LEAST else _LEAST
+        if (
+            not data.startswith(self._expected[: len(data)])
+            or not _LEAST <= whole <= mbap.FRAME_MOST
+            or len(data) > whole
+            or (len(data) >= _LEAST and data[7] > 0x7F and whole != _EXCEPTION)
+        ):
+            self._give_up(MismatchError("the reply does not answer the request"))
+            return b""
+        return data if len(data) == whole else b""
+
+    def _give_up(self, error: Exception) -> None:
+        pending = self._client.ctx.response_future
+        if not pending.done():
+            pending.set_exception(error)
+            pending.add_done_callback(asyncio.Future.exception)  # retrieved, also when nobody waits

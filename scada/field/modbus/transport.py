@@ -7,17 +7,32 @@ simulation come without touching the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
+from scada.clock import Clock
 from scada.field.driver import RefusedError
 from scada.field.modbus.config import Config
+from scada.field.modbus.transactions import Transactions
+from scada.modbus import tls
+from scada.modbus.endpoint import TCP, TLS
 from scada.modbus.wire import Ask
 
-Factory = Callable[[Config], "Transport"]
+Opener = Callable[[], "Transport"]
+"""Makes one connection, not opened yet. What must be known over the connections of an endpoint, it keeps."""
+
+Factory = Callable[[Config, Clock], Opener]
+"""Called once for each endpoint."""
 
 
 class Transport(Protocol):
-    """One connection. It is opened once; to connect again a new one is made."""
+    """One connection. It is opened once; to connect again a new one is made.
+
+    Attributes:
+        reason: Why it could not be opened, for people; "" when it could.
+    """
+
+    reason: str
 
     @property
     def open(self) -> bool:
@@ -68,14 +83,27 @@ async def one_by_one(transport: Transport, asks: Sequence[Ask]) -> list[bytes | 
     return found
 
 
-def over_network(config: Config) -> Transport:
-    """The transport that the endpoint and the client of a device ask for.
+def over_network(config: Config, clock: Clock) -> Opener:
+    """What opens the connections that the endpoint and the client of a device ask for.
+
+    Args:
+        config: Of one of the devices at the endpoint.
+        clock: Monotonic time, the same as the event loop's.
 
     Raises:
         ValueError: There is none.
     """
-    if config.at.scheme == "tcp":
-        from scada.field.modbus import library  # noqa: PLC0415 - a site without it needs no protocol library
+    at, settings = config.at, config.tls
+    first = clock.monotonic_ns() // 1_000  # not where an earlier life of this process began
+    context = None if settings is None else partial(tls.client_context, settings)
+    if at.scheme in (TCP, TLS) and config.client == "pymodbus":
+        from scada.field.modbus import library  # noqa: PLC0415 - who does not use it need not load it
 
-        return library.Session(config.at.host, config.at.port, config.timeout_ns)
-    raise ValueError(f"{config.at.scheme}:// is not there yet")
+        ids = Transactions(first, library.TRANSACTIONS)
+        return lambda: library.Session(at, config.timeout_ns, ids, context)
+    if at.scheme in (TCP, TLS):
+        from scada.field.modbus.stream import Stream  # noqa: PLC0415 - as above
+
+        ids, name = Transactions(first), settings.server_name if settings is not None else None
+        return lambda: Stream(at, config.timeout_ns, config.window, clock, ids, context, name)
+    raise ValueError(f"{at.scheme}:// is not there yet")

@@ -1,0 +1,244 @@
+"""Our own client for Modbus TCP and Modbus/TCP Security: one connection, several requests on their way if wanted.
+
+Requests are encoded once; a reply counts only when transaction id, unit, function code and length are those of a request
+that waits, and nothing stands behind it in what was received with it that nobody asked for. Whatever does not fit drops
+the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from scada.clock import Clock
+from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
+from scada.field.modbus.transactions import Transactions
+from scada.modbus import mbap
+from scada.modbus.endpoint import Endpoint
+from scada.modbus.wire import Ask
+
+GRACE_NS: Final = 1_000_000
+KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),  # a peer that has gone without a word is noticed within
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),  # 5 s + 3 · 2 s, also while nothing is asked
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+)
+
+
+class Stream(asyncio.Protocol):
+    """One connection to one endpoint, from connect to close.
+
+    Args:
+        endpoint: `tcp` or `tls`.
+        timeout_ns: For connecting.
+        window: Requests on their way at once, at most.
+        clock: Monotonic time, the same as the loop's.
+        transactions: Of the endpoint; they go on over its connections.
+        context: Makes the TLS context when the connection opens; None for plain TCP. May raise OSError.
+        server_name: Name that the certificate of a TLS server must carry.
+
+    Attributes:
+        reason: Why it could not be opened, "" when it could.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        timeout_ns: int,
+        window: int,
+        clock: Clock,
+        transactions: Transactions,
+        context: Callable[[], ssl.SSLContext] | None = None,
+        server_name: str | None = None,
+    ) -> None:
+        self.reason = ""
+        self._endpoint = endpoint
+        self._timeout_ns = timeout_ns
+        self._window = window
+        self._clock = clock
+        self._next_id = transactions.next
+        self._context = context
+        self._server_name = server_name or endpoint.host
+        self._transport: asyncio.Transport | None = None
+        self._parser = mbap.Parser()
+        self._timer: asyncio.TimerHandle | None = None
+        self._future: asyncio.Future[None] | None = None
+        self._asks: Sequence[Ask] = ()
+        self._answers: list[bytes | int] = []
+        self._due: list[int] = []
+        self._sent = 0
+        self._late = False
+        self._waiting: dict[int, int] = {}  # transaction id → position in the asks, oldest first
+
+    @property
+    def open(self) -> bool:
+        """Whether requests may be sent."""
+        return self._transport is not None
+
+    async def connect(self) -> bool:
+        """Connects once; False when that failed within the time-out."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout_ns / 1e9):
+                options: dict[str, Any] = {}
+                if self._context is not None:
+                    options = {"ssl": self._context(), "server_hostname": self._server_name}
+                await loop.create_connection(
+                    lambda: self, self._endpoint.host, self._endpoint.port, **options
+                )
+        except TimeoutError:
+            self.reason = "no connection in time"
+        except (OSError, UnicodeError) as error:
+            self.reason = str(error) or type(error).__name__
+        if self.reason:
+            self.close()
+        return self.open
+
+    async def ask(self, ask: Ask) -> bytes:
+        """Sends a request and waits for its reply.
+
+        Returns:
+            The data of the right reply, behind the function code.
+
+        Raises:
+            RefusedError: The device answered with an exception to this request.
+            NoReplyError: Nothing right came in time, or the connection was lost; it is closed.
+        """
+        (answer,) = await self.ask_all((ask,))
+        if isinstance(answer, int):
+            raise RefusedError(answer)
+        return answer
+
+    async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
+        """Sends requests, as many at once as the window allows, and waits for all replies. One caller at a time.
+
+        Returns:
+            For each request the data of its right reply, or the code of the exception.
+
+        Raises:
+            NoReplyError: One had no right reply; the connection is closed.
+        """
+        if self._transport is None:
+            raise NoReplyError("not connected", CLOSED)
+        if not asks:
+            return []
+        future = self._future = asyncio.get_running_loop().create_future()
+        self._asks, self._sent = asks, 0
+        self._answers, self._due = [0] * len(asks), [0] * len(asks)
+        self._send()
+        try:
+            await future
+        except asyncio.CancelledError:
+            self._fail(CLOSED, "given up")  # a late reply must find nobody
+            raise
+        return self._answers
+
+    def close(self) -> None:
+        """Drops the connection; late bytes go with it."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- what the event loop calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("socket")
+        if peer is not None:
+            for level, option, value in KEEP_ALIVE:
+                with contextlib.suppress(OSError):
+                    peer.setsockopt(level, option, value)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._transport is None:
+            return
+        waiting = self._waiting
+        try:
+            frames = self._parser.feed(data)
+        except mbap.MalformedError as error:
+            self._fail(MISMATCH, f"what came is no Modbus TCP: {error}")
+            return
+        for transaction, unit, pdu in frames:
+            position = waiting.pop(transaction, -1)
+            answer = None if position < 0 else self._asks[position].answer(unit, pdu)
+            if answer is None:
+                self._fail(MISMATCH, "the reply does not answer the request")
+                return
+            self._answers[position] = answer
+        if not waiting and self._parser.pending:
+            self._fail(MISMATCH, "more came than was asked for")
+        elif frames:
+            self._send()
+
+    def eof_received(self) -> None:
+        """The peer will send nothing more: the loop closes the connection."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        del exc
+        self._fail(CLOSED, "the device closed the connection")
+
+    # --- requests on their way ---
+
+    def _send(self) -> None:
+        """Sends what the window has room for; ends the call when all are answered."""
+        transport, asks, waiting = self._transport, self._asks, self._waiting
+        if transport is None:
+            return
+        sent, last = self._sent, len(asks)
+        if sent < last:
+            now = self._clock.monotonic_ns()
+            while sent < last and len(waiting) < self._window:
+                ask, transaction = asks[sent], self._next_id()
+                waiting[transaction] = sent
+                self._due[sent] = now + ask.timeout_ns
+                sent += 1
+                transport.write(transaction.to_bytes(2, "big") + ask.framed)
+            self._sent = sent
+            if self._timer is None and waiting:
+                self._late = False
+                self._watch(asks[0].timeout_ns)
+        future = self._future
+        if not waiting and future is not None:
+            self._future = None
+            if not future.done():
+                future.set_result(None)
+
+    def _watch(self, delay_ns: int) -> None:
+        """One timer for all requests: it is set to the first time-out, and set anew when that was answered meanwhile."""
+        self._timer = asyncio.get_running_loop().call_later(delay_ns / 1e9, self._look)
+
+    def _look(self) -> None:
+        """The timer: has one waited too long?"""
+        self._timer = None
+        if not self._waiting:
+            return
+        left = min(self._due[position] for position in self._waiting.values()) - self._clock.monotonic_ns()
+        if left > 0:
+            self._late = False
+            self._watch(left)
+        elif self._late:
+            self._fail(TIMEOUT, "no reply in time")
+        else:  # this process may have slept: what the socket has already is read first
+            self._late = True
+            self._watch(GRACE_NS)
+
+    def _fail(self, kind: str, text: str) -> None:
+        """Drops the connection and tells who waits."""
+        self.close()
+        self._waiting.clear()
+        future, self._future = self._future, None
+        if future is not None and not future.done():
+            future.set_exception(NoReplyError(text, kind))
