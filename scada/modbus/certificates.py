@@ -120,11 +120,8 @@ def _certificates(path: str) -> list[x509.Certificate]:
 def _key(path: str) -> bytes:
     """The public half of a private key."""
     data = _read(path)
-    mode = stat.S_IMODE(Path(path).stat().st_mode)
-    if mode & 0o007:
-        raise _FileError(f"{path} can be read by everybody (mode {mode:04o}). Run: chmod 600 {path}")
     try:
-        return _public(serialization.load_pem_private_key(data, None).public_key())
+        public = _public(serialization.load_pem_private_key(data, None).public_key())
     except TypeError:
         raise _FileError(
             f"{path} is protected by a password, and nobody is there to type it. "
@@ -134,6 +131,10 @@ def _key(path: str) -> bytes:
         raise _FileError(
             f"{path} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----). Name the file of the key."
         ) from None
+    mode = stat.S_IMODE(Path(path).stat().st_mode)
+    if mode & 0o007:
+        raise _FileError(f"{path} can be read by everybody (mode {mode:04o}). Run: chmod 600 {path}")
+    return public
 
 
 def _public(key: PublicKeyTypes) -> bytes:

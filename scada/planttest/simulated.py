@@ -11,8 +11,8 @@ from scada.planttest.world import World, as_tag
 from scada.scan import Program
 from scada.simulate.plant import HEARTBEAT
 from scada.simulate.plant import Plant as Simulator
+from scada.simulate.plants import PLANTS
 from scada.simulate.registers import Registers
-from scada.simulate.simulation import PLANTS
 from tags.model import DEVICE, Device, Tag
 from tags.quality import BAD_SENSOR_FAILURE, GOOD
 from tags.scaling import to_raw, to_value

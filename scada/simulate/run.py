@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             service.on_stop(lambda: loop.call_soon_threadsafe(stop.set))
             if service.stopping:
                 return
-            simulation = Simulation(service.site.devices, service.clock)
+            simulation = Simulation(service.site.devices, service.clock, service.site.tags)
             await play(simulation, service.data, stop, ready=service.ready, each_step=each_step)
 
         try:
@@ -112,12 +112,14 @@ def run_alone(site: Site, data: DataDir) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        simulation = Simulation(site.devices, SystemClock())
+        simulation = Simulation(site.devices, SystemClock(), site.tags)
 
         def ready() -> None:
             for name, server in simulation.servers.items():
-                sys.stdout.write(f"{name} listens on {server.host}:{server.port} (Modbus/TCP)\n")
-            sys.stdout.write(f"Faults: scada inject PLC1 unplug --data {data.root}   Ctrl-C stops.\n")
+                unit = f", unit {simulation.units[name].number}" if len(server) > 1 else ""
+                sys.stdout.write(f"{name} listens on {server} ({server.speaks}{unit})\n")
+            name = next(iter(simulation.servers), "DEVICE")
+            sys.stdout.write(f"Faults: scada inject {name} unplug --data {data.root}   Ctrl-C stops.\n")
             sys.stdout.flush()
 
         await play(simulation, data, stop, ready=ready, each_step=lambda: None)

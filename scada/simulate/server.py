@@ -1,121 +1,119 @@
-"""The one place that speaks pymodbus' server: registers of a plant on a Modbus/TCP socket.
-
-pymodbus keeps wire and framing; our own store stands behind it, so that the PLC's program and the network look at the
-same memory, an absent address is refused exactly, and a request costs no copy of the whole device.
-"""
+"""One endpoint of simulated devices: listening on a port or a serial line, or taken away."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
 
-from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import NoSuchIdException
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
-from pymodbus.simulator.simcore import SimCore
+from scada.modbus import tls
+from scada.modbus.endpoint import RTU, RTU_TCP, TLS, Endpoint
+from scada.simulate.connection import Connection, MbapConnection, RtuConnection
+from scada.simulate.line import Line
+from scada.simulate.unit import Unit, Units
 
-from scada.simulate.registers import Registers
-
-COILS, DISCRETES, HOLDING, INPUTS = {1, 5, 15}, {2}, {3, 6, 16, 22, 23}, {4}
-
-
-class Store(SimCore):
-    """Answers pymodbus from `Registers`; only the names that the server calls are there.
-
-    Attributes:
-        frozen: Requests are taken and never answered.
-    """
-
-    def __init__(self, registers: Registers, unit_id: int) -> None:
-        super().__init__(SimDevice(unit_id, [SimData(0, datatype=DataType.UINT16)]))
-        self._registers = registers
-        self._unit_id = unit_id
-        self.frozen = False
-
-    def _table(self, device_id: int, function: int) -> list[bool] | list[int]:
-        if self.frozen or device_id != self._unit_id:
-            raise NoSuchIdException  # the server stays silent or answers exception 11
-        registers = self._registers
-        if function in HOLDING:
-            return registers.holding
-        if function in INPUTS:
-            return registers.inputs
-        return registers.discretes if function in DISCRETES else registers.coils
-
-    async def async_getValues(  # noqa: N802 - pymodbus' name
-        self, device_id: int, func_code: int, address: int, count: int = 1
-    ) -> list[int] | list[bool] | ExcCodes:
-        """Reads a table."""
-        table = self._table(device_id, func_code)
-        if address + count > len(table):
-            return ExcCodes.ILLEGAL_ADDRESS
-        return table[address : address + count]
-
-    async def async_setValues(  # noqa: N802 - pymodbus' name
-        self, device_id: int, func_code: int, address: int, values: list[int] | list[bool]
-    ) -> ExcCodes | None:
-        """Writes a table."""
-        table = self._table(device_id, func_code)
-        if address + len(values) > len(table):
-            return ExcCodes.ILLEGAL_ADDRESS
-        if func_code in COILS:
-            self._registers.write_coils(address, [bool(value) for value in values])
-        else:
-            self._registers.holding[address : address + len(values)] = [int(value) for value in values]
-        return None
+CONNECTIONS_MOST: Final = 200
+"""Of one endpoint; further ones are dropped."""
+HANDSHAKE_S: Final = 5.0
+_SPEAKS: Final = {TLS: "Modbus/TCP Security", RTU_TCP: "RTU over TCP", RTU: "RTU"}
 
 
-class PlcServer:
-    """One PLC on the network: listening, unplugged or frozen.
+class Server:
+    """The devices behind one endpoint.
 
     Args:
-        registers: Its memory.
-        host: Address to bind.
-        port: TCP port; 0 takes a free one.
-        unit_id: Modbus unit that it answers to; for others it answers exception 11.
+        endpoint: Where; port 0 takes a free one.
+        units: Behind it.
+        settings: Of a simulated device there: `tls` (`ca`, `certificate`, `key`, `roles`).
+        serial: Settings of a serial line.
 
     Attributes:
-        port: The port it listens on, once started.
+        port: The port it listens on, once started; 0 for a serial line.
+
+    Raises:
+        ValueError: Two units have the same number, or a TLS endpoint has no certificates.
     """
 
-    def __init__(self, registers: Registers, host: str, port: int, unit_id: int = 1) -> None:
-        self.host, self.port = host, port
-        self._store = Store(registers, unit_id)
-        self._server: ModbusTcpServer | None = None
+    def __init__(
+        self, endpoint: Endpoint, units: Sequence[Unit], settings: dict[str, Any], serial: dict[str, Any]
+    ) -> None:
+        self._endpoint = endpoint
+        self._units = Units(units, serial=endpoint.framed_rtu)
+        self._all = tuple(units)
+        self.host, self.port = endpoint.host, endpoint.port
+        self._tls: dict[str, Any] | None = settings.get("tls")
+        if endpoint.scheme == TLS and self._tls is None:
+            raise ValueError(
+                "a tls:// endpoint needs certificates of the simulated device. Write simulate: {plant: …, tls: {ca: …, "
+                "certificate: …, key: …}}"
+            )
+        self._connections: set[Connection] = set()
+        self._listening: asyncio.Server | None = None
+        self._line = Line(self._units, endpoint.path, serial) if endpoint.serial else None
+
+    def __str__(self) -> str:
+        return self._endpoint.path if self._line else f"{self.host}:{self.port}"
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def speaks(self) -> str:
+        """Its protocol, for people."""
+        return _SPEAKS.get(self._endpoint.scheme, "Modbus/TCP")
+
+    @property
+    def mbap(self) -> bool:
+        """Its frames carry a transaction id."""
+        return not self._endpoint.framed_rtu
 
     @property
     def plugged(self) -> bool:
-        """True while it listens."""
-        return self._server is not None
+        """True while it is there."""
+        return self._line.open if self._line else self._listening is not None
 
-    async def plug(self) -> None:
-        """Listens.
+    async def follow(self) -> None:
+        """Is there when at least one of its units is plugged, and only then.
 
         Raises:
-            OSError: The port is taken or not allowed.
+            OSError: The port is taken or not allowed, a certificate cannot be read, the line cannot be made.
         """
-        if self._server is not None:
-            return
-        server = ModbusTcpServer(
-            SimDevice(1, [SimData(0, datatype=DataType.UINT16)]), address=(self.host, self.port)
-        )
-        server.context = self._store
-        if not await server.listen():
-            raise OSError(f"cannot listen on {self.host}:{self.port}")
-        server.ignore_missing_devices = self._store.frozen
-        listener = cast("asyncio.Server", server.transport)  # uvloop has one of its own with the same names
-        self.port = listener.sockets[0].getsockname()[1]
-        self._server = server
+        if any(unit.plugged for unit in self._all):
+            await self._plug()
+        else:
+            await self.unplug()
 
     async def unplug(self) -> None:
         """Stops listening and drops all connections."""
-        if self._server is not None:
-            server, self._server = self._server, None
-            await server.shutdown()  # type: ignore[no-untyped-call]
+        if self._line is not None:
+            self._line.unplug()
+        if self._listening is not None:
+            listening, self._listening = self._listening, None
+            listening.close()
+            for connection in tuple(self._connections):
+                connection.close()
+            await listening.wait_closed()
 
-    def freeze(self, frozen: bool) -> None:
-        """Takes connections and requests but never answers (True), or answers again (False)."""
-        self._store.frozen = frozen
-        if self._server is not None:
-            self._server.ignore_missing_devices = frozen
+    async def _plug(self) -> None:
+        if self._line is not None:
+            self._line.plug()
+            return
+        if self._listening is not None:
+            return
+        options: dict[str, Any] = {}
+        if self._endpoint.scheme == TLS:
+            options = {"ssl": self._context(), "ssl_handshake_timeout": HANDSHAKE_S}
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._connection, self.host, self.port, backlog=CONNECTIONS_MOST, **options
+        )
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    def _context(self) -> ssl.SSLContext:
+        assert self._tls is not None
+        return tls.server_context(tls.Tls(**{key: self._tls[key] for key in ("ca", "certificate", "key")}))
+
+    def _connection(self) -> Connection:
+        kind = RtuConnection if self._endpoint.scheme == RTU_TCP else MbapConnection
+        roles = None if self._tls is None or self._endpoint.scheme != TLS else self._tls.get("roles")
+        return kind(self._units, roles, self._connections, CONNECTIONS_MOST)

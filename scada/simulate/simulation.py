@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
-from collections.abc import Callable, Iterable
+import ssl
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
 import orjson
 
 from scada.clock import Clock
-from scada.simulate.air import Air
+from scada.modbus.endpoint import Endpoint, parse
+from scada.simulate import faults
 from scada.simulate.inject import MESSAGE_MAX
 from scada.simulate.plant import Plant
-from scada.simulate.server import PlcServer
-from scada.simulate.truck import Truck
-from scada.simulate.water import Water
-from tags.model import Device
+from scada.simulate.plants import make
+from scada.simulate.server import Server
+from scada.simulate.unit import Unit
+from tags.model import Device, Tag
 
-PLANTS: dict[str, Callable[[int], Plant]] = {"water": Water, "air": Air, "truck": Truck}
 PERIOD_S = 0.1
 CATCH_UP_MAX_S = 0.5  # a paused machine does not make the plants race
 POWER_UP_S = 2.0  # a PLC needs this long until its network is up
+ACTIONS: Final = ("unplug", "plug", "freeze", "thaw", "power_cycle", *faults.KINDS, "clear")
+_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SimulateError(Exception):
@@ -34,32 +38,55 @@ class Simulation:
     """The simulated PLCs.
 
     Args:
-        devices: Those with `simulate` are played; others are left alone.
+        devices: Those with `simulate` are played; others are left alone. Those with the same endpoint share it.
         clock: What the plants are stepped by.
+        tags: Of the site: memory without a plant is as large as they need.
 
     Attributes:
         plants: By device name.
-        servers: By device name.
+        units: By device name.
+        servers: By device name; those of devices with the same endpoint are one.
+
+    Raises:
+        SimulateError: A device asks for what there is not.
     """
 
-    def __init__(self, devices: Iterable[Device], clock: Clock) -> None:
+    def __init__(self, devices: Iterable[Device], clock: Clock, tags: Iterable[Tag] = ()) -> None:
         self._clock = clock
         self._stepped_ns = clock.monotonic_ns()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.plants: dict[str, Plant] = {}
-        self.servers: dict[str, PlcServer] = {}
+        self.units: dict[str, Unit] = {}
+        self.servers: dict[str, Server] = {}
+        shared: dict[object, list[Device]] = {}
+        tags = tuple(tags)
         for number, device in enumerate(device for device in devices if device.simulate):
-            if device.simulate not in PLANTS:
+            try:
+                self.plants[device.name] = make(device, number + 1, tags)
+            except ValueError as error:
+                raise SimulateError(f"{device.name}: {error}") from None
+            unit = Unit(int(device.config.get("unit_id", 1)), self.plants[device.name].registers, number + 1)
+            self.units[device.name] = unit
+            at = _endpoint(device)
+            shared.setdefault(at if at.port or at.serial else device.name, []).append(device)
+        for together in shared.values():
+            self._serve(together)
+
+    def _serve(self, together: list[Device]) -> None:
+        first = together[0]
+        for device in together[1:]:
+            if device.simulation.get("tls") != first.simulation.get("tls"):
                 raise SimulateError(
-                    f"{device.name}: there is no simulator {device.simulate!r}; there are {', '.join(sorted(PLANTS))}"
+                    f"{device.name}: it shares its endpoint with {first.name}; write the same simulate: tls:"
                 )
-            plant = PLANTS[device.simulate](number + 1)
-            host, port = _address(device)
-            self.plants[device.name] = plant
-            self.servers[device.name] = PlcServer(
-                plant.registers, host, port, int(device.config.get("unit_id", 1))
-            )
+        units = [self.units[device.name] for device in together]
+        try:
+            server = Server(_endpoint(first), units, first.simulation, first.config.get("serial") or {})
+        except ValueError as error:
+            raise SimulateError(f"{', '.join(device.name for device in together)}: {error}") from None
+        for device in together:
+            self.servers[device.name] = server
 
     async def start(self) -> None:
         """Lets all PLCs listen.
@@ -69,12 +96,17 @@ class Simulation:
         """
         for name, server in self.servers.items():
             try:
-                await server.plug()
+                await server.follow()
             except OSError as error:
-                raise SimulateError(
-                    f"{name}: {server.host}:{server.port} cannot be listened on; is it in use? "
-                    "Stop what holds it, or choose other ports with --plc-port."
-                ) from error
+                raise SimulateError(f"{name}: {self._why_not(server, error)}") from error
+
+    @staticmethod
+    def _why_not(server: Server, error: OSError) -> str:
+        if isinstance(error, ssl.SSLError | FileNotFoundError | PermissionError):
+            return f"{server} cannot be made ({error}). Correct the path, or the files of simulate: tls:"
+        if server.port == 0:
+            return f"{server} cannot be made ({error.strerror}). Correct the path of the serial line."
+        return f"{server} cannot be listened on; is it in use? Stop what holds it, or choose other ports with --plc-port."
 
     async def close(self) -> None:
         """Takes all PLCs off the network."""
@@ -137,51 +169,101 @@ class Simulation:
             except ValueError as error:
                 return {"error": f"{name}: {error}"}
             return {"ok": True}
-        return await self._do(name, message.get("do"))
+        return await self._do(name, message)
 
-    async def _do(self, name: str, action: object) -> dict[str, object]:
-        server = self.servers[name]
-        if timer := self._timers.pop(name, None):
-            timer.cancel()
+    async def _do(self, name: str, message: dict[str, object]) -> dict[str, object]:
+        action = message.get("do")
+        unit = self.units[name]
         try:
-            if action == "unplug":
-                await server.unplug()
-            elif action == "plug":
-                await server.plug()
+            if action in faults.KINDS:
+                await self._break(name, str(action), message)
+            elif action == "clear":
+                self._stop_timer(name)
+                unit.faults.clear()
+                unit.frozen = False
+                await self._plug(name, plugged=True)
+            elif action in {"unplug", "plug"}:
+                self._stop_timer(name)
+                await self._plug(name, plugged=action == "plug")
             elif action in {"freeze", "thaw"}:
-                server.freeze(action == "freeze")
+                unit.frozen = action == "freeze"
             elif action == "power_cycle":
-                await server.unplug()
-                server.freeze(False)
+                unit.faults.clear(faults.FLAP)
+                unit.frozen = False
+                await self._plug(name, plugged=False)
                 self.plants[name].power_cycle()
-                self._timers[name] = asyncio.get_running_loop().call_later(POWER_UP_S, self._power_up, name)
+                self._after(POWER_UP_S, name, lambda: self._plug(name, plugged=True))
             else:
                 return {
-                    "error": f"{name}: {action!r} is not one of unplug, plug, freeze, thaw, power_cycle, and there is no set"
+                    "error": f"{name}: {action!r} is not one of {', '.join(ACTIONS)}, and there is no set"
                 }
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return {"error": f"{name}: {error}"}
         return {"ok": True}
 
-    def _power_up(self, name: str) -> None:
-        async def plug() -> None:
-            with contextlib.suppress(OSError):  # somebody took the port meanwhile: `plug` says so
-                await self.servers[name].plug()
+    async def _break(self, name: str, kind: str, message: dict[str, object]) -> None:
+        fault = faults.made(kind, message, asyncio.get_running_loop().time())
+        if kind == faults.TRANSACTION and not self.servers[name].mbap:
+            raise ValueError(f"RTU carries no transaction id. Use {faults.GARBAGE} or {faults.DELAY}")
+        self.units[name].faults.set(fault)
+        if kind == faults.FLAP:
+            self._after(0.0, name, lambda: self._flap(name, fault))
 
-        task = asyncio.get_running_loop().create_task(plug())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _flap(self, name: str, fault: faults.Fault) -> None:
+        """Off the network and on again, each for the fault's time, until it is over."""
+        unit = self.units[name]
+        if fault not in unit.faults.present:
+            return
+        over = fault.until_s is not None and asyncio.get_running_loop().time() >= fault.until_s
+        if over:
+            unit.faults.clear(faults.FLAP)
+        else:
+            self._after(fault.amount, name, lambda: self._flap(name, fault))
+        await self._plug(name, plugged=over or not unit.plugged)
+
+    async def _plug(self, name: str, *, plugged: bool) -> None:
+        self.units[name].plugged = plugged
+        await self.servers[name].follow()
+
+    def _stop_timer(self, name: str) -> None:
+        """Ends what would plug or unplug it later."""
+        self.units[name].faults.clear(faults.FLAP)
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+
+    def _after(self, delay_s: float, name: str, what: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Does something to a device later, instead of what was to be done."""
+
+        def start() -> None:
+            async def carry_out() -> None:
+                with contextlib.suppress(OSError):  # somebody took the port meanwhile: `plug` says so
+                    await what()
+
+            task = loop.create_task(carry_out())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        loop = asyncio.get_running_loop()
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+        self._timers[name] = loop.call_later(delay_s, start)
 
 
-def _address(device: Device) -> tuple[str, int]:
-    """Host and port of a device's endpoint `tcp://host:port`."""
-    parts = urlsplit(str(device.config.get("endpoint", "")))
-    if parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+def _endpoint(device: Device) -> Endpoint:
+    """Where a device listens; port 0 stands for a free one."""
+    text = str(device.config.get("endpoint", ""))
+    try:
+        at = parse(text.removesuffix(":0"))
+    except ValueError as error:
+        raise SimulateError(f"{device.name}: {error}") from None
+    if text.endswith(":0") and not at.serial:
+        at = dataclasses.replace(at, port=0)
+    if not at.serial and at.host not in _HERE:
         raise SimulateError(
             f"{device.name}: a simulated device listens on this machine only; give it an endpoint such as "
             "tcp://127.0.0.1:5020"
         )
-    return parts.hostname, 502 if parts.port is None else parts.port
+    return at
 
 
 class InjectSocket:

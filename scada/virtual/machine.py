@@ -16,7 +16,8 @@ from scada.field.service import Field
 from scada.scan import build
 from scada.scan.program import CONTROL
 from scada.simulate.plant import Plant
-from scada.simulate.simulation import PERIOD_S, PLANTS, POWER_UP_S
+from scada.simulate.plants import PLANTS
+from scada.simulate.simulation import PERIOD_S, POWER_UP_S
 from scada.virtual.control import Control
 from scada.virtual.memory import Memory
 from scada.virtual.service import VirtualService
@@ -94,7 +95,8 @@ class Machine:
         for number, device in enumerate(site.devices):
             mine = [tag for tag in site.tags if tag.device == device.name and tag.address is not None]
             seeded = 1000 * seed + number
-            plant = PLANTS[device.simulate](seeded) if device.simulate else Memory(mine, seeded)
+            plays = PLANTS.get(device.simulate or "")
+            plant = plays(seeded) if plays else Memory(mine, seeded)
             self.plants[device.name] = plant
             dice = random.Random(f"{seed} {device.name}")  # noqa: S311 - chances, no secrets
             self.wires[device.name] = Wire(self.world, device.name, plant.registers, dice, self._written)

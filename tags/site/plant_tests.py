@@ -72,7 +72,9 @@ class _Reader:
         self.tests: list[PlantTest] = []
         self.invariants: list[Invariant] = []
         self._names: dict[str, str] = {}
-        self._simulated = {device.name for device in site.devices if device.simulate}
+        self._simulated = {
+            device.name for device in site.devices if device.simulate not in (None, "memory", "dump")
+        }
 
     def file(self, document: Document) -> None:
         """All tests of one file."""

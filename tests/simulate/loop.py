@@ -10,7 +10,7 @@ from scada.requests import Request
 from scada.scan import Inputs, build, start, step
 from scada.scan.program import ASK, OWN, PULSE, Plan
 from scada.simulate.plant import Plant
-from scada.simulate.simulation import PLANTS
+from scada.simulate.plants import PLANTS
 from tags.model import DEVICE, Site, Tag
 from tags.quality import BAD_NO_COMMUNICATION, BAD_SENSOR_FAILURE, GOOD
 

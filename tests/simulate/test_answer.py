@@ -79,7 +79,7 @@ def test_writes_of_registers(address: int, value: int, other: int) -> None:
 @pytest.mark.parametrize("on", [True, False])
 def test_writes_of_coils(on: bool) -> None:
     registers = memory()
-    for pdu in (wire.write_coil(4, on), wire.write_coils(5, on)):
+    for pdu in (wire.write_coil(4, on), wire.write_coils(5, [on])):
         assert pdu.answered_by(answer(registers, bytes((pdu.function,)) + pdu.data)[1:])
     assert registers.coils[4:6] == [on, on]
     assert registers.pressed == ({4, 5} if on else set())
