@@ -126,6 +126,21 @@ class Config(BaseModel):
             )
         return tls
 
+    @field_validator("client")
+    @classmethod
+    def _client(cls, client: str, info: ValidationInfo) -> str:
+        if client == "pymodbus" and str(info.data.get("endpoint", "")).startswith("rtu"):
+            raise ValueError(
+                "on a serial line pymodbus takes a late reply for the next one. Use client: native"
+            )
+        tls = info.data.get("tls")
+        if client == "pymodbus" and tls is not None and tls.server_name:
+            raise ValueError(
+                "pymodbus looks for the endpoint's host in the device's certificate. "
+                "Leave server_name: out, or use client: native"
+            )
+        return client
+
     @field_validator("window")
     @classmethod
     def _window(cls, number: int, info: ValidationInfo) -> int:
