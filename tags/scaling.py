@@ -223,10 +223,8 @@ def to_raw(value: float, scaling: Scaling, type_: str, limits: Limits | None = N
     least, most = limits or (INTEGER_RANGE[type_] if type_ in INTEGER_RANGE else BCD_RANGE[type_])
     if scaling.gain == 1.0 and scaling.offset == 0.0:
         return int(min(max(round(value), least), most))
-    exact = (value - scaling.offset) / scaling.gain
-    if not math.isfinite(exact):
-        return int(most if exact > 0 else least)
-    return int(min(max(round(exact), least), most))
+    low, high = limits or raw_limits(type_)  # as `to_raw_array` has them
+    return round(min(max((value - scaling.offset) / scaling.gain, low), high))
 
 
 def to_value(raw: float, scaling: Scaling, type_: str) -> float | int | bool:

@@ -15,7 +15,7 @@ from scada.field.modbus.config import Config
 from scada.field.modbus.writes import Change, Part
 from scada.modbus.wire import Pdu
 from tags.model import OnLoss, Tag
-from tests.field.test_decode import Memory
+from tests.field.memory import Memory
 
 
 def config(**more: Any) -> Config:

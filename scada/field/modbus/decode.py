@@ -7,33 +7,26 @@ once; a poll then costs one gather per type and one scaling of all scaled tags, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from scada.field.modbus.address import BIT_TABLES, Address
-from scada.field.modbus.config import Config
+from scada.field.modbus.config import ORDERS, Config
+from scada.field.modbus.gather import Gather, gather
 from scada.field.modbus.plan import Request
 from tags import quality, types
 from tags.model import Scaling
-from tags.scaling import Scalings, to_engineering
+from tags.scaling import Scalings
 
 Bits = npt.NDArray[np.uint64]
 Status = npt.NDArray[np.uint32]
+Rows = npt.NDArray[np.intp]
+Words = npt.NDArray[np.uint16]
 
 IDENTITY: Final = Scaling()
-WIRE: Final[dict[str, str]] = {
-    types.INT16: "<i2",
-    types.UINT16: "<u2",
-    types.INT32: "<i4",
-    types.UINT32: "<u4",
-    types.FLOAT32: "<f4",
-    types.INT64: "<i8",
-    types.UINT64: "<u8",
-    types.FLOAT64: "<f8",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Point:
     @property
     def scaled(self) -> bool:
         """Its value is not the raw number itself."""
-        return self.scaling.gain != 1.0 or self.scaling.offset != 0.0
+        return not self.scaling.plain
 
     @property
     def limited(self) -> bool:
@@ -67,7 +60,7 @@ class Decoder:
     Args:
         points: All points of the device; the requests' `members` are positions in it.
         requests: Of the group.
-        config: Word and byte order.
+        config: Order of bytes, where an address has none of its own.
 
     Attributes:
         members: Shape (n,), positions in `points`, request by request; all results are in this order.
@@ -86,53 +79,38 @@ class Decoder:
             end += length + length % 2  # keeps registers on even bytes
         self._buffer = np.zeros(end, np.uint8)
         self._view = memoryview(self._buffer.data).cast("B")
-        self._words = self._buffer.view("<u2" if config.byte_order == "little" else ">u2")
-        self._little_bytes = config.byte_order == "little"
-
+        self._words = self._buffer.view(">u2")
+        self._pairs: Words = self._buffer.view(np.uint16)  # the same, bytes swapped
         self._bits = np.zeros(len(self.members), np.uint64)
         self.texts: list[int] = []
-        self._text_places: list[tuple[int, int]] = []
+        self._text_places: list[tuple[int, int, bool]] = []
         coils: tuple[list[int], list[int]] = ([], [])
-        flags: tuple[list[int], list[int], list[int]] = ([], [], [])
-        numbers: dict[str, tuple[list[int], list[list[int]]]] = {}
+        flags: dict[bool, _Found] = {}
+        numbers: dict[tuple[str, str, bool], _Found] = {}
         position = 0
         for request, start in zip(requests, self._starts, strict=True):
             for i in request.members:
                 at = points[i].address
+                order = at.order or config.bytes_order
+                swapped = ORDERS[order][1] == "little"
+                word = start // 2 + at.offset - request.start
                 if at.table in BIT_TABLES:
                     coils[0].append(position)
                     coils[1].append(8 * start + at.offset - request.start)
+                elif at.type == types.STRING:
+                    self.texts.append(position)
+                    self._text_places.append((2 * word, 2 * (word + at.count), swapped))
+                elif at.type == types.BOOL:
+                    flags.setdefault(swapped, _Found()).add(position, word, points[i])
                 else:
-                    word = start // 2 + at.offset - request.start
-                    if at.type == types.STRING:
-                        self.texts.append(position)
-                        self._text_places.append((2 * word, 2 * (word + at.count)))
-                    elif at.bit is not None:
-                        flags[0].append(position)
-                        flags[1].append(word)
-                        flags[2].append(at.bit)
-                    else:
-                        order = range(word, word + at.count)
-                        low_first = list(order if config.word_order == "little" else reversed(order))
-                        rows, words = numbers.setdefault(at.type, ([], []))
-                        rows.append(position)
-                        words.append(low_first)
+                    numbers.setdefault((at.type, order, at.is_field), _Found()).add(position, word, points[i])
                 position += 1
         self._coils = (np.array(coils[0], np.intp), np.array(coils[1], np.intp))
-        self._flags = (
-            np.array(flags[0], np.intp),
-            np.array(flags[1], np.intp),
-            np.array(flags[2], np.uint16),
-        )
+        self._flags = [(swapped, _Flags(found)) for swapped, found in flags.items()]
         self._numbers = [
-            _Numbers(
-                WIRE[type_],
-                np.array(rows, np.intp),
-                np.array(words, np.intp),
-                [points[int(self.members[r])] for r in rows],
-            )
-            for type_, (rows, words) in numbers.items()
+            (ORDERS[order][1] == "little", _Numbers(found, order)) for (_, order, _), found in numbers.items()
         ]
+        self._plain = not all(swapped for swapped, _ in (*self._flags, *self._numbers))
 
     def put(self, number: int, payload: bytes) -> None:
         """Takes the data of one reply.
@@ -158,34 +136,58 @@ class Decoder:
         if len(self._coils[0]):
             unpacked = np.unpackbits(self._buffer, bitorder="little")
             self._bits[self._coils[0]] = unpacked[self._coils[1]]
-        if self._numbers or len(self._flags[0]):
-            words = self._words.astype("<u2")
-            rows, places, shifts = self._flags
-            if len(rows):
-                self._bits[rows] = (words[places] >> shifts) & 1
-            for group in self._numbers:
-                group.decode(words, self._bits, status)
+        pairs = self._pairs
+        plain: Words = self._words.astype(np.uint16) if self._plain else pairs
+        for swapped, flags in self._flags:
+            flags.decode(pairs if swapped else plain, self._bits)
+        for swapped, numbers in self._numbers:
+            numbers.decode(pairs if swapped else plain, self._bits, status)
         return self._bits, status
 
     def text(self, position: int) -> str:
         """The text of a string point: up to the first NUL, bytes that are no UTF-8 replaced."""
-        first, last = self._text_places[self.texts.index(position)]
+        first, last, swapped = self._text_places[self.texts.index(position)]
         raw = self._buffer[first:last]
-        if self._little_bytes:
+        if swapped:
             raw = raw.reshape(-1, 2)[:, ::-1]
         return raw.tobytes().split(b"\0", 1)[0].decode("utf-8", "replace").rstrip()
 
 
-class _Numbers:
-    """All numbers of one wire type."""
+@dataclass(slots=True)
+class _Found:
+    """Points of one kind: their rows in the results, their first registers, and themselves."""
 
-    def __init__(
-        self, wire: str, rows: npt.NDArray[np.intp], words: npt.NDArray[np.intp], points: list[Point]
-    ) -> None:
-        self._wire = np.dtype(wire)
-        self._words = words
-        self._floating = self._wire.kind == "f"
-        as_float = np.array([self._floating or p.type in types.FLOATS or p.scaled for p in points], np.bool_)
+    rows: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+    def add(self, row: int, place: int, point: Point) -> None:
+        self.rows.append(row)
+        self.places.append(place)
+        self.points.append(point)
+
+
+class _Flags:
+    """Single bits of registers."""
+
+    def __init__(self, found: _Found) -> None:
+        self._rows = np.array(found.rows, np.intp)
+        self._places = np.array(found.places, np.intp)
+        self._shifts = np.array([p.address.bit or 0 for p in found.points], np.uint16)
+
+    def decode(self, words: Words, bits: Bits) -> None:
+        bits[self._rows] = (words[self._places] >> self._shifts) & 1
+
+
+class _Numbers:
+    """All numbers of one kind."""
+
+    def __init__(self, found: _Found, order: str) -> None:
+        points, rows = found.points, np.array(found.rows, np.intp)
+        self._gather: Gather = gather([p.address for p in points], found.places, order)
+        kind = self._gather.dtype.kind
+        self._signed = kind == "i"
+        as_float = np.array([kind == "f" or p.type in types.FLOATS or p.scaled for p in points], np.bool_)
         self._exact = np.flatnonzero(~as_float)
         self._exact_rows = rows[self._exact]
         self._exact_limited = bool(any(points[i].limited for i in self._exact))
@@ -194,28 +196,26 @@ class _Numbers:
         self._all_real = len(self._exact) == 0
         self._whole = np.array([points[i].type not in types.FLOATS for i in self._real], np.bool_)
         self._any_whole = bool(self._whole.any())
-        self._of_exact = Scalings.of(
-            [points[i].scaling for i in self._exact], [points[i].address.type for i in self._exact]
-        )
-        self._of_real = Scalings.of(
-            [points[i].scaling for i in self._real], [points[i].address.type for i in self._real]
-        )
+        self._of_exact = _scalings([points[i] for i in self._exact])
+        self._of_real = _scalings([points[i] for i in self._real])
 
-    def decode(self, words: npt.NDArray[np.uint16], bits: Bits, status: Status) -> None:
-        raw = words[self._words].view(self._wire)[:, 0]
+    def decode(self, words: Words, bits: Bits, status: Status) -> None:
+        raw, unusable = self._gather(words)
         if len(self._exact):
             exact = raw if not len(self._real) else raw[self._exact]
-            bits[self._exact_rows] = exact.astype(np.int64 if self._wire.kind == "i" else np.uint64).view(
-                np.uint64
-            )
+            encoded = exact.astype(np.int64 if self._signed else np.uint64).view(np.uint64)
+            bad = None if unusable is None else unusable[self._exact]
             if self._exact_limited:
                 s = self._of_exact
-                bad = (exact < s.bad_below) | (exact > s.bad_above)
-                status[self._exact_rows[bad]] = quality.BAD_SENSOR_FAILURE
+                outside = (exact < s.bad_below) | (exact > s.bad_above)
+                status[self._exact_rows[outside]] = quality.BAD_SENSOR_FAILURE
+                bad = outside if bad is None else bad | outside
+            _put(bits, self._exact_rows, encoded, bad)
         if len(self._real):
-            s = self._of_real
             real = (raw if self._all_real else raw[self._real]).astype(np.float64)
-            values, bad = to_engineering(real, s.gain, s.offset, s.bad_below, s.bad_above)
+            values, bad = self._of_real.engineering(real)
+            if unusable is not None:
+                bad |= unusable[self._real]
             good = ~bad
             encoded = values.view(np.uint64)
             if self._any_whole:
@@ -225,6 +225,21 @@ class _Numbers:
             else:
                 bits[self._real_rows[good]] = encoded[good]
                 status[self._real_rows[bad]] = quality.BAD_SENSOR_FAILURE
+        if unusable is not None:
+            status[self._exact_rows[unusable[self._exact]]] = quality.BAD_CONFIGURATION_ERROR
+            status[self._real_rows[unusable[self._real]]] = quality.BAD_CONFIGURATION_ERROR
+
+
+def _scalings(points: Sequence[Point]) -> Scalings:
+    return Scalings.of([p.scaling for p in points], [p.address.type for p in points])
+
+
+def _put(bits: Bits, rows: Rows, encoded: Bits, bad: npt.NDArray[np.bool_] | None) -> None:
+    """Value bits to their rows, but not those of bad ones."""
+    if bad is None or not bad.any():
+        bits[rows] = encoded
+    else:
+        bits[rows[~bad]] = encoded[~bad]
 
 
 def _whole(
