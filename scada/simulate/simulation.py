@@ -252,11 +252,12 @@ class Simulation:
 def _endpoint(device: Device) -> Endpoint:
     """Where a device listens; port 0 stands for a free one."""
     text = str(device.config.get("endpoint", ""))
+    free = text.endswith(":0")
     try:
-        at = parse(text.removesuffix(":0"))
+        at = parse(f"{text[:-1]}1" if free else text)
     except ValueError as error:
         raise SimulateError(f"{device.name}: {error}") from None
-    if text.endswith(":0") and not at.serial:
+    if free and not at.serial:
         at = dataclasses.replace(at, port=0)
     if not at.serial and at.host not in _HERE:
         raise SimulateError(
