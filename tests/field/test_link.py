@@ -10,9 +10,9 @@ import pytest
 
 from scada.clock import SystemClock
 from scada.field.driver import MISMATCH, NoReplyError, RefusedError
-from scada.field.modbus.bus import Bus
+from scada.field.modbus.bus import BACK_OFF_MOST_NS, Bus
 from scada.field.modbus.config import Config
-from scada.field.modbus.link import BACK_OFF_MOST_NS, Link
+from scada.field.modbus.link import Link
 from scada.field.modbus.transport import over_network
 from scada.modbus import wire
 from tests.field.liar import Answer, frame, liar, right
@@ -142,11 +142,13 @@ async def test_doubled_replies_and_leftovers_never_answer_the_next_request() -> 
 
     async with liar(answer) as port:
         link = link_to(port, "50 ms")
+        kinds = set[str]()
         for address in range(20):  # whoever says more than was asked is not believed at all
             try:
                 assert await value(link, address) == [1000 + address + i for i in range(4)]
             except NoReplyError as error:
-                assert error.kind == MISMATCH
+                kinds.add(error.kind)
+        assert kinds <= {MISMATCH}
         link.close()
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from scada.field.modbus import cost
 from scada.modbus.endpoint import TLS, Endpoint, parse
+from scada.modbus.rtu import UNITS
+from scada.modbus.serial import Serial
 from scada.modbus.tls import Tls
 
 MAX_REGISTERS: Final = 125  # Modbus Application Protocol 1.1b3, 6.3
@@ -47,6 +49,7 @@ class Config(BaseModel):
     Attributes:
         endpoint: `tcp://host:502`, `tls://host:802`, `rtu+tcp://host:4001` or `rtu:///dev/ttyUSB0`.
         tls: Certificates; only with `tls://`, and then they must be there.
+        serial: Speed and characters of the line, with `rtu://`; with `rtu+tcp://` those of the line behind the network.
         client: `native` (ours) or `pymodbus`.
         window: Requests on their way at once, 1 … 16; more than 1 only where the device is known to take it.
         unit_id: Unit identifier, 0 … 255.
@@ -73,6 +76,7 @@ class Config(BaseModel):
 
     endpoint: str
     tls: Tls | None = Field(default=None, validate_default=True)
+    serial: Serial | None = None
     client: Literal["native", "pymodbus"] = "native"
     window: int = Field(default=1, ge=1, le=MAX_WINDOW)
     unit_id: int = Field(default=1, ge=0, le=255)
@@ -110,6 +114,24 @@ class Config(BaseModel):
     def _endpoint(cls, text: str) -> str:
         parse(text)
         return text
+
+    @field_validator("serial")
+    @classmethod
+    def _serial(cls, serial: Serial | None, info: ValidationInfo) -> Serial | None:
+        if serial is not None and not str(info.data.get("endpoint", "rtu")).startswith("rtu"):
+            raise ValueError(
+                "the speed of a line is for rtu:// and rtu+tcp:// only. A gateway that talks Modbus TCP keeps its own: "
+                "leave serial: out"
+            )
+        return serial
+
+    @field_validator("unit_id")
+    @classmethod
+    def _unit(cls, number: int, info: ValidationInfo) -> int:
+        if str(info.data.get("endpoint", "")).startswith("rtu") and number not in UNITS:
+            who = "everybody, and nobody answers it" if number == 0 else "reserved by the standard"
+            raise ValueError(f"on a serial line unit {number} is {who}. Use the device's own, 1 … 247")
+        return number
 
     @field_validator("tls")
     @classmethod

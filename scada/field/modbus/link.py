@@ -1,4 +1,4 @@
-"""One device's view of its connection: when to connect again, how fast it answers, what went wrong."""
+"""One device's view of its connection: when to ask again, how fast it answers, what went wrong."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from typing import Final
 import numpy as np
 
 from scada.clock import Clock
-from scada.field.driver import NoReplyError, RefusedError
+from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
 from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
+from scada.field.modbus.turns import POLL, PROBE_PATIENCE_NS
 from scada.modbus.wire import Ask, Pdu
 
-BACK_OFF_FIRST_NS: Final = 200_000_000
-BACK_OFF_MOST_NS: Final = 2_000_000_000
+CONNECT: Final = "connect"
+EXCEPTION: Final = "exception"
+NOBODY_BEHIND: Final = frozenset(
+    {10, 11}
+)  # a gateway's own words: no path to the unit, no answer of the unit
 _KEPT: Final = 512
 
 
 class Link:
-    """A connection that is opened again with back-off, one request (or window of requests) at a time.
+    """A device's part of a bus: one request (or window of requests) at a time, and a back-off of its own.
 
     Args:
         config: Unit, time-out.
@@ -28,8 +32,11 @@ class Link:
 
     Attributes:
         errors: Requests without a right reply, and refused ones, since start.
+        errors_by_kind: The same by `timeout`, `mismatch`, `closed`, `exception`; and `connect`: connections that failed.
         good_ns: Monotonic time of the last right reply, ns; 0 for never.
         failures: Failures (connect or reply) since the last right reply.
+        next_try_ns: Not asked before this, ns monotonic.
+        reason: What failed last, for people.
     """
 
     def __init__(self, config: Config, clock: Clock, bus: Bus) -> None:
@@ -37,17 +44,37 @@ class Link:
         self._clock = clock
         self._bus = bus
         self._joined = False
+        self._up = False
+        self._breaks = 0
         self._latency = np.zeros(_KEPT, np.float64)
         self._asked = 0
         self.errors = 0
+        self.errors_by_kind = dict.fromkeys((TIMEOUT, MISMATCH, CLOSED, EXCEPTION, CONNECT), 0)
         self.good_ns = 0
         self.failures = 0
         self.next_try_ns = 0
+        self.reason = ""
+        bus.add(self)
 
     @property
     def open(self) -> bool:
-        """Whether requests may be sent."""
-        return self._joined and self._bus.open
+        """Whether requests may be sent: its connection stands, or is being made anew for another unit's sake."""
+        bus = self._bus
+        return self._up and self._breaks == bus.breaks and bus.usable
+
+    @property
+    def dead(self) -> bool:
+        """It did not answer when asked again."""
+        return self.failures > 1
+
+    @property
+    def answers(self) -> bool:
+        """Its last request was answered."""
+        return self.good_ns > 0 and self.failures == 0
+
+    def try_now(self) -> None:
+        """The bus has come back: ask at once."""
+        self.next_try_ns = 0
 
     def prepare(self, request: Pdu) -> Ask:
         """A request of this device, ready to be sent again and again."""
@@ -57,83 +84,128 @@ class Link:
         """Tries once; sets `next_try_ns` when it fails.
 
         The first try after a good reply comes at once, later ones wait 0.2 s, doubling to 2 s: a device that accepts
-        connections but never answers rightly is not hammered either.
+        connections but never answers rightly is not hammered either. On a shared bus it may be longer (see `bus`).
         """
-        self.close()
-        self._bus.join()
-        self._joined = True
-        if await self._bus.connect():
-            return True
-        self._failed()
-        return False
+        bus = self._bus
+        if not self._joined:
+            self._joined = True
+            bus.join()
+        await self._take(POLL)
+        try:
+            await bus.ready(None)
+            self._up = True
+        except NoReplyError as error:
+            self._up = False
+            self.reason = str(error)
+            self.errors_by_kind[CONNECT] += 1
+            self.failures += 1
+            self.next_try_ns = bus.next_try_ns
+        finally:
+            self._breaks = bus.breaks
+            bus.turns.give()
+        return self._up
 
-    async def ask(self, ask: Ask) -> bytes:
+    async def ask(self, ask: Ask, urgency: int = POLL) -> bytes:
         """Sends a prepared request.
+
+        Args:
+            ask: Made by `prepare`.
+            urgency: STOP, WRITE, HEARTBEAT or POLL of `turns`, where several devices share the connection.
 
         Returns:
             The data of the reply behind the function code.
 
         Raises:
-            RefusedError: A Modbus exception.
-            NoReplyError: Outcome unknown; the connection has been dropped.
+            RefusedError: A Modbus exception of the device.
+            NoReplyError: Outcome unknown.
         """
-        start = self._clock.monotonic_ns()
-        try:
-            data = await self._bus.ask(ask)
-        except RefusedError:
-            self.errors += 1
-            self._answered(start)
-            raise
-        except NoReplyError:
-            self.errors += 1
-            self._failed()
-            raise
-        self._answered(start)
-        return data
+        answer = (await self.ask_all((ask,), urgency))[0]
+        if isinstance(answer, int):
+            raise RefusedError(answer)
+        return answer
 
-    async def ask_all(self, asks: Sequence[Ask]) -> list[bytes | int]:
+    async def ask_all(self, asks: Sequence[Ask], urgency: int = POLL) -> list[bytes | int]:
         """Sends prepared requests, as many at once as the window allows.
+
+        Args:
+            asks: Made by `prepare`.
+            urgency: As for `ask`.
 
         Returns:
             For each request the data of its reply behind the function code, or the code of a Modbus exception.
 
         Raises:
-            NoReplyError: One of them had no right reply; the connection has been dropped.
+            NoReplyError: One of them had no right reply.
         """
+        bus = self._bus
+        if not bus.turns.take_now(urgency):
+            await self._take(urgency)
         start = self._clock.monotonic_ns()
         try:
-            found = await self._bus.ask_all(asks)
-        except NoReplyError:
-            self.errors += 1
-            self._failed()
+            transport = await bus.ready(self._breaks)
+            found = await transport.ask_all(asks)
+            for answer in found:
+                if isinstance(answer, int):
+                    self._refused(answer)
+        except NoReplyError as error:
+            self._failed(error, start)
             raise
-        self.errors += sum(isinstance(answer, int) for answer in found)
+        finally:
+            bus.turns.give()
         self._answered(start)
         return found
 
     def close(self) -> None:
         """Leaves the connection; the last device of it drops it."""
+        self._up = False
         if self._joined:
             self._joined = False
             self._bus.leave()
 
     def latency_ms(self) -> tuple[float, float]:
-        """p50 and p99 of the last 512 replies, ms; zeros before the first."""
+        """p50 and p99 of the last 512 replies, ms, without the wait for its turn; zeros before the first."""
         known = self._latency[: min(self._asked, _KEPT)]
         if len(known) == 0:
             return 0.0, 0.0
         p50, p99 = np.percentile(known, (50, 99))
         return float(p50), float(p99)
 
-    def _answered(self, start_ns: int) -> None:
-        self.good_ns = self._clock.monotonic_ns()
-        self._latency[self._asked % _KEPT] = (self.good_ns - start_ns) / 1e6
-        self._asked += 1
-        self.failures = 0
+    def bus_load(self) -> float:
+        """Share of the time in which a shared connection is busy, 0 … 1; 0 where it is not shared."""
+        return self._bus.load() if self._bus.shared else 0.0
 
-    def _failed(self) -> None:
+    async def _take(self, urgency: int) -> None:
+        turns = self._bus.turns
+        if not turns.take_now(urgency):
+            patience = PROBE_PATIENCE_NS if self.dead else 0
+            await turns.wait(urgency, self._clock.monotonic_ns() + patience)
+
+    def _refused(self, code: int) -> None:
+        """An exception. That of a gateway is not the unit's: of the unit nothing is known."""
+        if code in NOBODY_BEHIND:
+            raise NoReplyError(
+                f"the gateway has no answer of unit {self._config.unit_id} (exception {code})", TIMEOUT
+            )
+        self.errors += 1
+        self.errors_by_kind[EXCEPTION] += 1
+
+    def _answered(self, start_ns: int) -> None:
+        now = self.good_ns = self._clock.monotonic_ns()
+        self._latency[self._asked % _KEPT] = (now - start_ns) / 1e6
+        self._asked += 1
+        self._bus.spent(start_ns, now)
+        if self.failures:
+            self.failures = 0
+            self._bus.revived()
+
+    def _failed(self, error: NoReplyError, start_ns: int) -> None:
+        now = self._clock.monotonic_ns()
+        bus = self._bus
+        self._up = False
+        self.reason = str(error)
+        self.errors += 1
+        self.errors_by_kind[error.kind] += 1
         self.failures += 1
-        wait = (
-            0 if self.failures == 1 else min(BACK_OFF_FIRST_NS << min(self.failures - 2, 8), BACK_OFF_MOST_NS)
-        )
-        self.next_try_ns = self._clock.monotonic_ns() + wait
+        bus.missed(error)
+        bus.spent(start_ns, now)
+        self.next_try_ns = max(now + bus.pause_ns(self.failures, now - start_ns), bus.next_try_ns)

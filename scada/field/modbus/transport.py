@@ -6,6 +6,7 @@ simulation come without touching the rest.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -14,8 +15,9 @@ from scada.clock import Clock
 from scada.field.driver import RefusedError
 from scada.field.modbus.config import Config
 from scada.field.modbus.transactions import Transactions
-from scada.modbus import tls
+from scada.modbus import rtu, tls
 from scada.modbus.endpoint import TCP, TLS
+from scada.modbus.serial import Serial
 from scada.modbus.wire import Ask
 
 Opener = Callable[[], "Transport"]
@@ -106,4 +108,32 @@ def over_network(config: Config, clock: Clock) -> Opener:
 
         ids, name = Transactions(first), settings.server_name if settings is not None else None
         return lambda: Stream(at, config.timeout_ns, config.window, clock, ids, context, name)
+    if at.framed_rtu:
+        return _over_line(config)
     raise ValueError(f"{at.scheme}:// is not there yet")
+
+
+def _over_line(config: Config) -> Opener:
+    """Serial ports, and serial lines behind a network: what may still come late is known over all connections."""
+    from scada.field.modbus import line, tty  # noqa: PLC0415 - as above
+    from scada.field.modbus.late import Late  # noqa: PLC0415
+
+    at, settings, late = config.at, config.serial or Serial(), Late()
+
+    async def port(exchange: line.Exchange) -> line.Port:
+        return await tty.open_port(at.path, settings, exchange)
+
+    async def socket(exchange: line.Exchange) -> line.Port:
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: exchange, at.host, at.port)
+        return transport
+
+    # behind a network the speed of the line is only known where the site says it
+    character_ns = settings.character_ns if at.serial or config.serial else 0
+    silence_ns = settings.silence_ns if at.serial or config.serial else rtu.FAST_SILENCE_NS
+    return lambda: line.Line(
+        port if at.serial else socket,
+        lambda: line.Exchange(character_ns, silence_ns),
+        late,
+        config.timeout_ns,
+        keep=at.serial,
+    )

@@ -1,0 +1,75 @@
+"""Whose turn it is on a shared connection: stops first, then writes, heartbeats and polls, and nobody starves.
+
+Within a class the one that waits longest comes first, so every device gets one request before any gets its second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from typing import Final
+
+STOP, WRITE, HEARTBEAT, POLL = range(4)
+PROBE_PATIENCE_NS: Final = 1_000_000_000
+"""A probe of a unit that does not answer lets polls pass that come up to this much later."""
+IN_A_ROW: Final = 8
+"""After so many writes and heartbeats in a row a poll that waits has its turn."""
+
+_Waiter = tuple[int, int, asyncio.Future[None]]
+
+
+class Turns:
+    """One at a time; who must wait is called by urgency, then by how long he waits."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._count = 0
+        self._row = 0
+        self._waiting: tuple[list[_Waiter], ...] = ([], [], [], [])
+
+    def take_now(self, urgency: int) -> bool:
+        """Takes the turn if nobody has it; False when one must `wait`."""
+        if self._taken:
+            return False
+        self._taken = True
+        self._note(urgency)
+        return True
+
+    async def wait(self, urgency: int, since_ns: int) -> None:
+        """Waits for the turn, and takes it.
+
+        Args:
+            urgency: STOP, WRITE, HEARTBEAT or POLL.
+            since_ns: Since when; the earlier, the sooner. Of the same clock for all.
+        """
+        mine = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._waiting[urgency], (since_ns, self._count, mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():  # it was given to us while we went
+                self.give()
+            raise
+
+    def give(self) -> None:
+        """Passes the turn on."""
+        self._taken = False
+        while (urgency := self._next()) is not None:
+            waiter = heapq.heappop(self._waiting[urgency])[2]
+            if not waiter.done():
+                self._taken = True
+                self._note(urgency)
+                waiter.set_result(None)
+                return
+
+    def _next(self) -> int | None:
+        waiting = self._waiting
+        if waiting[STOP]:
+            return STOP
+        if waiting[POLL] and self._row >= IN_A_ROW:
+            return POLL
+        return next((urgency for urgency, some in enumerate(waiting) if some), None)
+
+    def _note(self, urgency: int) -> None:
+        self._row = 0 if urgency == POLL else self._row + 1
