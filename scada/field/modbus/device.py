@@ -15,6 +15,7 @@ from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Decoder, Point, exception_status
 from scada.field.modbus.link import Link
+from scada.field.modbus.turns import HEARTBEAT, STOP, WRITE
 from scada.modbus import wire
 from scada.modbus.wire import Ask, Pdu
 from tags import quality
@@ -38,6 +39,7 @@ class ModbusDevice:
         self._config = config
         self._clock = clock
         self._points = [Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags]
+        self._stops = [tag.write is not None and tag.write.stop for tag in tags]
         periods = [tag.scan_ns or DEFAULT_PERIOD_NS for tag in tags]
         groups = plan.plan([p.address for p in self._points], periods, config)
         self.timeout_ns = config.timeout_ns
@@ -121,15 +123,16 @@ class ModbusDevice:
             NoReplyError: Whether they were written is unknown.
         """
         parts = [encode.part(self._points[i], bits, text, self._config) for i, bits, text in values]
+        urgency = STOP if any(self._stops[i] for i, _, _ in values) else WRITE
         for request in writes.requests(parts, self._config):
-            await self._write(request)
+            await self._write(request, urgency)
 
-    async def _write(self, request: Pdu | writes.Change) -> None:
+    async def _write(self, request: Pdu | writes.Change, urgency: int) -> None:
         if isinstance(request, writes.Change):
-            data = await self.link.ask(self.link.prepare(wire.read("holding", request.offset, 1)))
+            data = await self.link.ask(self.link.prepare(wire.read("holding", request.offset, 1)), urgency)
             word = request.applied(int.from_bytes(data[1:3], "big"))
             (request,) = writes.registers(request.offset, word.to_bytes(2, "big"), self._config)
-        await self.link.ask(self.link.prepare(request))
+        await self.link.ask(self.link.prepare(request), urgency)
 
     async def write_counter(self, address: dict[str, Any], value: int) -> None:
         """Writes the heartbeat counter, 0 … 65535.
@@ -139,7 +142,7 @@ class ModbusDevice:
             NoReplyError: No right reply.
         """
         for request in writes.registers(address["offset"], value.to_bytes(2, "big"), self._config):
-            await self._write(request)
+            await self._write(request, HEARTBEAT)
 
     async def read_counter(self, address: dict[str, Any]) -> int:
         """Reads the heartbeat counter back, 0 … 65535.
@@ -148,7 +151,7 @@ class ModbusDevice:
             RefusedError: The device refused it.
             NoReplyError: No right reply.
         """
-        data = await self.link.ask(self.link.prepare(wire.read("holding", address["offset"], 1)))
+        data = await self.link.ask(self.link.prepare(wire.read("holding", address["offset"], 1)), HEARTBEAT)
         return int.from_bytes(data[1:3], "big")
 
     def point(self, position: int) -> Point:
