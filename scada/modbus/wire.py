@@ -53,6 +53,8 @@ class Ask:
         timeout_ns: How long its reply may take.
         body: Unit, function code and data: all that stands before the checksum of a serial line.
         framed: What stands behind the transaction id on Modbus TCP.
+        right: What stands there in a right reply, as far as the request fixes it.
+        right_bytes: How long that reply is, transaction id included; -1 where the request does not fix it.
     """
 
     pdu: Pdu
@@ -60,11 +62,17 @@ class Ask:
     timeout_ns: int = 1_000_000_000
     body: bytes = field(init=False)
     framed: bytes = field(init=False)
+    right: bytes = field(init=False)
+    right_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         body = bytes((self.unit, self.pdu.function)) + self.pdu.data
         object.__setattr__(self, "body", body)
         object.__setattr__(self, "framed", struct.pack(">HH", 0, len(body)) + body)
+        size = -1 if self.pdu.reply_bytes is None else 2 + self.pdu.reply_bytes
+        head = struct.pack(">HHBB", 0, max(size, 0), self.unit, self.pdu.function) + self.pdu.reply_head
+        object.__setattr__(self, "right", head)
+        object.__setattr__(self, "right_bytes", -1 if size < 0 else 6 + size)
 
     def answer(self, unit: int, pdu: bytes) -> bytes | int | None:
         """What a reply says to this request.

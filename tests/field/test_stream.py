@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
+import uvloop
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.clock import SystemClock
@@ -272,6 +274,7 @@ def _stream(window: int = 1) -> tuple[Stream, _Pipe]:
     return stream, pipe
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 125), min_size=1, max_size=6), st.integers(1, 6), st.data())
 def test_replies_cut_anywhere(counts: list[int], window: int, data: st.DataObject) -> None:
     async def run() -> None:
@@ -350,3 +353,63 @@ async def test_the_socket_is_kept_alive() -> None:
         for level, option, value in KEEP_ALIVE:
             assert peer.getsockopt(level, option) == value
         stream.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("how", ["peer hangs up", "peer resets", "we abort"])
+def test_the_socket_is_this_connections_until_the_loss_is_told(run: Callable[..., None], how: str) -> None:
+    """What the stream relies on when it writes into the socket itself."""
+    told: list[bool] = []
+
+    class Watching(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.file = transport.get_extra_info("socket").fileno()
+            self.inode = os.fstat(self.file).st_ino
+            self.lost = asyncio.get_running_loop().create_future()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            told.append(os.fstat(self.file).st_ino == self.inode)
+            self.lost.set_result(None)
+
+    async def work() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener:
+            transport, mine = await asyncio.get_running_loop().create_connection(
+                Watching, *listener.getsockname()
+            )
+            peer, _ = listener.accept()
+            if how == "peer resets":
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if how == "we abort":
+                transport.abort()
+            peer.close()
+            await asyncio.wait_for(mine.lost, 5)
+
+    run(work())
+    assert told == [True]
+
+
+async def test_a_peer_that_does_not_read_gets_requests_whole_and_in_order() -> None:
+    stream, pipe = _stream(16)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        stream._file = ours.fileno()
+        asks = [Ask(wire.write_registers(n, bytes(246)), 1) for n in range(16)] * 4
+        tasks = []
+        for n in range(0, 64, 16):  # four windows, as if the first ones had been answered
+            tasks.append(asyncio.create_task(stream.ask_all(asks[n : n + 16])))
+            await asyncio.sleep(0)
+            stream._waiting.clear()
+        stream.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        ours.close()
+        received = b""
+        while chunk := theirs.recv(65536):
+            received += chunk
+    assert pipe.written
+    frames = mbap.Parser().feed(received + b"".join(pipe.written))
+    assert [transaction for transaction, _, _ in frames] == list(range(1, 65))

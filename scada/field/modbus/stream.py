@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -76,6 +77,9 @@ class Stream(asyncio.Protocol):
         self._sent = 0
         self._late = False
         self._waiting: dict[int, int] = {}  # transaction id → position in the asks, oldest first
+        self._right = b""  # how the reply begins while nothing else is on its way …
+        self._right_bytes = -1  # … and how long it is
+        self._file = -1
 
     @property
     def open(self) -> bool:
@@ -159,12 +163,20 @@ class Stream(asyncio.Protocol):
             for level, option, value in KEEP_ALIVE:
                 with contextlib.suppress(OSError):
                     peer.setsockopt(level, option, value)
+            if self._context is None:
+                self._file = peer.fileno()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         if self._transport is None:
             return
         waiting = self._waiting
+        if len(data) == self._right_bytes and data.startswith(self._right):
+            self._right_bytes = -1  # nearly always: the one reply that is waited for, whole and alone
+            self._answers[waiting.popitem()[1]] = data[mbap.HEAD + 1 :]
+            self._send()
+            return
+        self._right_bytes = -1
         try:
             frames = self._parser.feed(data)
         except mbap.MalformedError as error:
@@ -194,27 +206,47 @@ class Stream(asyncio.Protocol):
 
     def _send(self) -> None:
         """Sends what the window has room for; ends the call when all are answered."""
-        transport, asks, waiting = self._transport, self._asks, self._waiting
-        if transport is None:
-            return
-        sent, last = self._sent, len(asks)
-        if sent < last:
+        sent, asks, waiting = self._sent, self._asks, self._waiting
+        if sent < len(asks):
             now = self._clock.monotonic_ns()
-            while sent < last and len(waiting) < self._window:
+            while sent < len(asks) and len(waiting) < self._window and self._transport is not None:
                 ask, transaction = asks[sent], self._next_id()
                 waiting[transaction] = sent
                 self._due[sent] = now + ask.timeout_ns
                 sent += 1
-                transport.write(transaction.to_bytes(2, "big") + ask.framed)
+                head = transaction.to_bytes(2, "big")
+                if len(waiting) == 1:
+                    self._right, self._right_bytes = head + ask.right, ask.right_bytes
+                else:
+                    self._right_bytes = -1
+                self._write(head + ask.framed)
             self._sent = sent
             if self._timer is None and waiting:
                 self._late = False
                 self._watch(asks[0].timeout_ns)
-        future = self._future
-        if not waiting and future is not None:
-            self._future = None
+        elif not waiting and self._future is not None:
+            future, self._future = self._future, None
             if not future.done():
                 future.set_result(None)
+
+    def _write(self, data: bytes) -> None:
+        """Straight into the socket, each request in a segment of its own: devices take no more than one at a time.
+
+        A loop closes the file after `connection_lost`, so it is this connection's while there is a transport.
+        """
+        if self._file >= 0:
+            try:
+                data = data[os.write(self._file, data) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._fail(CLOSED, str(error))
+                return
+            if not data:
+                return
+            self._file = -1  # the peer does not read: what follows must stay behind what waits
+        if self._transport is not None:
+            self._transport.write(data)
 
     def _watch(self, delay_ns: int) -> None:
         """One timer for all requests: it is set to the first time-out, and set anew when that was answered meanwhile."""
@@ -238,6 +270,7 @@ class Stream(asyncio.Protocol):
     def _fail(self, kind: str, text: str) -> None:
         """Drops the connection and tells who waits."""
         self.close()
+        self._right_bytes = -1
         self._waiting.clear()
         future, self._future = self._future, None
         if future is not None and not future.done():
