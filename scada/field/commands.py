@@ -221,8 +221,8 @@ class Outputs:
         self.next_ns = 0
 
     def link(self, linked: bool) -> None:
-        """The link came up or went down; everything is read back first."""
-        if self.linked and not linked:
+        """The link came up (perhaps before anybody saw that it was gone) or went down; everything is read back first."""
+        if self.linked:
             self._absence.begin(self._told)
         self.linked = linked
         self.next_ns = 0

@@ -129,6 +129,19 @@ class Session(Protocol):
         """Writes one value. Raises ValueError, RefusedError or NoReplyError."""
         ...
 
+    def together(self, positions: Sequence[int]) -> list[int]:
+        """Which of some outputs go in one request with the first: positions in `positions`, the first among them."""
+        del positions
+        return [0]
+
+    async def write_together(self, values: Sequence[tuple[int, int, str]]) -> None:
+        """Writes values (position, bits, text) that `together` gave: all or none of them.
+
+        Raises ValueError, RefusedError or NoReplyError.
+        """
+        for position, bits, text in values:
+            await self.write(position, bits, text)
+
     async def write_counter(self, address: dict[str, Any], value: int) -> None:
         """Writes the heartbeat counter. Raises RefusedError or NoReplyError."""
         ...

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from scada.clock import Clock
-from scada.field.commands import Order
 from scada.field.driver import NoReplyError, Session
 from scada.field.groups import Group, Groups
 from scada.field.heartbeat import Heartbeat
@@ -185,7 +184,7 @@ class Poller:
             self._lost("no connection")
             return
         now = self._clock.monotonic_ns()
-        self.writer.outputs.link(True)
+        self.writer.link(True)
         self._groups.connected(now, 0 if self._tried else self._start_ns)
         self._watchdog.connected(now)
 
@@ -202,12 +201,17 @@ class Poller:
         if watchdog.notice_ns and (now >= watchdog.notice_ns or not outputs.held):
             watchdog.notice_ns = 0
         polling = polling and not watchdog.notice_ns
-        if now >= outputs.next_ns and not (polling and self._writes >= WRITES_IN_A_ROW):
-            order = self.writer.order(now)
-            if order is not None:
+        if now >= outputs.next_ns and not (
+            (polling or self.writer.unread) and self._writes >= WRITES_IN_A_ROW
+        ):
+            orders = self.writer.orders(now)
+            if orders:
                 self._writes += 1
-                await self._write(order)
+                await self.writer.write(orders)
                 return
+        if self.writer.unread:  # before any poll: one that was begun before the write ends with what was before it
+            await self._read_back()
+            return
         self._writes = 0
         if now >= watchdog.due_ns:
             await watchdog.beat(now, self._may_beat)
@@ -247,9 +251,11 @@ class Poller:
         await self._watchdog.compare()
         return bool(self._watchdog.away or self._watchdog.notice_ns)
 
-    async def _write(self, order: Order) -> None:
-        number, request = await self.writer.write(order)
-        await self._session.fetch(number, request, 1)  # read back at once
+    async def _read_back(self) -> None:
+        """One request that brings what was written last."""
+        number, request = self._session.place(self.writer.unread[0])
+        await self._session.fetch(number, request, 1)
+        self.writer.unread = [i for i in self.writer.unread if self._session.place(i) != (number, request)]
         self._take(number, request, self._clock.monotonic_ns())
 
     def _may_beat(self) -> bool:
@@ -268,7 +274,7 @@ class Poller:
 
     def _lost(self, reason: str) -> None:
         """The link is down. One miss is forgiven when the next connection answers."""
-        self.writer.outputs.link(False)
+        self.writer.link(False)
         if self._session.link.failures < 2 and self._tried:
             return
         now = self._clock.monotonic_ns()

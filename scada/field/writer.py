@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from tags.image import ImageReader
 from tags.model import Tag
 
 Event = Callable[..., None]
+NOT_TOGETHER: Final = frozenset(
+    {1, 2, 3, 4, commands.REFUSED}
+)  # may be meant for one of several values, or their number
 
 
 class Writer:
@@ -33,6 +37,9 @@ class Writer:
         event: Called as `event(kind, **fields)` for arming and writes.
         heard: Called whenever the device answered a write.
         look: Looks at the arming file and at control's commands; called right before anything is written.
+
+    Attributes:
+        unread: Positions of tags that were written and must be read back before anything is polled.
     """
 
     def __init__(
@@ -62,6 +69,8 @@ class Writer:
         self._loss_digests: dict[int, str] = {}
         self.outputs = Outputs(_declared([tags[i] for i in self._out], self._quantise, self._loss_digests))
         self.outputs.restore(samples.aux[self._out])
+        self._alone: set[int] = set()  # outputs that the device did not take in one request with others
+        self.unread: list[int] = []
         self._texts = [int(i) for i in self._out if tags[i].type == types.STRING]
 
     @property
@@ -120,42 +129,67 @@ class Writer:
         self.outputs.observe(seen, alive, now)
         self._samples.acted(self._out, self.outputs.aux, now)
 
-    def order(self, now_ns: int) -> Order | None:
-        """The most urgent write that is due."""
+    def link(self, linked: bool) -> None:
+        """The link came up or went down."""
+        self.outputs.link(linked)
+        self.unread.clear()
+        if linked:
+            self._alone.clear()
+
+    def orders(self, now_ns: int) -> list[Order]:
+        """The most urgent write that is due, with those that go in one request with it; empty when none is due."""
         orders = self.outputs.due(now_ns)
         if orders:  # what was decided on an older word may have been taken back: this process may have slept
             self._look()
             orders = self.outputs.due(now_ns)
         self._samples.acted(self._out, self.outputs.aux, now_ns)
-        return orders[0] if orders else None
+        if len(orders) < 2 or orders[0].index in self._alone:
+            return orders[:1]
+        # a stop waits for nothing, and is refused for nothing that stands beside it
+        stop = self.outputs.outputs[orders[0].index].stop
+        orders = [
+            o for o in orders if o.index not in self._alone and self.outputs.outputs[o.index].stop == stop
+        ]
+        return [orders[i] for i in self._session.together([int(self._out[o.index]) for o in orders])]
 
-    async def write(self, order: Order) -> tuple[int, int]:
-        """Does one write.
+    async def write(self, orders: Sequence[Order]) -> None:
+        """Does one write; what it wrote is `unread` then.
 
-        Returns:
-            Group and request that read back what was written.
+        Outputs that the device refuses to take in one request stay due, and are written each alone from then on.
+
+        Args:
+            orders: What `orders` gave.
 
         Raises:
             NoReplyError: Whether the device acted is unknown.
         """
-        position = int(self._out[order.index])
-        tag = self._tags[position]
-        text = ""
-        if tag.type == types.STRING:
-            text = self._digests.get(order.bits, self._loss_digests.get(order.bits, ""))
         result = commands.OK
         try:
-            await self._session.write(position, order.bits, text)
+            values = [(int(self._out[o.index]), o.bits, self._text(o)) for o in orders]
+            if len(values) == 1:
+                await self._session.write(*values[0])
+            else:
+                await self._session.write_together(values)
             self._heard()
         except RefusedError as error:
             result = error.code
         except ValueError:
             result = commands.REFUSED
         except NoReplyError:
-            self._written(order, tag, text, commands.UNKNOWN)
+            for order in orders:
+                self._written(order, commands.UNKNOWN)
             raise
-        self._written(order, tag, text, result)
-        return self._session.place(position)
+        if result in NOT_TOGETHER and len(orders) > 1:
+            self._alone.update(order.index for order in orders)
+            return
+        for order in orders:
+            self._written(order, result)
+        self.unread += [int(self._out[order.index]) for order in orders]
+
+    def _text(self, order: Order) -> str:
+        if self._tags[int(self._out[order.index])].type != types.STRING:
+            return ""
+        return self._digests.get(order.bits, self._loss_digests.get(order.bits, ""))
 
     def take(self, reading: Reading) -> Reading:
         """Shows the outputs in a reading to the state machine.
@@ -185,14 +219,15 @@ class Writer:
         status[doubtful] = np.maximum(status[doubtful], quality.UNCERTAIN_LAST_USABLE)
         return replace(reading, status=status)
 
-    def _written(self, order: Order, tag: Tag, text: str, result: int) -> None:
+    def _written(self, order: Order, result: int) -> None:
+        tag = self._tags[int(self._out[order.index])]
         now = self._clock.monotonic_ns()
         self.outputs.written(order, result, now)
         self._samples.acted(self._out, self.outputs.aux, now)
         steady = self.outputs.outputs[order.index].mode in (commands.MAINTAINED, commands.REFRESH)
         if result == commands.OK and steady and tag.type in types.FLOATS and order.reason == "command":
             return  # a controller's output moves all the time; its history says it all
-        value = text if tag.type == types.STRING else types.from_bits(tag.type, order.bits)
+        value = self._text(order) if tag.type == types.STRING else types.from_bits(tag.type, order.bits)
         self._event(
             "write",
             device=self._name,

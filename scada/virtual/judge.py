@@ -133,7 +133,7 @@ class Judge:
         self._releases: dict[str, object] = {}
         self._renewed: dict[str, tuple[int, object]] = {}
         self._presses: Counter[tuple[str, int]] = Counter()
-        self._last_sent: dict[str, Written] = {}
+        self._last_sent: dict[str, tuple[Written, Any]] = {}
         self._sent_values: dict[tuple[str, Any], Written] = {}
         self._local_ns: dict[str, int] = {}
         self._fine_ns = dict.fromkeys(machine.wires, machine.world.now_ns)
@@ -177,14 +177,22 @@ class Judge:
         if not coil and (written.device, written.offset) in self._beats:
             self.counts["heartbeats"] += 1
             return
-        tag = self._places.get((written.device, coil, written.offset))
-        if tag is None:
-            self.breach(f"nobody has an output there: {written}")
-            return
+        at = 0
+        while at < len(written.words):
+            tag = self._places.get((written.device, coil, written.offset + at))
+            if tag is None:
+                self.breach(f"nobody has an output there: {written}")
+                return
+            count = len(written.words) if written.function == 22 else int((tag.address or {})["count"])
+            self._value_written(tag, written, written.words[at : at + count])
+            at += count
+
+    def _value_written(self, tag: Tag, written: Written, words: tuple[int, ...]) -> None:
+        """One of the values that a request writes."""
         self.counts["commands"] += 1
         if tag.path in self._odd:
             return
-        value = truth.value_of(tag, written)
+        value = truth.value_of(tag, written.function, words)
         if isinstance(value, float) and not math.isfinite(value):
             self.breach(f"{tag.path}: {value} was sent")
         if tag.write is not None and tag.write.mode == "pulse" and not value:
@@ -201,7 +209,7 @@ class Judge:
             elif mine:
                 self._level(tag, value, written)
         self._live_then[tag.path] = bool(self._live.get(tag.path))
-        self._last_sent[tag.path] = written
+        self._last_sent[tag.path] = written, value
 
     def _local(self, tag: Tag, value: Any) -> None:
         """Nothing is driven in Local, once control has had the time to see it; what it said then counts after it too."""
@@ -474,7 +482,7 @@ class Judge:
         fine_ns = now - self._fine_ns[tag.device or ""]
         value = self._register(tag)
         last = self._last_sent.get(tag.path)
-        if last is None or truth.value_of(tag, last) != value:
+        if last is None or last[1] != value:
             self._held_ns[tag.path] = now
         if tag.write is not None and tag.write.mode == "pulse":
             if not value:

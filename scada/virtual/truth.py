@@ -6,7 +6,6 @@ import struct
 from typing import Any, Final
 
 from scada.simulate.registers import Registers
-from scada.virtual.wire import Written
 from tags.model import Site, Tag
 from tags.scaling import resolution, to_value
 from tags.types import BOOL, FLOAT64, FLOATS, STRING
@@ -35,13 +34,19 @@ def apart(value: Any, wanted: Any, tag: Tag, tolerance: float = 0.0) -> bool:
     return abs(float(value) - float(wanted)) > max(tolerance, deadband) + resolution(tag.scaling) + 1e-6
 
 
-def value_of(tag: Tag, written: Written) -> Any:
-    """The value that a write brings, engineering units."""
-    if written.function in (5, 15):
-        return bool(written.words[0])
-    if written.function == 22 or (tag.address or {}).get("bit") is not None:
+def value_of(tag: Tag, function: int, words: tuple[int, ...]) -> Any:
+    """The value that a write brings, engineering units.
+
+    Args:
+        tag: Of which output.
+        function: Modbus function code of the write.
+        words: Its coils (0 or 1) or registers.
+    """
+    if function in (5, 15):
+        return bool(words[0])
+    if function == 22 or (tag.address or {}).get("bit") is not None:
         return None
-    return _decode(tag, written.words)
+    return _decode(tag, words)
 
 
 def _decode(tag: Tag, words: tuple[int, ...]) -> Any:

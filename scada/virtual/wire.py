@@ -278,7 +278,8 @@ def _target(pdu: Pdu) -> tuple[int, tuple[int, ...]]:
         case 5:
             return offset, (int(data[2] == 0xFF),)
         case 15:
-            return offset, (data[5] & 1,)
+            count = int.from_bytes(data[2:4], "big")
+            return offset, tuple(data[5 + i // 8] >> i % 8 & 1 for i in range(count))
         case 16:
             return offset, struct.unpack(f">{data[4] // 2}H", data[5:])
     return offset, struct.unpack(f">{len(data) // 2 - 1}H", data[2:])

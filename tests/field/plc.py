@@ -51,7 +51,9 @@ class Memory(SimCore):
         }
         self.refuse: set[tuple[str, int]] = set()
         self.refuse_writes = 0
+        self.refuse_functions: dict[int, int] = {}  # function code to exception code
         self.refuse_reads = 0
+        self.lose_replies = 0  # so many writes are done and not answered in time
         self.slow_s = 0.0
         self.writes: list[tuple[int, int, list[int]]] = []
         self.reads = 0
@@ -77,11 +79,16 @@ class Memory(SimCore):
     ) -> ExcCodes | None:
         """Writes a table and notes it."""
         del device_id
+        if func_code in self.refuse_functions:
+            return ExcCodes(self.refuse_functions[func_code])
         if self.refuse_writes:
             return ExcCodes(self.refuse_writes)
         table = self.tables[_TABLES[func_code]]
         table[address : address + len(values)] = [int(value) for value in values]
         self.writes.append((func_code, address, [int(value) for value in values]))
+        if self.lose_replies:
+            self.lose_replies -= 1
+            await asyncio.sleep(1.0)
         return None
 
 

@@ -129,6 +129,14 @@ def test_a_link_that_breaks_again_before_it_was_read_knows_what_was_before() -> 
     assert bench.machine.held
 
 
+def test_a_break_that_nobody_saw_is_a_break() -> None:
+    bench = settled(ANALOGUE, 40.0)
+    bench.device[0] = to_bits("float64", 7.0)
+    bench.machine.link(True)
+    assert bench.work() == []
+    assert bench.machine.held
+
+
 def test_a_value_that_moves_while_somebody_looks_is_put_right() -> None:
     """The output is ours: a level is held."""
     bench = settled(SWITCH, True)
