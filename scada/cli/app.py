@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from scada.cli import alarms, bypass, doctor, history_group, outputs, people, plant, replay, test, values
+from scada.cli import (
+    alarms,
+    bypass,
+    doctor,
+    history_group,
+    modbus,
+    outputs,
+    people,
+    plant,
+    replay,
+    test,
+    values,
+)
 from scada.cli.render import FAILED, USAGE, failed
 from scada.client import NotRunning
 
@@ -25,6 +37,7 @@ app.add_typer(history_group.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(people.app, name="user")
+app.add_typer(modbus.app, name="modbus")
 
 
 def main() -> None:

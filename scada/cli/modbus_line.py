@@ -16,18 +16,6 @@ from scada.field.modbus.link import Link
 from scada.modbus import wire
 from scada.modbus.wire import Pdu
 
-EXCEPTIONS: Final = {
-    1: "illegal function",
-    2: "illegal data address",
-    3: "illegal data value",
-    4: "server device failure",
-    5: "acknowledge",
-    6: "server device busy",
-    8: "memory parity error",
-    10: "gateway path unavailable",
-    11: "gateway target device failed to respond",
-}
-"""Modbus Application Protocol 1.1b3, 7."""
 NOBODY: Final = frozenset({10, 11})
 _HOLES: Final = frozenset({2, 3})
 _LOOK_CLOSER: Final = 8
@@ -36,11 +24,6 @@ _TRIES: Final = 3
 
 class NoConnectionError(Exception):
     """Nobody can be asked at this endpoint."""
-
-
-def exception_text(code: int) -> str:
-    """`exception 2: illegal data address`."""
-    return f"exception {code}: {EXCEPTIONS.get(code, 'of the manufacturer')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +70,7 @@ class Line:
                 if await link.connect():
                     break
             else:
-                raise NoConnectionError(f"{self.config.endpoint}: no connection")
+                raise NoConnectionError(f"{self.config.endpoint}: {link.reason or 'no connection'}")
         return await link.ask(link.prepare(pdu))
 
     def _link(self, unit: int) -> Link:

@@ -23,6 +23,18 @@ NUMBERS: Final[dict[str, str]] = {
 }
 BCD: Final[dict[str, int]] = {"bcd16": 1, "bcd32": 2}
 WORDS: Final[dict[str, int]] = {name: struct.calcsize(code) // 2 for name, code in NUMBERS.items()} | BCD
+EXCEPTIONS: Final = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    5: "acknowledge",
+    6: "server device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target device failed to respond",
+}
+"""Modbus Application Protocol 1.1b3, 7."""
 BIT_TABLES: Final = frozenset({"coil", "discrete"})
 _DIGITS: Final = {"coil": "0", "discrete": "1", "input": "3", "holding": "4"}
 _TABLES: Final = {digit: table for table, digit in _DIGITS.items()}
@@ -171,3 +183,8 @@ def number_text(value: float | None) -> str:
 def likely(value: float | None) -> bool:
     """Whether a number looks like something of a plant: neither NaN nor huge, nor tiny without being 0."""
     return value is not None and (value == 0 or 1e-5 < abs(value) < 1e9)
+
+
+def exception_text(code: int) -> str:
+    """`exception 2: illegal data address`."""
+    return f"exception {code}: {EXCEPTIONS.get(code, 'of the manufacturer')}"
