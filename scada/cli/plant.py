@@ -201,26 +201,67 @@ def simulate(
 
 def inject(
     device: Annotated[str, typer.Argument(metavar="DEVICE")],
-    what: Annotated[str, typer.Argument(metavar="unplug|plug|freeze|thaw|power_cycle|NAME=VALUE")],
+    what: Annotated[str, typer.Argument(metavar="FAULT|NAME=VALUE")],
+    amount: Annotated[
+        str | None, typer.Argument(metavar="[AMOUNT]", help="Time of delay and flap, code of exception.")
+    ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option("--share", metavar="PERCENT", help="Share of the replies that is hit: '20 %'."),
+    ] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Ends by itself after this time: '30 s'.")
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Faults and panel actions on a simulated device: `inject PLC1 unplug`, `inject PLC1 LV-101.local=true`."""
+    """Faults and panel actions on a simulated device, on any transport.
+
+    unplug, plug · freeze, thaw · power_cycle · delay "800 ms" · drop · exception 4 · garbage · wrong_transaction ·
+    flap "5 s" · clear (all is well again) · NAME=VALUE turns something at its panel: LV-101.local=true
+    """
     from scada.simulate import inject as send  # noqa: PLC0415
 
     name, sign, text = what.partition("=")
-    message: dict[str, object] = {"device": device, "do": what}
+    message: dict[str, object] = {"device": device}
     if sign:
+        if (amount, share, for_) != (None, None, None):
+            raise failed("a setting at the panel has no amount, --share or --for.", 2)
         meant: dict[str, object] = {"true": True, "false": False}
         try:
             value = meant[text] if text in meant else float(text)
         except ValueError:
             raise failed(f"{text!r} is neither true, false nor a number.", 2)
-        message = {"device": device, "set": {name: value}}
+        message["set"] = {name: value}
+    else:
+        message["do"] = what
+        if amount is not None:
+            message["amount"] = _amount(what, amount)
+        if share is not None:
+            message["share"] = _percent(share)
+        if for_ is not None:
+            message["for_s"] = parse_duration(for_)
     folder = DataDir(data or usual_plant())
     answer = send(folder, message)
     if "error" in answer:
         raise failed(str(answer["error"]))
-    out.print(f"{device}: {what}")
+    out.print(" ".join([f"{device}:", what, *([amount] if amount else [])]), markup=False)
+
+
+def _amount(what: str, text: str) -> float:
+    if what in ("delay", "flap"):
+        return parse_duration(text)
+    try:
+        return float(text)
+    except ValueError:
+        raise failed(f"{text!r} is not a number. Write for example: exception 4", 2)
+
+
+def _percent(text: str) -> float:
+    number = text.strip().removesuffix("%").strip()
+    try:
+        return float(number) / 100.0
+    except ValueError:
+        raise failed(f"{text!r} is not a percentage. Write for example: --share '20 %'", 2)
 
 
 def add_to(app: typer.Typer) -> None:

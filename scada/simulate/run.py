@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    _quiet()
+    _prepare()
     with Service.start(argv) as service:
         stop = asyncio.Event()
         steps = 0
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_alone(site: Site, data: DataDir) -> int:
     """See `scada.simulate.run_simulators`."""
-    _quiet()
+    _prepare()
     data.create()
     stop = asyncio.Event()
 
@@ -137,6 +138,8 @@ def _run(serve: Callable[[], Coroutine[None, None, None]]) -> None:
         runner.run(serve())
 
 
-def _quiet() -> None:
-    """A request for a unit that is not there is no error of ours; pymodbus would print whole frames for it."""
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+def _prepare() -> None:
+    """A client that is turned away by TLS is no error of ours; and a thousand devices need as many files."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -36,9 +36,11 @@ def ports(site: Site) -> list[Port]:
         url = urlsplit(site.opcua_endpoint)
         needed.append(Port("OPC UA", url.hostname or "127.0.0.1", url.port or 4840, "--opcua-port"))
     if "simulate" in site.services:
+        seen = set()
         for device in site.devices:
             url = urlsplit(str(device.config.get("endpoint", "")))
-            if device.simulate and url.hostname and url.port:
+            if device.simulate and url.hostname and url.port and url.port not in seen:
+                seen.add(url.port)  # devices behind one gateway share it
                 needed.append(Port(f"simulated {device.name}", url.hostname, url.port, "--plc-port"))
     return needed
 

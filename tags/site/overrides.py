@@ -27,7 +27,7 @@ def apply_overrides(
     if hmi_port is not None:
         site = dataclasses.replace(site, hmi_port=_checked(hmi_port))
     if plc_port is not None:
-        simulated = [device for device in site.devices if device.simulate is not None]
+        simulated = [d for d in site.devices if d.simulate is not None and _port(d)]  # a serial line has none
         ports = sorted({_port(device) for device in simulated})
         moved = {device.name: plc_port + ports.index(_port(device)) for device in simulated}
         site = dataclasses.replace(
