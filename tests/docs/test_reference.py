@@ -37,7 +37,7 @@ def test_every_key_of_a_site_is_described() -> None:
 
 
 def test_every_key_of_the_modbus_driver_is_described() -> None:
-    assert set(Modbus.Config.model_fields) - words("reference/site.md") == set()
+    assert set(Modbus.Config.model_fields) - words("reference/modbus.md") == set()
 
 
 def test_every_verb_and_option_is_described() -> None:
