@@ -217,6 +217,50 @@ def test_where_nobody_answers_everybody_is_asked_often_and_all_come_back_togethe
     run(main)
 
 
+def test_who_was_silent_before_the_others_comes_back_with_them() -> None:
+    async def main(world: World) -> None:
+        street = Street(world, 3, timeout="1 s")
+        street.gateway.silent = {3}
+        await street.pass_time(8)
+        assert street.pollers[3].link.next_try_ns > world.now_ns + 30 * SECOND
+        street.gateway.silent = {1, 2, 3}
+        await street.pass_time(10)
+        street.gateway.silent.clear()
+        back = world.now_ns
+        await street.pass_time(5)
+        assert any(t > back for t in street.pollers[3].good)
+        await street.end()
+
+    run(main)
+
+
+def test_a_silent_unit_lets_those_pass_that_come_shortly_after() -> None:
+    async def main(world: World) -> None:
+        street = Street(world, 3, keep=True, timeout="100 ms")
+        for task in street.tasks:
+            task.cancel()
+        one, two, dead = (poller.link for poller in street.pollers.values())
+        for link in (one, two, dead):
+            await link.connect()
+        street.gateway.silent = {3}
+        for _ in range(2):
+            with pytest.raises(NoReplyError):
+                await dead.ask(street.pollers[3].ask)
+            await dead.connect()
+        street.gateway.silent.clear()
+        street.gateway.asked.clear()
+        loop = asyncio.get_running_loop()
+        waiting = [loop.create_task(link.ask(street.pollers[1].ask)) for link in (one,)]
+        await asyncio.sleep(0.001)
+        waiting.append(loop.create_task(dead.ask(street.pollers[3].ask)))
+        await asyncio.sleep(0.001)
+        waiting.append(loop.create_task(two.ask(street.pollers[2].ask)))
+        await asyncio.gather(*waiting)
+        assert [unit for unit, _ in street.gateway.asked] == [1, 2, 3]
+
+    run(main)
+
+
 def test_the_gateway_itself_is_away_and_comes_back_within_two_seconds() -> None:
     async def main(world: World) -> None:
         street = Street(world, 8)
@@ -361,6 +405,27 @@ def test_stops_go_first_and_polls_are_not_starved() -> None:
         assert order.index("poll late") == 2 + 2 * IN_A_ROW
         assert order[2:5] == ["write 0", "write 1", "write 2"]
         assert order[-1] == "beat"
+
+    run(main)
+
+
+def test_a_stop_goes_before_a_poll_that_has_its_turn() -> None:
+    async def main(world: World) -> None:
+        del world
+        turns = Turns()
+        for _ in range(IN_A_ROW):
+            assert turns.take_now(WRITE)
+            turns.give()
+        assert turns.take_now(WRITE)
+        loop = asyncio.get_running_loop()
+        poll, stop = loop.create_task(turns.wait(POLL, 0)), loop.create_task(turns.wait(STOP, 1))
+        await asyncio.sleep(0)
+        turns.give()
+        await asyncio.sleep(0.1)
+        assert stop.done()
+        assert not poll.done()
+        turns.give()
+        await poll
 
     run(main)
 
