@@ -25,6 +25,8 @@ from tags.image import ImageReader
 from tags.model import Device, Tag
 
 WRITES_IN_A_ROW: Final = 8
+LOOK_NS: Final = 50_000_000
+"""`look_at_age` is called so often, ns."""
 _NEVER: Final = 2**62
 
 
@@ -38,7 +40,7 @@ class Poller:
         samples: Where values are published.
         clock: Monotonic and UTC time.
         event: Called as `event(kind, **fields)` for connection changes and writes.
-        start_ns: Delay before the first poll, so that devices do not bunch.
+        spread: Its part of each period, 0 … 1, so that devices do not bunch.
         heartbeat: Of an earlier life of the service, or None.
         noticed: Publishes the heartbeat: called whenever it was written, and before anything is read of a device that
             has restarted.
@@ -56,7 +58,7 @@ class Poller:
         samples: Samples,
         clock: Clock,
         event: Event,
-        start_ns: int = 0,
+        spread: float = 0.0,
         heartbeat: Heartbeat | None = None,
         noticed: Callable[[Heartbeat], None] | None = None,
         look: Callable[[], None] | None = None,
@@ -68,13 +70,14 @@ class Poller:
         self._samples = samples
         self._clock = clock
         self._event = event
-        self._start_ns = start_ns
+        self._spread = spread
         self._look = look or (lambda: None)
-        self._groups = Groups(session.periods, session.timeout_ns)
+        self._groups = Groups(session.periods, session.timeout_ns, LOOK_NS)
         self._group_of = np.array([session.place(i)[0] for i in range(len(tags))], np.intp)
+        self._read_back_ns = np.zeros(len(tags), np.int64)
         self._sleeper = Sleeper(clock)
         self._stopping = False
-        self._tried = False
+        self._tried = self._started = False
         self._alive = False
         self._writes = 0
         self.writer = Writer(
@@ -123,17 +126,24 @@ class Poller:
             self.writer.observe(image, rows, alive)
             self._sleeper.wake()
 
+    def look_at_age(self, now_ns: int) -> None:
+        """Called at each tick: what has become stale says so."""
+        for number, limit_ns in self._groups.stale(now_ns) if self.connected else ():
+            mine = np.flatnonzero(self._group_of == number)
+            good = mine[(self._samples.status[mine] >> 30) == 0]
+            good = good[now_ns - self._read_back_ns[good] > limit_ns]
+            if len(good):
+                self._samples.status[good] = quality.UNCERTAIN_LAST_USABLE
+                self._samples.publish(good, now_ns)
+
     def tidy(self, now_ns: int) -> None:
-        """Called a few times a second: what is stale says so, and what stands still stays fresh in the image."""
+        """Called a few times a second: what stands still stays fresh in the image."""
         if not self.connected:
             if self._tried:
                 self._samples.publish(None, now_ns)
             return
-        for number in self._groups.stale(now_ns):
-            mine = np.flatnonzero(self._group_of == number)
-            good = mine[(self._samples.status[mine] >> 30) == 0]
-            self._samples.status[good] = quality.UNCERTAIN_LAST_USABLE
-            self._samples.publish(mine, now_ns)
+        for number, _ in self._groups.stale(now_ns):
+            self._samples.publish(np.flatnonzero(self._group_of == number), now_ns)
         self._samples.publish(self._samples.forced, now_ns)
 
     def health(self, now_ns: int) -> dict[str, types.Value]:
@@ -185,7 +195,13 @@ class Poller:
             return
         now = self._clock.monotonic_ns()
         self.writer.link(True)
-        self._groups.connected(now, 0 if self._tried else self._start_ns)
+        if self._started:
+            self._groups.again(now)
+        else:
+            self._started = True
+            self._groups.start(now, self._spread)
+            if self._tried:  # it was awaited
+                self._groups.again(now)
         self._watchdog.connected(now)
 
     async def _step(self) -> None:
@@ -196,8 +212,8 @@ class Poller:
             watchdog.compare_first = False
             await watchdog.compare()
             return
-        group = self._groups.next()
-        polling = group is not None and (group.position > 0 or group.next_ns <= now)
+        group = self._groups.next(now)
+        polling = group is not None and (group.position > 0 or group.due_ns <= now)
         if watchdog.notice_ns and (now >= watchdog.notice_ns or not outputs.held):
             watchdog.notice_ns = 0
         polling = polling and not watchdog.notice_ns
@@ -209,7 +225,9 @@ class Poller:
                 self._writes += 1
                 await self.writer.write(orders)
                 return
-        if self.writer.unread:  # before any poll: one that was begun before the write ends with what was before it
+        if (
+            self.writer.unread
+        ):  # before any poll: one that was begun before the write ends with what was before it
             await self._read_back()
             return
         self._writes = 0
@@ -218,7 +236,7 @@ class Poller:
         elif group is not None and polling:
             await self._poll(group, now)
         else:
-            polls_ns = group.next_ns if group else _NEVER
+            polls_ns = group.due_ns if group else _NEVER
             # polls that wait for control's notice are overdue: to sleep until them would be to turn round and round
             until = min(outputs.next_ns, watchdog.notice_ns or polls_ns, watchdog.due_ns)
             await self._sleeper.until(until)
@@ -230,19 +248,19 @@ class Poller:
         self._heard()
         if group.position < self._session.count(group.number):
             return
-        group.position = 0
         now = self._clock.monotonic_ns()
         if self._watchdog.away and await self._still_away(group.number):
-            group.next_ns = now + group.period_ns
+            group.put_off(now)
             return
         group.done(now)
         self._take(group.number, None, now)
 
-    def _take(self, number: int, only: int | None, now: int) -> None:
-        """Publishes a reading and shows it to those who judge by it."""
+    def _take(self, number: int, only: int | None, now: int) -> npt.NDArray[np.intp]:
+        """Publishes a reading and shows it to those who judge by it; returns positions of what was read."""
         reading = self._session.reading(number, only)
         self._watchdog.take(reading)
         self._samples.take(self.writer.take(reading), now)
+        return reading.members
 
     async def _still_away(self, number: int) -> bool:
         """Somebody else answered for the device lately. Its values count when it has shown the heartbeat that we wrote."""
@@ -256,7 +274,8 @@ class Poller:
         number, request = self._session.place(self.writer.unread[0])
         await self._session.fetch(number, request, 1)
         self.writer.unread = [i for i in self.writer.unread if self._session.place(i) != (number, request)]
-        self._take(number, request, self._clock.monotonic_ns())
+        now = self._clock.monotonic_ns()
+        self._read_back_ns[self._take(number, request, now)] = now
 
     def _may_beat(self) -> bool:
         self._look()
@@ -265,7 +284,7 @@ class Poller:
     def _restarted(self) -> None:
         """The device has lost its power: what was to be done with it, and what was read of it, is of before."""
         self.writer.outputs.restarted()
-        self._groups.at_once(self._clock.monotonic_ns())
+        self._groups.again(self._clock.monotonic_ns())
 
     def _heard(self) -> None:
         if not self.connected:
@@ -279,6 +298,7 @@ class Poller:
             return
         now = self._clock.monotonic_ns()
         if self.connected or not self._tried:
+            self._groups.forget()
             self._samples.fail(quality.BAD_NO_COMMUNICATION, self._clock.utc_ns(), now)
             self._event("service", device=self.name, state="not connected", reason=reason)
         self.connected = False

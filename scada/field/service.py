@@ -15,7 +15,7 @@ import uvloop
 from scada import arming
 from scada.field.driver import Session
 from scada.field.heartbeat import Heartbeat
-from scada.field.poller import Poller
+from scada.field.poller import LOOK_NS, Poller
 from scada.field.samples import Samples
 from scada.field.sleep import Sleeper
 from scada.field.watch import Watch
@@ -27,8 +27,10 @@ from tags.slots import SlotReader
 from tags.types import UINT16, Value
 
 CONTROL: Final = "control"
-TICK_NS: Final = 50_000_000
+TICK_NS: Final = LOOK_NS
 STOP_S: Final = 1.0
+GOLDEN: Final = (3 - 5**0.5) / 2
+"""Parts of a period: its multiples lie far apart also for any few neighbours, as behind one gateway."""
 TIDY_TICKS: Final = 5
 SLOW_TICKS: Final = 20
 
@@ -81,7 +83,7 @@ class Field:
         for number, device in enumerate(devices):
             tags = [tag for tag in service.publisher.tags if tag.kind == DEVICE and tag.device == device.name]
             samples = Samples(service.publisher, tags)
-            poller = self._poller(device, tags, samples, number, len(devices))
+            poller = self._poller(device, tags, samples, number)
             self._samples.append(samples)
             self._pollers.append(poller)
             self._rows.append(np.array([by_path[path].row for path in poller.command_paths], np.intp))
@@ -140,20 +142,21 @@ class Field:
         self._look_at_arming()
         self._look_at_control(now_ns)
         self._look_at_forces(now_ns)
+        for poller in self._pollers:
+            poller.look_at_age(now_ns)
         if count % TIDY_TICKS == 0:
             for poller in self._pollers:
                 poller.tidy(now_ns)
         if count % SLOW_TICKS == 0 or any(poller.news for poller in self._pollers):
             self._slow(now_ns)
 
-    def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int, of: int) -> Poller:
+    def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int) -> Poller:
         driver = self._driver(device.driver)
         config = driver.Config.model_validate(device.config)
         heartbeat = device.heartbeat
         if heartbeat is not None and isinstance(heartbeat["address"], str):
             heartbeat = {**heartbeat, "address": driver.parse_address(heartbeat["address"], UINT16, config)}
         session = self._session(driver, device, tags)
-        fastest = min((period for period, _ in session.periods), default=0)
         return Poller(
             replace(device, heartbeat=heartbeat),
             tags,
@@ -161,7 +164,7 @@ class Field:
             samples,
             self._clock,
             self._service.event,
-            start_ns=fastest * number // of,
+            spread=number * GOLDEN % 1.0,
             heartbeat=self._known_heartbeat(device.name),
             noticed=lambda counter: self._note_heartbeat(device.name, counter),
             look=self._look_again,
