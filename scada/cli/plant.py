@@ -97,20 +97,44 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
     except DataDirError as error:
         raise failed(str(error))
     compiled = _read(site, as_json, FAILED, ids, tests=True)
+    dated = _dated(compiled)
+    over = any(now for now, _ in dated)
     if as_json:
         show_json(
             {
                 "problems": [],
+                "dated": [{"over": now, "message": text} for now, text in dated],
                 "tags": len(compiled.tags),
                 "devices": len(compiled.devices),
                 "alarms": len(compiled.alarms),
             }
         )
-        return
+        sys.exit(FAILED if over else 0)
+    for _, text in dated:
+        err.print(text, markup=False)
+    if over:
+        raise failed(f"{site}: a plant starts with it, but these devices will not be connected.", FAILED)
     out.print(
         f"{compiled.name}: {len(compiled.tags)} tags, {len(compiled.devices)} devices, {len(compiled.blocks)} blocks, "
         f"{len(compiled.alarms)} alarms, {len(compiled.displays)} displays. No problems."
     )
+
+
+def _dated(site: Site) -> list[tuple[bool, str]]:
+    """What is over or soon will be in the settings of the devices; True where it is of no use now."""
+    from scada.clock import SystemClock  # noqa: PLC0415 - other verbs start faster without
+    from tags.site.devices import installed  # noqa: PLC0415
+
+    now_ns = SystemClock().utc_ns()
+    found, drivers = [], {}
+    for device in site.devices:
+        if device.driver not in drivers:
+            drivers[device.driver] = installed()[device.driver].load()
+        driver = drivers[device.driver]
+        if hasattr(driver, "dated"):  # few protocols know dates
+            told = driver.dated(driver.Config.model_validate(device.config), now_ns)
+            found += [(now, f"device {device.name}: {text}") for now, text in told]
+    return found
 
 
 def _read(

@@ -59,7 +59,7 @@ def problem(name: str, path: str, certificate: str | None) -> str | None:
     return None
 
 
-def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
+def validity(settings: Tls, utc_ns: int) -> list[tuple[bool, str]]:
     """Certificates that are over, have not begun, or end within 30 days; files that cannot be read are left out.
 
     Args:
@@ -67,27 +67,28 @@ def validity(settings: Tls, utc_ns: int) -> list[tuple[str, str]]:
         utc_ns: Now.
 
     Returns:
-        (key of the settings, what is wrong and what to do).
+        (whether it is of no use now, what is wrong and what to do); empty when all is well.
     """
-    found: list[tuple[str, str]] = []
-    for name, path in (("ca", settings.ca), ("certificate", settings.certificate)):
+    found: list[tuple[bool, str]] = []
+    for path in (settings.ca, settings.certificate):
         try:
             certificates = _certificates(path)
         except _FileError:
             continue
         for certificate in certificates:
-            start_ns = round(certificate.not_valid_before_utc.timestamp()) * 1_000_000_000
-            end_ns = round(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000
-            day = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            left_ns = round(last.timestamp()) * 1_000_000_000 - utc_ns
             subject = f"{path}: {_name(certificate)}"
-            if utc_ns >= end_ns:
-                found.append((name, f"{subject} was valid until {day}. Renew it."))
-            elif utc_ns < start_ns:
-                day = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-                found.append((name, f"{subject} is valid from {day} on. Set the clock, or renew it."))
-            elif end_ns - utc_ns < SOON_NS:
-                days = (end_ns - utc_ns) // 86_400_000_000_000
-                found.append((name, f"{subject} ends in {days} days, on {day}. Renew it."))
+            if left_ns <= 0:
+                found.append((True, f"{subject} was valid until {last:%Y-%m-%d %H:%M} UTC. Renew it."))
+            elif utc_ns < round(first.timestamp()) * 1_000_000_000:
+                text = f"{subject} is valid from {first:%Y-%m-%d %H:%M} UTC on. Set the clock, or renew it."
+                found.append((True, text))
+            elif left_ns < SOON_NS:
+                days = left_ns // 86_400_000_000_000
+                found.append(
+                    (False, f"{subject} ends in {days} days, on {last:%Y-%m-%d %H:%M} UTC. Renew it.")
+                )
     return found
 
 

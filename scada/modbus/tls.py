@@ -67,8 +67,30 @@ def client_context(tls: Tls) -> ssl.SSLContext:
     Raises:
         OSError: A file is missing, may not be read (`ssl.SSLError` is one of these) or is no certificate or key.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and looks at the name
+    context = _Named(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and looks at the name
+    context.server_name = tls.server_name
     return _load(context, tls)
+
+
+class _Named(ssl.SSLContext):
+    """Asks for the name of the settings, whatever the library that connects would ask for.
+
+    Attributes:
+        server_name: Name that the server's certificate must carry; None for the host.
+    """
+
+    server_name: str | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """As asyncio and uvloop call it."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:

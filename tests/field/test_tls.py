@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from scada.cli.app import app
 from scada.field.modbus.config import Config
 from scada.modbus import certificates, tls
 from scada.modbus.tls import Tls, role_of, role_value
@@ -208,11 +210,37 @@ def test_certificates_that_are_over_or_soon_are_told(
 ) -> None:
     pair = authority.sign("dated", first_day=first, last_day=last)
     now_ns = time.time_ns()
-    [(key, text)] = certificates.validity(pair.tls, now_ns)
-    assert key == "certificate"
+    [(over, text)] = certificates.validity(pair.tls, now_ns)
+    assert over == ("ends" not in says)
     assert says in text
     assert certificates.problems(pair.tls) == [], "the time is not the files' fault"
     assert len(certificates.validity(pair.tls, now_ns + 4000 * DAY_NS)) == 2, "the authority's too"
+    missing = pair.tls.model_copy(update={"ca": "/nowhere"})
+    assert len(certificates.validity(missing, now_ns)) == 1
+
+
+def test_scada_check_tells_of_dates_and_a_start_does_not_fail(authority: Authority, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def check(last_day: float, *more: str) -> tuple[int, str]:
+        pair = authority.sign("site", first_day=-30, last_day=last_day)
+        (site / "site.yaml").write_text(
+            "site: one\ntimezone: UTC\ndevices:\n  PLC1:\n    driver: modbus\n    endpoint: tls://127.0.0.1:8020\n"
+            f"    tls: {{ca: {pair.ca}, certificate: {pair.certificate}, key: {pair.key}}}\n"
+        )
+        read_site(site)
+        result = CliRunner().invoke(app, ["check", str(site), "--data", str(tmp_path / "data"), *more])
+        return result.exit_code, " ".join(result.output.split())
+
+    code, text = check(300)
+    assert (code, "No problems" in text, "device PLC1" in text) == (0, True, False)
+    code, text = check(5.5)
+    assert (code, "device PLC1: " in text, "ends in 5 days" in text) == (0, True, True)
+    code, text = check(-1)
+    assert (code, "was valid until" in text, "will not be connected" in text) == (1, True, True)
+    code, text = check(-1, "--json")
+    assert (code, '"over": true' in text) == (1, True)
 
 
 # -- who is let in -----------------------------------------------------------------------------------------------
@@ -242,6 +270,14 @@ async def shake(server: Tls, client: Callable[[], ssl.SSLContext], name: str = "
 async def test_both_ends_prove_who_they_are(device: Pair, client: Pair) -> None:
     assert await shake(device.tls, lambda: tls.client_context(client.tls)) == "operator"
     assert await shake(device.tls, lambda: tls.client_context(client.tls), "localhost") == "operator"
+
+
+async def test_the_name_of_the_settings_is_the_one_that_counts(authority: Authority, client: Pair) -> None:
+    named = authority.sign("named", names=("plc1.plant",)).tls
+    settings = client.tls.model_copy(update={"server_name": "plc1.plant"})
+    assert await shake(named, lambda: tls.client_context(settings)) == "operator"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await shake(named, lambda: tls.client_context(client.tls))
 
 
 async def test_a_device_of_another_name_or_authority_is_refused(

@@ -84,6 +84,25 @@ class Modbus:
         """
         return checks.check(config, tags)
 
+    @staticmethod
+    def dated(config: config.Config, utc_ns: int) -> list[tuple[bool, str]]:
+        """What of a device's settings is over or soon will be: certificates.
+
+        It is told by `scada check` and refuses no start: a plant must come back after a power failure.
+
+        Args:
+            config: The device's settings.
+            utc_ns: Now.
+
+        Returns:
+            (whether it is of no use now, what is wrong and what to do); empty when all is well.
+        """
+        if config.tls is None:
+            return []
+        from scada.modbus import certificates  # noqa: PLC0415 - only those who speak TLS need it
+
+        return certificates.validity(config.tls, utc_ns)
+
     def __init__(self, clock: Clock, transport: Factory | None = None) -> None:
         self._clock = clock
         self._transport = transport
