@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from tags.model import OWNER_SCADA, Device, Tag
 from tags.site import models, system
+from tags.site.arrays import Element
 from tags.site.building import Building, Scope, sentence
 from tags.site.sources import Source
 from tags.site.validate import keys_at, unknown_key, validate
@@ -175,13 +176,44 @@ def _heartbeat(
         return None
 
 
-def parse_address(device: DeviceBuild, scope: Scope, text: str, type_: str) -> dict[str, Any] | None:
+def parse_address(
+    device: DeviceBuild, scope: Scope, model: models.Tag, element: Element
+) -> dict[str, Any] | None:
     """A tag's address as its driver has it, or None with the problem reported."""
+    driver, config = device.driver, device.config
+    if model.order is not None:
+        if "order" not in type(config).model_fields:
+            scope.report(
+                ("order",), f"driver {device.device.driver} has no orders of bytes. Leave order: out."
+            )
+            return None
+        config = config.model_copy(update={"order": model.order})
     try:
-        return device.driver.parse_address(text, type_, device.config)
+        found = driver.parse_address(str(model.address), model.type, config)
     except ValueError as error:
         scope.report(("address",), sentence(error))
         return None
+    if element.index is None:
+        return found
+    place = getattr(driver, "element", None)
+    if place is None:
+        scope.report(("array",), f"driver {device.device.driver} has no arrays. Write each tag by itself.")
+        return None
+    try:
+        return dict(place(found, element.number, element.step))
+    except ValueError as error:
+        scope.report(("step" if model.step else "array",), sentence(error))
+        return None
+
+
+def check_budgets(devices: Mapping[str, DeviceBuild]) -> None:
+    """Lets the drivers say which scan periods cannot be kept, with all devices in view: some share a connection."""
+    for name in sorted({build.device.driver for build in devices.values()}):
+        mine = [build for build in devices.values() if build.device.driver == name]
+        budget = getattr(mine[0].driver, "budget", None)
+        if budget is not None:
+            for device, message in budget([(build.device, build.config, build.tags) for build in mine]).problems:
+                devices[device].scope.report((), sentence(message))
 
 
 def check_device(build: Building, device: DeviceBuild) -> None:

@@ -187,10 +187,31 @@ def plain(data: Any) -> Any:
 
 
 def address(data: Any) -> str:
-    """A device address; its driver reads it as text."""
-    if isinstance(data, bool) or not isinstance(data, str | int):
+    """A device address; its driver reads it as text, and knows what a fraction may mean."""
+    if isinstance(data, bool) or not isinstance(data, str | int | float):
         raise ValueError(f"{data!r} is not an address. Write it as the driver wants it, in quotes if need be")  # noqa: TRY004
     return str(data)
+
+
+class Bounds(NamedTuple):
+    """First and last index of an array."""
+
+    first: int
+    last: int
+
+
+def bounds(data: Any) -> Bounds:
+    """Indices of an array as IEC 61131-3 writes them: `1..8`."""
+    match = re.fullmatch(r"\s*(\d{1,5})\s*\.\.\s*(\d{1,5})\s*", data) if isinstance(data, str) else None
+    if match is None:
+        text = f"{data!r} is not an array's first and last index. Write for example 1..8"
+        if isinstance(data, int) and not isinstance(data, bool) and data > 0:
+            text = f"{data} may count from 0 or from 1. Write 0..{data - 1}, or 1..{data}"
+        raise ValueError(text)
+    first, last = int(match[1]), int(match[2])
+    if not first <= last < first + ARRAY_MAX:
+        raise ValueError(f"{data} is not a lower and an upper index, with at most {ARRAY_MAX} elements")
+    return Bounds(first, last)
 
 
 def states(data: Any) -> Any:
@@ -211,6 +232,7 @@ def states(data: Any) -> Any:
     return found
 
 
+ARRAY_MAX = 10_000
 _NUMBER_OR_TEXT = {"type": ["number", "string"]}
 _DURATION = {
     "type": "string",
@@ -288,6 +310,17 @@ Condition = Annotated[
 ]
 Plain = Annotated[
     Any, PlainValidator(plain), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+Array = Annotated[
+    Bounds,
+    PlainValidator(bounds),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9]+\s*\.\.\s*[0-9]+\s*$",
+            "description": "First and last index of several tags, such as 1..8.",
+        }
+    ),
 ]
 Address = Annotated[str, PlainValidator(address), WithJsonSchema({"type": ["string", "integer"]})]
 States = Annotated[

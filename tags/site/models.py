@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from tags.site.fields import (
     Address,
     Age,
+    Array,
     Condition,
     Disk,
     Duration,
@@ -30,6 +31,26 @@ Role = Literal["viewer", "operator", "engineer", "admin"]
 Priority = Literal["critical", "high", "medium", "low"]
 TypeName = Literal[
     "bool", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float32", "float64", "string"
+]
+
+StoredName = Literal[
+    "bool",
+    "int16",
+    "int32",
+    "int64",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "string",
+    "bcd16",
+    "bcd32",
+    "bcd64",
+]
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Curve = Annotated[
+    list[Annotated[list[Measure], Field(min_length=2, max_length=2)]], Field(min_length=2, max_length=1024)
 ]
 
 _DAY_NS = 86_400_000_000_000
@@ -133,13 +154,31 @@ OnLossField = Annotated[OnLoss, BeforeValidator(_on_loss)]
 class Tag(Model):
     """One point of the plant."""
 
-    type: TypeName
+    type: StoredName = Field(description="Of the value; with a device, how the device stores it.")
     device: str | None = None
     address: Address | None = None
+    array: Array | None = Field(
+        default=None, description="Several tags, <path>/1 and so on, from this address on."
+    )
+    step: Annotated[Whole, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="Addresses from one element of the array to the next."
+    )
+    order: Order | None = Field(
+        default=None, description="Of the bytes of the value, A the most significant; else the device's."
+    )
     raw: Limits | None = Field(default=None, description="Raw values at the ends of the range.")
     range: Limits | None = Field(default=None, description="Engineering range.")
     scale: float | None = Field(default=None, description="Engineering units per raw count.")
     offset: float | None = Field(default=None, description="Engineering value at raw 0.")
+    scaling: Literal["linear", "square root"] | None = Field(
+        default=None, description="square root: the flow of a differential pressure, over raw: and range:."
+    )
+    cutoff: Measure | None = Field(
+        default=None, description="Of a square root: values nearer to the low end are it; % is of the range."
+    )
+    curve: Curve | None = Field(
+        default=None, description="Points [raw, value], raw rising, straight lines between them."
+    )
     bad_outside: Limits | None = Field(
         default=None, description="Raw values outside are a sensor failure (NAMUR NE 43)."
     )

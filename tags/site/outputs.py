@@ -39,6 +39,12 @@ def output(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
             ("limits",),
             f"limits reach outside the range {tag.range[0]:g} … {tag.range[1]:g}. Correct one of them.",
         )
+    held = tag.limits
+    if limits and held and not (held[0] <= limits[0] and limits[1] <= held[1]):
+        scope.report(
+            ("limits",),
+            f"the device holds {held[0]} … {held[1]} there. Correct limits:, or address: and type:.",
+        )
     span = tag.range[1] - tag.range[0] if tag.range else None
     remote = "" if model.remote is False else None if model.remote is True else model.remote
     return changed(
@@ -46,7 +52,7 @@ def output(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
         owner=model.owner,
         write=write,
         on_loss=_on_loss(scope, model, tag),
-        limits=limits or (tag.range if tag.type != BOOL else None),
+        limits=limits or (tag.range if tag.type != BOOL else None) or held,
         rate=scope.rate(("rate",), model.rate, tag.unit, span),
         writable=model.writable is not False,
         command=f"{tag.path}/command",

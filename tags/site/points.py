@@ -12,55 +12,64 @@ from tags.model import (
     Scaling,
     Tag,
 )
-from tags.site import models
+from tags.site import arrays, models
 from tags.site.alarms import compile_alarms
 from tags.site.building import Building, Scope, a
 from tags.site.devices import DeviceBuild, parse_address
 from tags.site.history import history_of, is_analog
 from tags.site.outputs import changed, command_of, output
+from tags.site.scalings import check_raw, is_scaled, scaling_of
 from tags.site.templates import Entry
 from tags.site.validate import validate
-from tags.types import BOOL, FLOAT64, FLOATS, INTEGER_RANGE, STRING
+from tags.types import BCD, BCD_RANGE, BOOL, FLOAT64, FLOATS, INTEGER_RANGE, STRING
 
 _OUTPUT_KEYS = ("write", "on_loss", "rate", "stop")
-_DEVICE_KEYS = ("address", "raw", "scale", "offset", "bad_outside", "scan", "owner", "remote", *_OUTPUT_KEYS)
+_SCALING_KEYS = ("raw", "scale", "offset", "bad_outside", "scaling", "cutoff", "curve")
+_NUMBER_KEYS = ("unit", "range", "limits", "rate", *_SCALING_KEYS)
+_DEVICE_KEYS = ("address", "order", "step", "scan", "owner", "remote", *_SCALING_KEYS, *_OUTPUT_KEYS)
 
 
 def compile_tag(
     build: Building, entry: Entry, devices: Mapping[str, DeviceBuild], known_devices: Mapping[str, object]
 ) -> None:
-    """Compiles one entry into the building: the tag, its command if it is writable at a device, its alarms."""
+    """Compiles one entry into the building: the tag, its command if it is writable at a device, its alarms.
+
+    An array makes all that for each of its elements.
+    """
     if build.problems.full or not build.check_path(entry.path, entry.source.place()):
         return
     scope = Scope(build, entry.source, entry.path)
     model = validate(models.Tag, entry.data, entry.source, entry.path, build.problems)
     if model is None:
         # Others may name it: they should not be told that it is unknown.
-        build.add(_placeholder(entry), entry.source)
+        for path in arrays.paths_of(entry):
+            build.add(_placeholder(entry, path), entry.source)
         return
-    tag = _tag(scope, model)
-    if model.device is None:
-        tag = _memory(scope, model, tag)
-    else:
-        tag = _of_device(scope, model, tag, devices, known_devices)
-    tag = _values(scope, model, tag)
-    if not build.add(tag, entry.source):
-        return
-    if tag.device in devices:
-        devices[str(tag.device)].tags.append(tag)
-    if tag.owner is not None:
-        build.add(command_of(tag), entry.source)
-    compile_alarms(scope, model.alarms, tag)
+    _check_keys(scope, model)
+    for element in arrays.elements(entry.path, model):
+        tag = _tag(scope, model, element)
+        if model.device is None:
+            tag = _memory(scope, model, tag)
+        else:
+            tag = _of_device(scope, model, tag, element, devices, known_devices)
+        tag = _values(scope, model, tag)
+        if not build.add(tag, entry.source):
+            continue
+        if tag.device in devices:
+            devices[str(tag.device)].tags.append(tag)
+        if tag.owner is not None:
+            build.add(command_of(tag), entry.source)
+        compile_alarms(scope, model.alarms, tag)
 
 
-def _placeholder(entry: Entry) -> Tag:
+def _placeholder(entry: Entry, path: str) -> Tag:
     """Stands for a tag that is wrong, so that what refers to it is not reported too."""
     data = entry.data
     type_ = data.get("type")
     unit = data.get("unit")
     return Tag(
         id=0,
-        path=entry.path,
+        path=path,
         type=type_ if type_ in (*INTEGER_RANGE, *FLOATS, STRING) else FLOAT64,
         kind=DEVICE,
         writer="field",
@@ -71,20 +80,32 @@ def _placeholder(entry: Entry) -> Tag:
     )
 
 
-def _tag(scope: Scope, model: models.Tag) -> Tag:
-    """What device and memory tags have in common."""
-    unit = None if model.unit is None else scope.build_unit(("unit",), model.unit)
+def _check_keys(scope: Scope, model: models.Tag) -> None:
+    """Keys that do not go with the type, or with each other."""
     if model.type in (BOOL, STRING):
-        for key in ("unit", "raw", "range", "scale", "offset", "bad_outside", "limits", "rate"):
+        for key in _NUMBER_KEYS:
             if getattr(model, key) is not None:
                 scope.report((key,), f"{a(model.type)} has no {key}. Leave it out.", key=True)
+    if model.step is not None and model.array is None:
+        scope.report(("step",), "step: is for an array. Add array: 1..8, or leave step: out.", key=True)
+    if model.type in BCD and model.device is None:
+        own = BCD[model.type]
+        scope.report(("type",), f"{model.type} is how a device stores a number. Write {own}, or add device:.")
+
+
+def _tag(scope: Scope, model: models.Tag, element: arrays.Element) -> Tag:
+    """What device and memory tags have in common."""
+    unit = None if model.unit is None else scope.build_unit(("unit",), model.unit)
     if model.display is not None and model.display not in scope.build.displays:
         hint = units.did_you_mean(model.display, scope.build.displays) or ". Write it under displays:."
         scope.report(("display",), f"unknown display {model.display!r}{hint}")
     range_ = scope.pair(("range",), model.range, unit)
-    scaling = _scaling(scope, model, range_)
-    scaled = scaling.gain != 1.0 or scaling.offset != 0.0 or model.raw is not None or model.scale is not None
-    type_ = FLOAT64 if scaled and model.type not in (BOOL, STRING) else model.type
+    scaling = scaling_of(scope, model, unit, range_)
+    if range_ is None and scaling.curve:
+        heights = [height for _, height in scaling.curve]
+        range_ = (min(heights), max(heights)) if min(heights) < max(heights) else None
+    own = BCD.get(model.type, model.type)
+    type_ = FLOAT64 if is_scaled(model, scaling) and own not in (BOOL, STRING) else own
     states = model.states or {}
     for number in states:
         low, high = INTEGER_RANGE.get(type_, (0, 0))
@@ -95,12 +116,12 @@ def _tag(scope: Scope, model: models.Tag) -> Tag:
             break
     return Tag(
         id=0,
-        path=scope.subject,
+        path=element.path,
         type=type_,
         kind=MEMORY,
         writer="control",
         row=0,
-        description=model.description,
+        description=element.name(model.description),
         unit=unit,
         range=range_,
         decimals=_decimals(model, type_, range_, scaling),
@@ -110,7 +131,7 @@ def _tag(scope: Scope, model: models.Tag) -> Tag:
         retain=bool(model.retain),
         step=type_ not in FLOATS,
         display=model.display,
-        was=model.was,
+        was=element.was(model.was),
         place=str(scope.source.place()),
     )
 
@@ -122,44 +143,6 @@ def _decimals(model: models.Tag, type_: str, range_: tuple[float, float] | None,
         return 0
     span = range_[1] - range_[0] if range_ else abs(scaling.gain) * 1000
     return 0 if span >= 1000 else 1 if span >= 100 else 2
-
-
-def _scaling(scope: Scope, model: models.Tag, range_: tuple[float, float] | None) -> Scaling:
-    gain, offset = 1.0, 0.0
-    if model.raw is not None:
-        if model.scale is not None or model.offset is not None:
-            scope.report(("raw",), "raw: and scale:/offset: say the same twice. Keep one way.", key=True)
-        low, high = model.raw.low.value, model.raw.high.value
-        if model.raw.low.unit is not None:
-            scope.report(("raw",), "raw values have no unit. Write bare numbers.")
-        if model.range is None:
-            scope.report(
-                ("raw",),
-                "raw: needs range:, the engineering values at its ends. Add range: [lowest, highest].",
-                key=True,
-            )
-        elif range_ is not None:
-            gain = (range_[1] - range_[0]) / (high - low)
-            offset = range_[0] - low * gain
-        if model.type in INTEGER_RANGE:
-            least, most = INTEGER_RANGE[model.type]
-            if low < least or high > most:
-                scope.report(("raw",), f"{a(model.type)} holds {least} … {most}. Correct raw: or type:.")
-    else:
-        gain = 1.0 if model.scale is None else model.scale
-        offset = model.offset or 0.0
-        if gain == 0:
-            scope.report(
-                ("scale",), "a scale of 0 makes every value the same. Write engineering units per raw count."
-            )
-            gain = 1.0
-    bad = model.bad_outside
-    return Scaling(
-        gain=gain,
-        offset=offset,
-        bad_below=bad.low.value if bad else None,
-        bad_above=bad.high.value if bad else None,
-    )
 
 
 def _memory(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
@@ -182,6 +165,7 @@ def _of_device(
     scope: Scope,
     model: models.Tag,
     tag: Tag,
+    element: arrays.Element,
     devices: Mapping[str, DeviceBuild],
     known_devices: Mapping[str, object],
 ) -> Tag:
@@ -195,7 +179,9 @@ def _of_device(
     if model.address is None:
         scope.report((), "address is missing. Write address: and where it is in the device.")
     elif device is not None:
-        address = parse_address(device, scope, model.address, model.type)
+        address = parse_address(device, scope, model, element)
+    check_raw(scope, model, (address or {}).get("limits"))
+    limits = (address or {}).get("limits") or BCD_RANGE.get(model.type)
     if model.retain and model.initial is None and model.owner is None:
         scope.report(
             ("retain",), "a value that is only read is not kept over a restart. Leave retain: out.", key=True
@@ -208,6 +194,7 @@ def _of_device(
         address=address,
         scan_ns=model.scan or group.scan or 1_000_000_000,
         history=history_of(scope, model, tag),
+        limits=tuple(limits) if limits and tag.type not in FLOATS else None,
     )
     return output(scope, model, tag) if model.owner is not None else _read_only(scope, model, tag)
 
@@ -224,7 +211,7 @@ def _read_only(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
         scope.report(
             ("writable",), "a device tag is writable by owner: scada, plc or shared. Write that instead."
         )
-    return tag
+    return changed(tag, limits=None)
 
 
 def _values(scope: Scope, model: models.Tag, tag: Tag) -> Tag:

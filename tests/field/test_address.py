@@ -204,10 +204,10 @@ def test_elements_of_an_array(text: str, type_: str, step: int, third: str) -> N
 @pytest.mark.parametrize(
     ("text", "type_", "index", "step", "says"),
     [
-        ("holding/100", "float32", 1, 1, "larger step"),
+        ("holding/100", "float32", 1, 1, "Write a larger one"),
         ("holding/10.1-5", "uint16", 1, 0, "do not fill a register"),
         ("holding/10.1-4", "uint16", 1, 0, "do not fill a register"),
-        ("holding/65530", "float64", 2, 0, "element 2 lies beyond"),
+        ("holding/65530", "float64", 2, 0, "elements reach beyond"),
     ],
 )
 def test_elements_that_are_refused(text: str, type_: str, index: int, step: int, says: str) -> None:

@@ -37,7 +37,9 @@ COUNT: Final = {
 }
 _FIELD_TYPES: Final = (types.UINT16, types.INT16)
 _LENGTH = r"(?:\s*x\s*(\d{1,4}))?"
-_PLAIN = re.compile(r"([a-z]+)/(0(?!x)|[1-9]\d{0,5})(?:\.(0|[1-9]\d?)(?:-(0|[1-9]\d?))?)?" + _LENGTH, re.ASCII)
+_PLAIN = re.compile(
+    r"([a-z]+)/(0(?!x)|[1-9]\d{0,5})(?:\.(0|[1-9]\d?)(?:-(0|[1-9]\d?))?)?" + _LENGTH, re.ASCII
+)
 _NUMBER = re.compile(
     r"([134])(\d{4}|\d{5})(?:\s+bits?\s+(0|[1-9]\d?)(?:\s*-\s*(0|[1-9]\d?))?)?" + _LENGTH, re.ASCII
 )
@@ -130,7 +132,7 @@ class Address:
         """
         if step and step < self.count:
             raise ValueError(
-                f"a step of {step} is less than the {self.count} registers of an element. Write a larger step:"
+                f"a step of {step} is less than an element, {_registers(self.count)}. Write a larger one"
             )
         offset, bit = self.offset + index * (step or self.count), self.bit
         if bit is not None and not step:
@@ -143,7 +145,7 @@ class Address:
             offset, bit = self.offset + bits // REGISTER_BITS, bits % REGISTER_BITS
         if offset + self.count > 65536:
             raise ValueError(
-                f"element {index} lies beyond the last address, {self.table}/65535. Correct array: or address:"
+                f"its elements reach beyond the last address, {self.table}/65535. Correct array: or address:"
             )
         return dataclasses.replace(self, offset=offset, bit=bit)
 
@@ -171,7 +173,7 @@ def parse(text: str, type_: str, config: Config) -> Address:
         count = _bool(text, table, bits, registers)
     elif table in BIT_TABLES:
         raise ValueError(
-            f"{text}: a {type_} does not fit into a {table}; use type: bool or a holding or input address"
+            f"{text}: {_a(type_)} does not fit into a {table}; use type: bool or a holding or input address"
         )
     elif bits is not None:
         count = _field(text, type_, bits, registers)
@@ -183,11 +185,11 @@ def parse(text: str, type_: str, config: Config) -> Address:
         count = COUNT[type_]
         if registers not in (None, count):
             raise ValueError(
-                f"{text}: a {type_} takes {count} registers; leave out x{registers}, or add array: for several values"
+                f"{text}: {_a(type_)} takes {_registers(count)}; leave out x{registers}, or add array: for several values"
             )
     if table not in BIT_TABLES and count > config.max_registers:
         raise ValueError(
-            f"{text}: takes {count} registers, but max_registers of the device is {config.max_registers}"
+            f"{text}: takes {_registers(count)}, but max_registers of the device is {config.max_registers}"
         )
     if offset + count > 65536:
         raise ValueError(f"{text}: reaches beyond the last address, {table}/65535")
@@ -226,7 +228,7 @@ def _field(text: str, type_: str, bits: tuple[int, int | None], registers: int |
         raise ValueError(f"{text}: only a bool has a bit; leave out .{bits[0]} or use type: bool")
     if type_ not in _FIELD_TYPES:
         raise ValueError(
-            f"{text}: the number in some bits of a register is a uint16 (or int16, two's complement), not a {type_}"
+            f"{text}: the number in some bits of a register is a uint16 (or int16, two's complement), not {_a(type_)}"
         )
     if registers is not None:
         raise ValueError(f"{text}: bits of a register have no length; leave out x{registers}")
@@ -269,3 +271,11 @@ def _split(text: str) -> tuple[str, int, tuple[int, int | None] | None, int | No
 
 def _pair(first: str | None, last: str | None) -> tuple[int, int | None] | None:
     return None if first is None else (int(first), None if last is None else int(last))
+
+
+def _a(type_: str) -> str:
+    return f"{'an' if type_.startswith('int') else 'a'} {type_}"
+
+
+def _registers(count: int) -> str:
+    return f"{count} register" + ("" if count == 1 else "s")

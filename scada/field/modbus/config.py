@@ -155,12 +155,6 @@ class Config(BaseModel):
             raise ValueError(
                 "on a serial line pymodbus takes a late reply for the next one. Use client: native"
             )
-        tls = info.data.get("tls")
-        if client == "pymodbus" and tls is not None and tls.server_name:
-            raise ValueError(
-                "pymodbus looks for the endpoint's host in the device's certificate. "
-                "Leave server_name: out, or use client: native"
-            )
         return client
 
     @field_validator("window")
@@ -206,7 +200,7 @@ class Config(BaseModel):
     def bytes_order(self) -> str:
         """The order of the bytes of a value as one of `ORDERS`."""
         orders = (self.word_order, self.byte_order)
-        return next(name for name, pair in ORDERS.items() if pair == orders)
+        return self.order or next(name for name, pair in ORDERS.items() if pair == orders)
 
     @property
     def timeout_ns(self) -> int:
