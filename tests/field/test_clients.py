@@ -22,7 +22,6 @@ TLS = {"ca": "ca.pem", "certificate": "a.pem", "key": "a.key"}
         ({"endpoint": "rtu:///dev/ttyS0", "client": "pymodbus"}, "late reply"),
         ({"endpoint": "rtu+tcp://plc:4001", "client": "pymodbus"}, "late reply"),
         ({"endpoint": "tcp://plc", "client": "libmodbus"}, "native"),
-        ({"endpoint": "tls://plc", "client": "pymodbus", "tls": {**TLS, "server_name": "x"}}, "server_name"),
     ],
 )
 def test_refused(settings: dict[str, Any], what: str) -> None:
@@ -37,6 +36,7 @@ def test_refused(settings: dict[str, Any], what: str) -> None:
         {"endpoint": "tcp://plc", "window": 16},
         {"endpoint": "tls://plc", "tls": TLS, "client": "pymodbus"},
         {"endpoint": "tls://plc", "tls": {**TLS, "server_name": "x"}, "window": 4},
+        {"endpoint": "tls://plc", "tls": {**TLS, "server_name": "x"}, "client": "pymodbus"},
         {"endpoint": "rtu:///dev/ttyS0"},
     ],
 )
