@@ -172,6 +172,7 @@ class Line:
         self._keep = keep
         self._exchange: Exchange | None = None
         self._port: Port | None = None
+        self._loop = asyncio.get_running_loop()
         self.reason = ""
 
     @property
@@ -271,7 +272,7 @@ class Line:
         exchange.strays = 0
 
     def _now(self) -> int:
-        return round(asyncio.get_running_loop().time() * 1e9)
+        return round(self._loop.time() * 1e9)
 
 
 def _expire(reply: asyncio.Future[Any]) -> None:
