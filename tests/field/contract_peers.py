@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from scada.cli.modbus_values import value_of, words_of
 from scada.field.contract import Peer, Point
 from scada.field.modbus.address import Address, parse
 from scada.field.modbus.config import Config
+from scada.modbus.tls import server_context
 from tags import types
 from tags.scaling import to_raw, to_value
 from tags.types import Value
 from tests.field.plc import Loop, Memory
+from tests.support.cable import Cable
+from tests.support.certificates import Pair
 
 
 class Mutable(Memory):
@@ -66,7 +70,7 @@ class ModbusPeer(Peer):
         self.memory.constant = {("holding", 310)}
         self.port = 0
         self._server: Any = None
-        self._extra = {"client": client, "timeout": "200 ms", **config}
+        self._extra = {"client": client, "timeout": "200 ms"} | config
 
     @property
     def config(self) -> Mapping[str, Any]:  # type: ignore[override]
@@ -108,8 +112,11 @@ class ModbusPeer(Peer):
                         0
                     )  # whoever has just connected is accepted: asyncio would lose it half made
                 await server.shutdown()
+                loop: Any = asyncio.get_running_loop()
+                for transport in list(loop._transports.values()):
+                    transport.abort()  # TLS would say goodbye, and wait for an answer
                 for _ in range(5):
-                    await asyncio.sleep(0)  # its connections are closed in the next turns
+                    await asyncio.sleep(0)
 
             self._loop.run(end())
 
@@ -167,6 +174,64 @@ class RtuOverTcpPeer(ModbusPeer):
 
     def make(self) -> Any:
         return ModbusTcpServer(_device(), framer=FramerType.RTU, address=("127.0.0.1", self.port))
+
+
+class TlsPeer(ModbusPeer):
+    """Modbus/TCP Security with certificates of both ends.
+
+    Args:
+        folder: Where they are.
+        client: What the driver is to use.
+    """
+
+    def __init__(self, device: Pair, client_pair: Pair, client: str = "native") -> None:
+        tls = {"ca": client_pair.ca, "certificate": client_pair.certificate, "key": client_pair.key}
+        files = {key: str(path) for key, path in tls.items()}
+        super().__init__(client, tls=files, timeout="500 ms")  # a handshake is a lot of work
+        self._device = device
+
+    def endpoint(self) -> str:
+        return f"tls://127.0.0.1:{self.port or 802}"
+
+    def make(self) -> Any:
+        context = server_context(self._device.tls)
+        return ModbusTlsServer(_device(), sslctx=context, address=("127.0.0.1", self.port))
+
+
+class SerialPeer(ModbusPeer):
+    """A device on a serial line; when it is gone, so is the USB adapter with its port.
+
+    Args:
+        path: The name of the port, as udev gives a lasting one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(serial={"baud": 115200, "parity": "none"})
+        self._path = path
+        self._cable: Cable | None = None
+
+    def endpoint(self) -> str:
+        return f"rtu://{self._path}"
+
+    def make(self) -> Any:
+        self._cable = Cable()
+        self._path.symlink_to(self._cable.one)
+        return ModbusSerialServer(_device(), port=self._cable.other, baudrate=115200, parity="N")
+
+    def listening(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._cable is not None:
+            cable, self._cable = self._cable, None
+
+            async def pull() -> None:
+                cable.pull_out()
+                cable.close()
+
+            self._path.unlink()
+            self._loop.run(pull())
 
 
 def _device() -> SimDevice:

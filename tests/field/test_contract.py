@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from scada.field.contract import DriverContract, Peer, Point
 from scada.field.modbus import Modbus
 from tags.model import Scaling
-from tests.field.contract_peers import ModbusPeer
+from tests.field.contract_peers import ModbusPeer, RtuOverTcpPeer, SerialPeer, TlsPeer
+from tests.support.certificates import Authority, Pair
 
 
 class ModbusContract(DriverContract):
@@ -62,6 +64,46 @@ class TestTcp(ModbusContract):
     pass
 
 
+@pytest.mark.slow
 class TestTcpByPymodbus(ModbusContract):
     def make(self) -> ModbusPeer:
         return ModbusPeer(client="pymodbus")
+
+
+@pytest.mark.slow
+class TestRtuOverTcp(ModbusContract):
+    def make(self) -> ModbusPeer:
+        return RtuOverTcpPeer()
+
+
+class TestSerial(ModbusContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = tmp_path
+
+    def make(self) -> ModbusPeer:
+        return SerialPeer(self.folder / f"tty{len(self.made)}")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pair, Pair]:
+    """Certificates of a device and of a client."""
+    authority = Authority(tmp_path_factory.mktemp("certs"))
+    return authority.sign("device"), authority.sign("client", role="operator")
+
+
+@pytest.mark.slow
+class TestTls(ModbusContract):
+    client = "native"
+
+    @pytest.fixture(autouse=True)
+    def _pairs(self, pairs: tuple[Pair, Pair]) -> None:
+        self.pairs = pairs
+
+    def make(self) -> ModbusPeer:
+        return TlsPeer(*self.pairs, self.client)
+
+
+@pytest.mark.slow
+class TestTlsByPymodbus(TestTls):
+    client = "pymodbus"
