@@ -284,10 +284,11 @@ class World:
 
 def quantised(tag: Tag, value: Any) -> Any:
     """A command as its register holds it."""
-    wire = str((tag.address or {}).get("type", ""))
+    address = tag.address or {}
+    wire, limits = str(address.get("type", "")), address.get("limits")
     if tag.type not in FLOATS or wire not in INTEGER_RANGE | BCD_RANGE:
         return value
-    return to_value(to_raw(value, tag.scaling, wire), tag.scaling, tag.type)
+    return to_value(to_raw(value, tag.scaling, wire, limits), tag.scaling, tag.type)
 
 
 def _polls(program: Program, truth: Mapping[str, Any]) -> list[tuple[int, list[str]]]:

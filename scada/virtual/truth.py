@@ -62,11 +62,13 @@ def _decode(tag: Tag, words: tuple[int, ...]) -> Any:
 def is_odd(tag: Tag, site: Site) -> bool:
     """The judge cannot read what stands in the registers of a tag, and does not judge its values."""
     at = tag.address
-    if at is None or at["table"] in ("coil", "discrete") or at.get("bit") is not None:
+    if at is None or at["table"] in ("coil", "discrete") or at["type"] == BOOL:
         return False
+    if at.get("bit") is not None:
+        return True
     config = next((device.config for device in site.devices if device.name == tag.device), {})
     little = "little" in (config.get("word_order"), config.get("byte_order"))
-    return little or at["type"] not in (*_CODES, STRING)
+    return little or at.get("order", "ABCD") != "ABCD" or at["type"] not in (*_CODES, STRING)
 
 
 def offset_of(address: Any) -> int:

@@ -170,10 +170,13 @@ def _heartbeat(
     if model is None:
         return None
     try:
-        return {"address": driver.parse_address(model.address, UINT16, config), "every_ns": model.every}
+        address = driver.parse_address(model.address, UINT16, config)
     except ValueError as error:
         scope.report(("heartbeat", "address"), sentence(error))
         return None
+    if address.get("limits") is not None:
+        scope.report(("heartbeat", "address"), "the counter takes a whole register. Leave out the bits.")
+    return {"address": address, "every_ns": model.every}
 
 
 def parse_address(
@@ -212,7 +215,9 @@ def check_budgets(devices: Mapping[str, DeviceBuild]) -> None:
         mine = [build for build in devices.values() if build.device.driver == name]
         budget = getattr(mine[0].driver, "budget", None)
         if budget is not None:
-            for device, message in budget([(build.device, build.config, build.tags) for build in mine]).problems:
+            for device, message in budget(
+                [(build.device, build.config, build.tags) for build in mine]
+            ).problems:
                 devices[device].scope.report((), sentence(message))
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from tags import model
 from tags.model import Tag
-from tags.site import SiteError, fields
-from tests.site.helpers import compile_case
+from tags.site import SiteError, fields, read_site
+from tests.site.helpers import DRIVERS, compile_case, make_folder
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,36 @@ def test_a_problem_of_an_array_is_told_once(tmp_path: Path) -> None:
             "  a/y: {type: bool, initial: false, alarms: {A: {when: true, unless: a/x/3 > 5}}}\n",
         )
     assert [problem.line for problem in error.value.problems] == [2]
+
+
+class Plain:
+    """A driver that has neither arrays nor orders."""
+
+    class Config(BaseModel):
+        """Nothing to say."""
+
+    @staticmethod
+    def parse_address(text: str, type: str, config: object) -> dict[str, object]:  # noqa: A002 - the driver's
+        return {"text": text, "type": type}
+
+    @staticmethod
+    def check(config: object, tags: object) -> list[tuple[str, str]]:
+        return []
+
+
+def test_a_driver_need_not_have_arrays_and_orders(tmp_path: Path) -> None:
+    text = "devices:\n  P: {driver: plain}\ntags:\n  a/x: {device: P, address: x, type: int16, "
+    for key, says in (("array: 1..3", "has no arrays"), ("order: CDAB", "has no orders of bytes")):
+        folder = make_folder(tmp_path / key[:5], {"case.yaml": f"{text}{key}}}\n"})
+        with pytest.raises(SiteError) as error:
+            read_site(folder, drivers={**DRIVERS, "plain": Plain})
+        assert [says in str(problem) for problem in error.value.problems] == [True]
+
+
+def test_a_heartbeat_takes_a_whole_register(tmp_path: Path) -> None:
+    text = 'devices:\n  P: {driver: modbus, endpoint: "tcp://127.0.0.1:5021", heartbeat: {address: holding/5.0-7, every: 1 s}}\n'
+    with pytest.raises(SiteError, match="whole register"):
+        compile_case(tmp_path / "site", text)
 
 
 @given(st.text(max_size=8) | st.from_regex(r"\s?\d{0,6} ?\.{1,3} ?\d{0,6}", fullmatch=True) | st.integers())
