@@ -16,15 +16,16 @@ Positions = npt.NDArray[np.intp]
 
 
 class Samples:
-    """The tags of one device as columns, in the order of its tags.
+    """The tags of one device, or of all devices of the service, as columns.
 
     Args:
         publisher: Of this service.
-        tags: Of the device.
+        tags: In the order of the columns.
 
     Attributes:
         bits: Shape (n,), last usable value as read.
         status: Shape (n,), as read.
+        source_ns: Shape (n,), when that was, ns UTC.
         aux: Shape (n,), what field acted on (see `commands`).
     """
 
@@ -43,6 +44,20 @@ class Samples:
         self._forced_bits = np.zeros(n, np.uint64)
         self._forced_ns = np.zeros(n, np.int64)
         self._all = np.arange(n, dtype=np.intp)
+
+    def part(self, first: int, tags: Sequence[Tag]) -> Samples:
+        """Some of these, side by side, for themselves: what is taken here is seen there, and the other way round.
+
+        Args:
+            first: Position of the first one.
+            tags: They.
+        """
+        one, mine = Samples(self._publisher, tags), slice(first, first + len(tags))
+        one.bits, one.aux = self.bits[mine], self.aux[mine]
+        one.status, one.source_ns = self.status[mine], self.source_ns[mine]
+        one._forced, one._forced_bits = self._forced[mine], self._forced_bits[mine]
+        one._forced_ns = self._forced_ns[mine]
+        return one
 
     def start(self, utc_ns: int, now_ns: int) -> None:
         """Nothing has been read yet."""
@@ -63,6 +78,33 @@ class Samples:
             self._publisher.put_value(row, data, quality.GOOD, source, now_ns, int(self.aux[position]))
             self.bits[position] = self._publisher.image.value[row]
         self.publish(at, now_ns)
+
+    def take_range(self, where: slice, reading: Reading, now_ns: int) -> None:
+        """Publishes what was read of tags side by side, none of them a text, whose rows are side by side, too.
+
+        Args:
+            where: Their positions.
+            reading: Of them, in their order; its members do not count.
+            now_ns: Monotonic, ns.
+        """
+        bits, status = reading.bits, reading.status
+        if status.any():
+            bits = np.where((status >> 30) < 2, bits, self.bits[where])
+        self.bits[where], self.status[where], self.source_ns[where] = bits, status, reading.source_ns
+        if self._forced[where].any():
+            self.publish(self._all[where], now_ns)
+            return
+        first = int(self._rows[where.start])
+        rows = slice(first, first + where.stop - where.start)
+        self._publisher.put(rows, bits, status, reading.source_ns, now_ns, self.aux[where])
+
+    def side_by_side(self, positions: Positions) -> slice | None:
+        """Positions as a slice, where they and their rows rise one by one; else None."""
+        first, n = int(positions[0]), len(positions)
+        steps = np.arange(n)
+        if (positions == first + steps).all() and (self._rows[positions] == self._rows[first] + steps).all():
+            return slice(first, first + n)
+        return None
 
     def fail(self, status: int, utc_ns: int, now_ns: int, where: Positions | None = None) -> None:
         """Publishes a quality of all tags, or of some; their values stay."""
@@ -103,7 +145,7 @@ class Samples:
                 self._forced_ns[position] = utc_ns
             self._forced_bits[position] = bits
         touched = np.flatnonzero(forced | self._forced)
-        self._forced = forced
+        self._forced[:] = forced
         self.publish(touched, now_ns)
 
     @property

@@ -87,6 +87,11 @@ class Bus:
         """One more device has this endpoint."""
         self._units.append(unit)
 
+    def standing(self, breaks: int) -> Transport | None:
+        """The connection, if it is open and still the one that the caller knows; else `ready` says more."""
+        current = self._current
+        return current if breaks == self.breaks and current is not None and current.open else None
+
     async def ready(self, breaks: int | None) -> Transport:
         """The open connection, made anew where it has ended.
 

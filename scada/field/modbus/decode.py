@@ -25,6 +25,7 @@ Bits = npt.NDArray[np.uint64]
 Status = npt.NDArray[np.uint32]
 Rows = npt.NDArray[np.intp]
 Words = npt.NDArray[np.uint16]
+Buffer = npt.NDArray[np.uint8]
 
 IDENTITY: Final = Scaling()
 
@@ -65,6 +66,7 @@ class Decoder:
     Attributes:
         members: Shape (n,), positions in `points`, request by request; all results are in this order.
         request_of: Shape (n,), position of each member's request in `requests`.
+        size: Bytes of all payloads; each begins at an even one.
         texts: Positions in the results of the string points.
     """
 
@@ -77,10 +79,9 @@ class Decoder:
         for length in self._lengths:
             self._starts.append(end)
             end += length + length % 2  # keeps registers on even bytes
-        self._buffer = np.zeros(end, np.uint8)
-        self._view = memoryview(self._buffer.data).cast("B")
-        self._words = self._buffer.view(">u2")
-        self._pairs: Words = self._buffer.view(np.uint16)  # the same, bytes swapped
+        self.size = end
+        self._buffer: Buffer = np.zeros(end, np.uint8)
+        self.use(self._buffer)
         self._bits = np.zeros(len(self.members), np.uint64)
         self.texts: list[int] = []
         self._text_places: list[tuple[int, int, bool]] = []
@@ -112,6 +113,19 @@ class Decoder:
         ]
         self._plain = not all(swapped for swapped, _ in (*self._flags, *self._numbers))
 
+    def use(self, buffer: Buffer) -> None:
+        """From now on payloads are kept here.
+
+        Args:
+            buffer: Shape (size,), for example a slice of a larger one, at an even byte.
+        """
+        buffer[:] = self._buffer
+        self._buffer = buffer
+        view = memoryview(buffer.data).cast("B")
+        self._places = [view[a : a + n] for a, n in zip(self._starts, self._lengths, strict=True)]
+        self._words = buffer.view(">u2")
+        self._pairs: Words = buffer.view(np.uint16)  # the same, bytes swapped
+
     def put(self, number: int, payload: bytes) -> None:
         """Takes the data of one reply.
 
@@ -122,8 +136,7 @@ class Decoder:
         Raises:
             ValueError: Another length.
         """
-        start = self._starts[number]
-        self._view[start : start + self._lengths[number]] = payload
+        self._places[number][:] = payload
 
     def decode(self) -> tuple[Bits, Status]:
         """Values of everything that was put, as of now.

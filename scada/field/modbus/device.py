@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from scada.clock import Clock
-from scada.field.driver import Reading, RefusedError
+from scada.field.driver import Reading
 from scada.field.modbus import encode, plan, writes
 from scada.field.modbus.address import Address
 from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
-from scada.field.modbus.decode import Decoder, Point, exception_status
+from scada.field.modbus.decode import Point
+from scada.field.modbus.group import Group
 from scada.field.modbus.link import Link
 from scada.field.modbus.turns import HEARTBEAT, STOP, WRITE
 from scada.modbus import wire
-from scada.modbus.wire import Ask, Pdu
-from tags import quality
+from scada.modbus.wire import Pdu
 from tags.model import Tag
 
 DEFAULT_PERIOD_NS: Final = 1_000_000_000
-_ADDRESS_ERRORS: Final = frozenset({2, 3})  # a hole in the block: ask for less at once
 
 
 class ModbusDevice:
@@ -37,6 +34,7 @@ class ModbusDevice:
 
     def __init__(self, config: Config, tags: Sequence[Tag], clock: Clock, bus: Bus) -> None:
         self._config = config
+        self._window = config.window
         self._clock = clock
         self._points = [Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags]
         self._stops = [tag.write is not None and tag.write.stop for tag in tags]
@@ -45,7 +43,7 @@ class ModbusDevice:
         self.timeout_ns = config.timeout_ns
         self.link = Link(config, clock, bus)
         self.periods = tuple((group.period_ns, group.phase_ns) for group in groups)
-        self._groups = [_Group(self, group.requests) for group in groups]
+        self._groups = [self._group(group.requests) for group in groups]
         self._place: dict[int, tuple[int, int]] = {}
         for number in range(len(self._groups)):
             self._index(number)
@@ -58,7 +56,7 @@ class ModbusDevice:
         """Group and request that read a tag."""
         return self._place[position]
 
-    async def fetch(self, group: int, number: int, most: int = 0) -> int:
+    def fetch(self, group: int, number: int, most: int = 0) -> Coroutine[Any, Any, int]:
         """Sends the next requests of a group, as many as may be on their way, and keeps their answers for `reading`.
 
         Args:
@@ -72,7 +70,7 @@ class ModbusDevice:
         Raises:
             NoReplyError: The connection was lost or dropped.
         """
-        return await self._groups[group].fetch(number, most or self._config.window, self._clock)
+        return self._groups[group].fetch(number, most or self._window)
 
     def reading(self, group: int, only: int | None = None) -> Reading:
         """What the last fetches of a group brought.
@@ -154,13 +152,17 @@ class ModbusDevice:
         data = await self.link.ask(self.link.prepare(wire.read("holding", address["offset"], 1)), HEARTBEAT)
         return int.from_bytes(data[1:3], "big")
 
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Its scan groups, the fastest first."""
+        return self._groups
+
     def point(self, position: int) -> Point:
         """Address and type of a tag."""
         return self._points[position]
 
-    def decoder(self, requests: Sequence[plan.Request]) -> Decoder:
-        """A decoder of some requests of this device."""
-        return Decoder(self._points, requests, self._config)
+    def _group(self, requests: Sequence[plan.Request], whole: Sequence[bool] = ()) -> Group:
+        return Group(self.link, self._clock, self._points, requests, self._config, whole)
 
     def _split(self, group: int) -> None:
         """Remembers smaller requests for those that the device has just refused."""
@@ -174,68 +176,11 @@ class ModbusDevice:
             parts = plan.split(request, addresses, self._config) if refused else [request]
             requests += parts
             whole += [is_whole or (refused and len(parts) == 1)] * len(parts)
-        self._groups[group] = _Group(self, requests, whole)
+        old.replaced = True
+        self._groups[group] = self._group(requests, whole)
         self._index(group)
 
     def _index(self, group: int) -> None:
         for number, request in enumerate(self._groups[group].requests):
             for position in request.members:
                 self._place[position] = group, number
-
-
-class _Group:
-    """The requests of one period with what they brought."""
-
-    def __init__(
-        self, device: ModbusDevice, requests: Sequence[plan.Request], whole: Sequence[bool] = ()
-    ) -> None:
-        self.requests = tuple(requests)
-        self._link = device.link
-        self._asks: list[Ask] = [device.link.prepare(wire.read(r.table, r.start, r.count)) for r in requests]
-        self._decoder = device.decoder(requests)
-        self._stamps = np.zeros(len(requests), np.int64)
-        self._failure = np.full(len(requests), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
-        self._got = np.zeros(len(requests), np.bool_)
-        self.whole = list(whole) or [False] * len(requests)  # cannot be made smaller
-        self.refused = [False] * len(requests)  # for its addresses, and not split yet
-
-    async def fetch(self, number: int, window: int, clock: Clock) -> int:
-        asks = self._asks[number : number + window]
-        if len(asks) == 1:
-            try:
-                answers: list[bytes | int] = [await self._link.ask(asks[0])]
-            except RefusedError as error:
-                answers = [error.code]
-        else:
-            answers = await self._link.ask_all(asks)
-        now = clock.utc_ns()
-        for position, answer in enumerate(answers, number):
-            if isinstance(answer, int):
-                self._refuse(position, answer)
-            else:
-                self._decoder.put(position, answer[1:])
-                self._failure[position] = quality.GOOD
-                self._got[position] = True
-                self.refused[position] = False
-        self._stamps[number : number + len(answers)] = now
-        return len(answers)
-
-    def _refuse(self, number: int, code: int) -> None:
-        status = exception_status(code)
-        if status == quality.UNCERTAIN_LAST_USABLE and not self._got[number]:
-            status = quality.BAD_DEVICE_FAILURE
-        self._failure[number] = status
-        self.refused[number] = code in _ADDRESS_ERRORS and not self.whole[number]
-
-    def reading(self, only: int | None) -> Reading:
-        decoder = self._decoder
-        bits, status = decoder.decode()
-        failure = self._failure[decoder.request_of]
-        status = np.where(failure != 0, failure, status)
-        stamps = self._stamps[decoder.request_of]
-        members = decoder.members
-        texts = {int(members[n]): decoder.text(n) for n in decoder.texts if status[n] == 0}
-        if only is None:
-            return Reading(members, bits, status, stamps, texts)
-        mine = np.flatnonzero(decoder.request_of == only)
-        return Reading(members[mine], bits[mine], status[mine], stamps[mine], texts)

@@ -96,22 +96,10 @@ class Session:
         context: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.reason = ""
-        options: dict[str, Any] = {
-            "port": endpoint.port,
-            "timeout": timeout_ns / 1e9,
-            "retries": 0,
-            "reconnect_delay": 0,
-            "trace_connect": self._on_connect,
-            "trace_packet": self._on_packet,
-        }
+        self._endpoint = endpoint
+        self._timeout_s = timeout_ns / 1e9
         self._context = context
-        self._client: AsyncModbusTcpClient = (
-            AsyncModbusTcpClient(endpoint.host, framer=FramerType.SOCKET, **options)
-            if context is None
-            else AsyncModbusTlsClient(endpoint.host, **options)
-        )
-        for reply in _REPLIES:
-            self._client.register(reply)
+        self._client: AsyncModbusTcpClient | None = None
         self._next_id = transactions.next
         self._request = Request()
         self._expected = b""
@@ -125,15 +113,34 @@ class Session:
     async def connect(self) -> bool:
         """Connects once; False when that failed within the time-out."""
         try:
-            if self._context is not None:
-                self._client.comm_params.sslctx = self._client.ctx.comm_params.sslctx = self._context()
-            self._open = await self._client.connect()
+            self._client = client = self._made()
+            self._open = await client.connect()
         except (ModbusException, OSError) as error:
             self.reason = str(error)
         if not self._open:
             self.reason = self.reason or "no connection"
             self.close()
         return self._open
+
+    def _made(self) -> AsyncModbusTcpClient:
+        """A client; pymodbus wants the TLS context when it is made."""
+        endpoint = self._endpoint
+        options: dict[str, Any] = {
+            "port": endpoint.port,
+            "timeout": self._timeout_s,
+            "retries": 0,
+            "reconnect_delay": 0,
+            "trace_connect": self._on_connect,
+            "trace_packet": self._on_packet,
+        }
+        client = (
+            AsyncModbusTcpClient(endpoint.host, framer=FramerType.SOCKET, **options)
+            if self._context is None
+            else AsyncModbusTlsClient(endpoint.host, sslctx=self._context(), **options)
+        )
+        for reply in _REPLIES:
+            client.register(reply)
+        return client
 
     async def ask(self, ask: Ask) -> bytes:
         """Sends a request and waits for its reply. One caller at a time.
@@ -148,16 +155,17 @@ class Session:
             RefusedError: The device answered with an exception to this request.
             NoReplyError: Nothing right came in time, or the connection was lost.
         """
-        if not self._open:
+        client = self._client
+        if client is None or not self._open:
             raise NoReplyError("not connected", CLOSED)
-        request, context = self._request, self._client.ctx
+        request, context = self._request, client.ctx
         request.take(ask)
         transaction = self._next_id()
         self._expected = transaction.to_bytes(2, "big") + b"\0\0"
         context.next_tid = transaction - 1
         context.comm_params.timeout_connect = ask.timeout_ns / 1e9
         try:
-            reply: Any = await self._client.execute(False, request)
+            reply: Any = await client.execute(False, request)
         except MismatchError as error:
             self.close()
             raise NoReplyError(str(error), MISMATCH) from None
@@ -196,7 +204,8 @@ class Session:
     def close(self) -> None:
         """Drops the connection; late bytes go with it."""
         self._open = False
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def _on_connect(self, connected: bool) -> None:
         """Fails a pending request when the peer closes; pymodbus would wait for its time-out."""
@@ -224,6 +233,7 @@ class Session:
         return data if len(data) == whole else b""
 
     def _give_up(self, error: Exception) -> None:
+        assert self._client is not None  # it is its callbacks that come here
         pending = self._client.ctx.response_future
         if not pending.done():
             pending.set_exception(error)

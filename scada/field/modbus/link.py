@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Final
-
-import numpy as np
 
 from scada.clock import Clock
 from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
@@ -46,7 +45,7 @@ class Link:
         self._joined = False
         self._up = False
         self._breaks = 0
-        self._latency = np.zeros(_KEPT, np.float64)
+        self._latency = array("q", bytes(8 * _KEPT))  # ns
         self._asked = 0
         self.errors = 0
         self.errors_by_kind = dict.fromkeys((TIMEOUT, MISMATCH, CLOSED, EXCEPTION, CONNECT), 0)
@@ -142,7 +141,7 @@ class Link:
             await self._take(urgency)
         start = self._clock.monotonic_ns()
         try:
-            transport = await bus.ready(self._breaks)
+            transport = bus.standing(self._breaks) or await bus.ready(self._breaks)
             found = await transport.ask_all(asks)
             for answer in found:
                 if isinstance(answer, int):
@@ -164,11 +163,10 @@ class Link:
 
     def latency_ms(self) -> tuple[float, float]:
         """p50 and p99 of the last 512 replies, ms, without the wait for its turn; zeros before the first."""
-        known = self._latency[: min(self._asked, _KEPT)]
-        if len(known) == 0:
+        known = sorted(self._latency[: min(self._asked, _KEPT)])
+        if not known:
             return 0.0, 0.0
-        p50, p99 = np.percentile(known, (50, 99))
-        return float(p50), float(p99)
+        return known[len(known) // 2] / 1e6, known[len(known) * 99 // 100] / 1e6
 
     def bus_load(self) -> float:
         """Share of the time in which a shared connection is busy, 0 … 1; 0 where it is not shared."""
@@ -191,7 +189,7 @@ class Link:
 
     def _answered(self, start_ns: int) -> None:
         now = self.good_ns = self._clock.monotonic_ns()
-        self._latency[self._asked % _KEPT] = (now - start_ns) / 1e6
+        self._latency[self._asked % _KEPT] = now - start_ns
         self._asked += 1
         self._bus.spent(start_ns, now)
         if self.failures:

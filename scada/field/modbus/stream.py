@@ -133,7 +133,7 @@ class Stream(asyncio.Protocol):
             raise NoReplyError("not connected", CLOSED)
         if not asks:
             return []
-        future = self._future = asyncio.get_running_loop().create_future()
+        future = self._future = self._loop.create_future()
         self._asks, self._sent = asks, 0
         self._answers, self._due = [0] * len(asks), [0] * len(asks)
         self._send()
@@ -158,6 +158,7 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
         peer = transport.get_extra_info("socket")
         if peer is not None:
             for level, option, value in KEEP_ALIVE:
@@ -173,8 +174,13 @@ class Stream(asyncio.Protocol):
         waiting = self._waiting
         if len(data) == self._right_bytes and data.startswith(self._right):
             self._right_bytes = -1  # nearly always: the one reply that is waited for, whole and alone
-            self._answers[waiting.popitem()[1]] = data[mbap.HEAD + 1 :]
-            self._send()
+            self._answers[waiting.popitem()[1]] = data[8:]
+            if self._sent == len(self._asks) and self._future is not None:
+                future, self._future = self._future, None
+                if not future.done():
+                    future.set_result(None)
+            else:
+                self._send()
             return
         self._right_bytes = -1
         try:
@@ -250,7 +256,7 @@ class Stream(asyncio.Protocol):
 
     def _watch(self, delay_ns: int) -> None:
         """One timer for all requests: it is set to the first time-out, and set anew when that was answered meanwhile."""
-        self._timer = asyncio.get_running_loop().call_later(delay_ns / 1e9, self._look)
+        self._timer = self._loop.call_later(delay_ns / 1e9, self._look)
 
     def _look(self) -> None:
         """The timer: has one waited too long?"""

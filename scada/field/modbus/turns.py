@@ -26,6 +26,7 @@ class Turns:
         self._count = 0
         self._row = 0
         self._waiting: tuple[list[_Waiter], ...] = ([], [], [], [])
+        self._queue = 0  # how many wait
 
     def take_now(self, urgency: int) -> bool:
         """Takes the turn if nobody has it; False when one must `wait`."""
@@ -45,6 +46,7 @@ class Turns:
         mine = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._waiting[urgency], (since_ns, self._count, mine))
+        self._queue += 1
         try:
             await mine
         except asyncio.CancelledError:
@@ -55,8 +57,11 @@ class Turns:
     def give(self) -> None:
         """Passes the turn on."""
         self._taken = False
+        if not self._queue:  # nearly always: most devices have their connection for themselves
+            return
         while (urgency := self._next()) is not None:
             waiter = heapq.heappop(self._waiting[urgency])[2]
+            self._queue -= 1
             if not waiter.done():
                 self._taken = True
                 self._note(urgency)
