@@ -28,6 +28,8 @@ class Memory(Plant):
         self._time_s = 0.0
         self._start = [self.dice.randrange(0x10000) for _ in range(COUNTING)]
         self._second = -1
+        self._kept: tuple[list[int], list[bool]] = ([], [])
+        self._saved: dict[str, object] = {}
         self.measure()
 
     def step(self, dt_s: float) -> None:
@@ -59,11 +61,14 @@ class Memory(Plant):
 
     def save(self) -> dict[str, object]:
         """What was written, without the zeros: there may be a thousand of these devices."""
-        registers = self.registers
-        return {
-            "holding": {str(n): word for n, word in enumerate(registers.holding) if word},
-            "coils": [n for n, coil in enumerate(registers.coils) if coil],
-        }
+        holding, coils = self.registers.holding, self.registers.coils
+        if holding != self._kept[0] or coils != self._kept[1]:
+            self._kept = (list(holding), list(coils))
+            self._saved = {
+                "holding": {str(n): word for n, word in enumerate(holding) if word},
+                "coils": [n for n, coil in enumerate(coils) if coil],
+            }
+        return self._saved
 
     def load(self, saved: dict[str, object]) -> None:
         """Takes up what `save` gave.

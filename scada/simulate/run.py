@@ -21,6 +21,7 @@ from tags.model import Site
 
 HEALTH_EVERY = 50  # steps
 SAVE_EVERY = 10
+MANY = 100  # plants; more of them are saved less often
 
 
 async def play(
@@ -44,6 +45,7 @@ async def play(
         SimulateError: A port is taken.
     """
     faults = InjectSocket(socket_path(data), simulation)
+    save_every = SAVE_EVERY * max(1, len(simulation.plants) // MANY)
     saved = data.run / "simulate.state"  # on tmpfs: it survives the process, not the machine
     simulation.load(saved)
     try:
@@ -56,7 +58,7 @@ async def play(
                 break
             simulation.step()
             each_step()
-            if step % SAVE_EVERY == 0:
+            if step % save_every == 0:
                 simulation.save(saved)
             deadline = max(deadline + PERIOD_S, loop.time())
             try:
