@@ -11,6 +11,7 @@ from scada.cli import (
     bypass,
     doctor,
     history_group,
+    iosheet,
     modbus,
     outputs,
     people,
@@ -31,7 +32,7 @@ app = typer.Typer(
     help="Closedloop: a SCADA control system. Start with: scada demo",
     epilog="Exit codes: 0 done, 1 problems found or failed, 2 usage, 3 request rejected, unknown or mismatched, 78 bad site.",
 )
-for module in (plant, test, replay, values, bypass, doctor):
+for module in (plant, test, replay, values, bypass, doctor, iosheet):
     module.add_to(app)
 app.add_typer(history_group.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
