@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scada.modbus import rtu
 
@@ -37,14 +37,15 @@ class Serial(BaseModel):
             )
         return number
 
-    @model_validator(mode="after")
-    def _eight(self) -> Serial:
-        if self.data_bits != 8:
+    @field_validator("data_bits")
+    @classmethod
+    def _eight(cls, number: int) -> int:
+        if number != 8:
             raise ValueError(
-                f"RTU sends characters of 8 data bits, not {self.data_bits}. "
-                "Write data_bits: 8, or set the device from ASCII to RTU"
+                f"RTU sends characters of 8 data bits, not {number}. "
+                "Write data_bits: 8, and set the device from ASCII to RTU"
             )
-        return self
+        return number
 
     @property
     def character_ns(self) -> int:

@@ -209,6 +209,16 @@ def parse_address(
         return None
 
 
+def check_together(devices: Mapping[str, DeviceBuild]) -> None:
+    """Lets the drivers say what contradicts itself with all devices in view: some share a connection."""
+    for name in sorted({build.device.driver for build in devices.values()}):
+        mine = [build for build in devices.values() if build.device.driver == name]
+        together = getattr(mine[0].driver, "together", None)
+        if together is not None:
+            for device, message in together([(build.device, build.config) for build in mine]):
+                devices[device].scope.report((), sentence(message))
+
+
 def check_budgets(devices: Mapping[str, DeviceBuild]) -> None:
     """Lets the drivers say which scan periods cannot be kept, with all devices in view: some share a connection."""
     for name in sorted({build.device.driver for build in devices.values()}):

@@ -17,7 +17,7 @@ from scada.clock import Clock
 from scada.field.modbus import address, checks, config
 from scada.field.modbus.address import Address
 from scada.modbus.endpoint import Endpoint
-from tags.model import Tag
+from tags.model import Device, Tag
 
 if TYPE_CHECKING:
     from scada.field.modbus.bus import Bus
@@ -85,8 +85,22 @@ class Modbus:
         return checks.check(config, tags)
 
     @staticmethod
+    def together(devices: Sequence[tuple[Device, config.Config]]) -> list[tuple[str, str]]:
+        """Problems that only show when all devices are seen together: those that share an endpoint must agree.
+
+        Args:
+            devices: All Modbus devices of a site with their settings.
+
+        Returns:
+            (device, what is wrong and what to do); empty when all is well.
+        """
+        from scada.field.modbus import sharing  # noqa: PLC0415 - only a check needs it
+
+        return sharing.problems(devices)
+
+    @staticmethod
     def dated(config: config.Config, utc_ns: int) -> list[tuple[bool, str]]:
-        """What of a device's settings is over or soon will be: certificates.
+        """What of a device's settings is of no use now, or soon will be: certificates, serial ports.
 
         It is told by `scada check` and refuses no start: a plant must come back after a power failure.
 
@@ -97,6 +111,10 @@ class Modbus:
         Returns:
             (whether it is of no use now, what is wrong and what to do); empty when all is well.
         """
+        if config.at.serial:
+            from scada.field.modbus import sharing  # noqa: PLC0415 - only a check needs it
+
+            return sharing.port_notes(config)
         if config.tls is None:
             return []
         from scada.modbus import certificates  # noqa: PLC0415 - only those who speak TLS need it
