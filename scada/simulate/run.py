@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import resource
 import signal
 import sys
@@ -141,7 +140,6 @@ def _run(serve: Callable[[], Coroutine[None, None, None]]) -> None:
 
 
 def _prepare() -> None:
-    """A client that is turned away by TLS is no error of ours; and a thousand devices need as many files."""
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    """A thousand devices need as many files."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

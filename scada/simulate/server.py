@@ -48,6 +48,7 @@ class Server:
                 "a tls:// endpoint needs certificates of the simulated device. Write simulate: {plant: …, tls: {ca: …, "
                 "certificate: …, key: …}}"
             )
+        self._changing = asyncio.Lock()
         self._connections: set[Connection] = set()
         self._listening: asyncio.Server | None = None
         self._line = Line(self._units, endpoint.path, serial) if endpoint.serial else None
@@ -79,10 +80,11 @@ class Server:
         Raises:
             OSError: The port is taken or not allowed, a certificate cannot be read, the line cannot be made.
         """
-        if any(unit.plugged for unit in self._all):
-            await self._plug()
-        else:
-            await self.unplug()
+        async with self._changing:  # faults may be asked for while one is carried out
+            if any(unit.plugged for unit in self._all):
+                await self._plug()
+            else:
+                await self.unplug()
 
     async def unplug(self) -> None:
         """Stops listening and drops all connections."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import struct
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -292,6 +293,49 @@ async def test_a_broadcast_is_carried_out_by_all_and_answered_by_none(tmp_path: 
         finally:
             os.close(line)
         assert [plant.registers.holding[4] for plant in simulation.plants.values()] == [77, 77]
+
+
+def exists(name: str) -> bool:
+    return Path(name).exists()
+
+
+async def test_a_port_that_is_there_is_opened_as_the_site_says(tmp_path: Path) -> None:
+    master, slave = os.openpty()  # stands for an adapter: a name that is no link of ours
+    house = House("rtu", tmp_path)
+    house.endpoint = f"rtu://{os.ttyname(slave)}"
+    device = house.device("PLC1", 1, serial={"baud": 38400, "parity": "none", "data_bits": 8, "stop_bits": 2})
+    try:
+        async with house.play(device) as simulation:
+            simulation.plants["PLC1"].registers.holding[0] = 7
+            speed, flags = termios.tcgetattr(slave)[4], termios.tcgetattr(slave)[2]
+            assert speed == termios.B38400
+            assert flags & termios.CSTOPB
+            os.write(master, rtu.frame(1, 3, b"\0\0\0\1"))
+            whole = rtu.frame(1, 3, b"\2\0\7")
+            got = b""
+            while len(got) < len(whole):
+                got += await asyncio.wait_for(asyncio.to_thread(os.read, master, 100), 5)
+            assert got == whole
+            await do(simulation, do="unplug")
+            assert not there(simulation, "PLC1")
+            await do(simulation, do="plug")
+            assert there(simulation, "PLC1")
+        assert exists(os.ttyname(slave)), "it is not ours to take away"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+async def test_faults_asked_for_at_once_end_in_the_last_one(tmp_path: Path) -> None:
+    house = House("tcp", tmp_path)
+    async with house.play(house.device("PLC1", 1)) as simulation:
+        port = simulation.servers["PLC1"].port
+        for last in ("plug", "unplug", "plug"):
+            await asyncio.gather(
+                *(do(simulation, do=what) for what in ("unplug", "plug", "unplug", "plug", last))
+            )
+            assert there(simulation, "PLC1") == (last == "plug")
+        assert simulation.servers["PLC1"].port == port
 
 
 def test_noise_is_forgotten_and_requests_may_come_in_pieces() -> None:
