@@ -229,6 +229,8 @@ def test_bits_of_a_register_can_be_scaled() -> None:
     assert status == [quality.GOOD, quality.BAD_SENSOR_FAILURE]
     part = encode.part(speed, types.to_bits("float64", 250.0), "", config())
     assert (part.data, part.mask) == (b"\x00\xf0", 0xF0)
+    (quantised,), _ = encode.Quantiser([speed])(np.array([types.to_bits("float64", 250.0)], np.uint64))
+    assert types.from_bits("float64", int(quantised)) == 100.0
 
 
 @pytest.mark.parametrize("type_", ["float32", "float64"])
