@@ -90,7 +90,8 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
 
     With the data directory of a plant that has run, tags keep the numbers that it gave them, as `scada run` does.
     """
-    from scada.supervisor import given_ids  # noqa: PLC0415 - other verbs start faster without
+    from scada.cli import budget  # noqa: PLC0415 - other verbs start faster without
+    from scada.supervisor import given_ids  # noqa: PLC0415
 
     try:
         ids = given_ids(DataDir(data or default_data(site.resolve().name)))
@@ -99,11 +100,14 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
     compiled = _read(site, as_json, FAILED, ids, tests=True)
     dated = _dated(compiled)
     over = any(now for now, _ in dated)
+    loads, notes = budget.loads_and_notes(compiled)
     if as_json:
         show_json(
             {
                 "problems": [],
                 "dated": [{"over": now, "message": text} for now, text in dated],
+                "budget": budget.as_dicts(loads),
+                "notes": notes,
                 "tags": len(compiled.tags),
                 "devices": len(compiled.devices),
                 "alarms": len(compiled.alarms),
@@ -114,6 +118,9 @@ def check(site: SiteFolder, data: Data = None, as_json: AsJson = False) -> None:
         err.print(text, markup=False)
     if over:
         raise failed(f"{site}: a plant starts with it, but these devices will not be connected.", FAILED)
+    budget.show(loads)
+    for text in notes:
+        err.print(text, markup=False)
     out.print(
         f"{compiled.name}: {len(compiled.tags)} tags, {len(compiled.devices)} devices, {len(compiled.blocks)} blocks, "
         f"{len(compiled.alarms)} alarms, {len(compiled.displays)} displays. No problems."

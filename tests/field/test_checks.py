@@ -45,7 +45,6 @@ def tag(
         ),
         ([tag("b", "input/0", "int16", owner="scada")], "only be read"),
         ([tag("b", "holding/209", "int32")], "forbidden range"),
-        ([tag("b", f"holding/{i * 300}", "int16", scan_ns=10_000_000) for i in range(4)], "longer scan:"),
     ],
 )
 def test_problems(tags: list[Tag], says: str) -> None:

@@ -1,6 +1,6 @@
 """Modbus: addresses and settings, the request plan, the link, decoding and encoding.
 
-What lives here: everything that makes tags of Modbus. `config`, `address`, `checks`, `plan`, `decode` and `encode` are
+What lives here: everything that makes tags of Modbus. `config`, `address`, `checks`, `plan`, `cost`, `budget`, `decode` and `encode` are
 pure; `transport` says what one connection is and which kind an endpoint gets, `library` is the one of pymodbus (and the
 only module that imports its client); `bus` owns the connection that devices with the same endpoint share, `link` is one
 device's view of it; `device` puts them together behind `scada.field.driver`.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scada.clock import Clock
-from scada.field.modbus import address, checks, config
+from scada.field.modbus import address, budget, checks, config
 from scada.field.modbus.address import Address
 from scada.modbus.endpoint import Endpoint
 from tags.model import Device, Tag
@@ -97,6 +97,15 @@ class Modbus:
         from scada.field.modbus import sharing  # noqa: PLC0415 - only a check needs it
 
         return sharing.problems(devices)
+
+    @staticmethod
+    def budget(devices: Sequence[tuple[Device, config.Config, Sequence[Tag]]]) -> budget.Budget:
+        """What polling costs of the time of each link, and what of it cannot be kept.
+
+        Args:
+            devices: All Modbus devices of a site, each with its settings and its tags.
+        """
+        return budget.budget(devices)
 
     @staticmethod
     def dated(config: config.Config, utc_ns: int) -> list[tuple[bool, str]]:

@@ -1,9 +1,7 @@
-"""What can only be judged with all tags of one device in view: overlaps, writers, scan budget."""
+"""What can only be judged with all tags of one device in view: overlaps, writers, forbidden ranges."""
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +11,6 @@ from scada.field.modbus.config import ORDERS, Config
 from tags import types
 from tags.model import Tag
 
-ASSUMED_TURNAROUND_NS: Final = 5_000_000  # of a usual PLC over Ethernet; only to warn of the impossible
 _WITH_BITS: Final = frozenset(
     {types.INT16, types.UINT16, types.UINT32, types.UINT64, "bcd16"}
 )  # status words: read as a whole and bit by bit
@@ -26,7 +23,6 @@ def check(config: Config, tags: Sequence[Tag]) -> list[tuple[str, str]]:
         *_tables(config, placed),
         *writes.problems(config, placed),
         *_overlaps(placed),
-        *_budget(config, placed),
     ]
 
 
@@ -95,33 +91,3 @@ def _mask(at: Address) -> int:
     """The bits of a register that belong to an address, as they lie on the wire."""
     mask = (1 << at.width) - 1 << (at.bit or 0)
     return mask >> 8 | (mask & 0xFF) << 8 if ORDERS.get(at.order, ("", ""))[1] == "little" else mask
-
-
-def _budget(config: Config, placed: list[tuple[Tag, Address]]) -> list[tuple[str, str]]:
-    """Refuses scan periods that even a fast device cannot hold (a lower bound of the requests)."""
-    groups: dict[int, list[tuple[Tag, Address]]] = defaultdict(list)
-    for tag, at in placed:
-        if tag.scan_ns > 0:
-            groups[tag.scan_ns].append((tag, at))
-    load = 0.0
-    for period, members in sorted(groups.items()):
-        requests = 0
-        for table in TABLES:
-            limit = config.max_coils if table in BIT_TABLES else config.max_registers
-            used = {at.offset + i for _, at in members if at.table == table for i in range(at.count)}
-            requests += _least_requests(sorted(used), limit)
-        load += requests * ASSUMED_TURNAROUND_NS / period
-        if load > 1.0:
-            path = members[0][0].path
-            text = f"{requests} requests each {period / 1e6:g} ms are more than a device answers"
-            return [(path, f"{text} (5 ms each). Use a longer scan:, or put the tags closer together")]
-    return []
-
-
-def _least_requests(offsets: list[int], limit: int) -> int:
-    """Fewest requests of at most `limit` addresses that cover sorted offsets."""
-    requests, end = 0, -1
-    for offset, _ in itertools.groupby(offsets):
-        if offset > end:
-            requests, end = requests + 1, offset + limit - 1
-    return requests
