@@ -70,7 +70,9 @@ def range_refusal(tag: Tag, value: Value) -> str | None:
     if limits is None or isinstance(value, str | bool) or limits[0] <= value <= limits[1]:
         return None
     unit = f" {tag.unit}" if tag.unit else ""
-    return f"{tag.path}: {value:g}{unit} is outside of its limits {limits[0]:g} … {limits[1]:g}{unit}"
+    return (
+        f"{tag.path}: {value:.12g}{unit} is outside of its limits {limits[0]:.12g} … {limits[1]:.12g}{unit}"
+    )
 
 
 def write_refusals(tag: Tag, role: str) -> list[str]:

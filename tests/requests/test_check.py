@@ -65,6 +65,8 @@ def test_limits_are_the_tags_own_else_its_range() -> None:
     assert range_refusal(level, 4.5) == "a/b: 4.5 m is outside of its limits 1 … 4 m"
     assert range_refusal(tag(range=(0.0, 5.0)), 4.5) is None
     assert range_refusal(tag(), 1e9) is None
+    digits = tag(limits=(0, 99_999_999))
+    assert range_refusal(digits, 100_000_000) == "a/b: 100000000 is outside of its limits 0 … 99999999"
 
 
 def test_who_may_write_what() -> None:
