@@ -112,9 +112,9 @@ class _Compiler:
         alarms.check_unless(self.build, scopes)
         for device in self.devices.values():
             devices.check_device(self.build, device)
+        devices.check_together(self.devices)
         if not self.problems.found:
             devices.check_budgets(self.devices)
-        devices.check_together(self.devices)
         shown = [
             displays.compile_display(
                 self.build, name, data, source, self.folder.drawings, self.build.displays
