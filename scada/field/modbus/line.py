@@ -191,7 +191,7 @@ class Line:
             async with asyncio.timeout(self._timeout_ns / 1e9):
                 self._port = await self._opener(exchange)
         except (OSError, TimeoutError) as error:
-            self.reason = str(error) or "no connection in time"
+            self.reason = getattr(error, "strerror", None) or str(error) or "no connection in time"
             return False
         self._exchange = exchange
         if self._late.unknown:

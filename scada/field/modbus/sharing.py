@@ -62,11 +62,15 @@ def port_notes(config: Config) -> list[tuple[bool, str]]:
         return []
     path = Path(config.at.path)
     if not path.exists():
-        return [(False, f"there is no {path} on this machine now. Plug the adapter in, or correct endpoint:")]
+        return [
+            (False, f"there is no {path} on this machine now. Plug the adapter in, or correct the endpoint.")
+        ]
     if not path.is_char_device():
-        return [(False, f"{path} is no serial port. Correct endpoint:")]
+        return [(False, f"{path} is no serial port. Correct the endpoint.")]
     if not os.access(path, os.R_OK | os.W_OK):
-        text = f"{path} may not be opened by this user. Add him to its group ({_group(path)}) and log in anew"
+        text = (
+            f"{path} may not be opened by this user. Add him to its group ({_group(path)}) and log in anew."
+        )
         return [(False, text)]
     return []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import stat
 import termios
@@ -19,6 +20,19 @@ import serial
 from scada.modbus.serial import Serial
 
 _PARITY: Final = {"even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD, "none": serial.PARITY_NONE}
+_REASONS: Final = {
+    errno.ENOENT: "there is no {path}",
+    errno.ENODEV: "there is no hardware behind {path}",
+    errno.ENXIO: "there is no hardware behind {path}",
+    errno.EIO: "there is no hardware behind {path}",
+    errno.EACCES: "{path} may not be opened by this user: add him to its group (dialout, mostly) and log in anew",
+    errno.EPERM: "{path} may not be opened by this user: add him to its group (dialout, mostly) and log in anew",
+    errno.EAGAIN: "another program has {path}",
+    errno.EBUSY: "another program has {path}",
+    errno.ENOTTY: "{path} is no serial port",
+    errno.EINVAL: "{path} cannot be set to {settings}",
+    errno.EISDIR: "{path} is no serial port",
+}
 _READ: Final = 4096
 _PSEUDO: Final = range(136, 144)  # major numbers of the slave sides of pseudo terminals (Linux devices.txt)
 
@@ -102,8 +116,8 @@ async def open_port(path: str, settings: Serial, protocol: asyncio.Protocol) -> 
     Raises:
         OSError: There is none, it may not be opened, another program has it, or it cannot be set so.
     """
-    pseudo = _is_pseudo(path)
     try:
+        pseudo = _is_pseudo(path)
         port = serial.Serial(
             path,
             baudrate=settings.baud,
@@ -113,12 +127,22 @@ async def open_port(path: str, settings: Serial, protocol: asyncio.Protocol) -> 
             timeout=0,
             exclusive=True,
         )
+    except OSError as error:  # pyserial's own are among them
+        raise _told(error, path, settings) from None
     except (ValueError, termios.error) as error:
-        raise OSError(f"{path} cannot be set to {settings}: {error}") from None
+        raise OSError(errno.EINVAL, f"{path} cannot be set to {settings}: {error}") from None
     os.set_blocking(port.fileno(), False)
     with contextlib.suppress(termios.error):
         termios.tcflush(port.fileno(), termios.TCIOFLUSH)
     return Port(port, protocol)
+
+
+def _told(error: OSError, path: str, settings: Serial) -> OSError:
+    """The same error in words for people."""
+    cause = error.__context__  # where setting it failed, pyserial hides the number
+    code = error.errno or (cause.args[0] if isinstance(cause, termios.error) else 0)
+    text = _REASONS.get(code, str(error)).format(path=path, settings=settings)
+    return OSError(code or errno.EIO, text)
 
 
 def _is_pseudo(path: str) -> bool:
