@@ -202,7 +202,7 @@ class Bounds(NamedTuple):
 
 def bounds(data: Any) -> Bounds:
     """Indices of an array as IEC 61131-3 writes them: `1..8`."""
-    match = re.fullmatch(r"\s*(\d{1,5})\s*\.\.\s*(\d{1,5})\s*", data) if isinstance(data, str) else None
+    match = re.fullmatch(r" *([0-9]{1,5}) *\.\. *([0-9]{1,5}) *", data) if isinstance(data, str) else None
     if match is None:
         text = f"{data!r} is not an array's first and last index. Write for example 1..8"
         if isinstance(data, int) and not isinstance(data, bool) and data > 0:

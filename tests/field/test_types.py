@@ -138,6 +138,7 @@ def test_what_is_commanded_is_what_is_read_back(type_: str, data: st.DataObject)
     )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(COUNT)), st.sampled_from(sorted(ORDERS))), min_size=1, max_size=20
@@ -188,6 +189,7 @@ def test_digits_that_are_none_in_longer_and_scaled_values() -> None:
     assert types.from_bits("float64", bits[1]) == 1234.56
 
 
+@settings(max_examples=60)
 @given(st.integers(0, 65535), st.integers(0, 15), st.data())
 def test_bits_of_a_register(word: int, bit: int, data: st.DataObject) -> None:
     """Fields of any width in any place, signed or not, in both byte orders; a write leaves the other bits alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -139,7 +139,10 @@ def test_a_heartbeat_takes_a_whole_register(tmp_path: Path) -> None:
         compile_case(tmp_path / "site", text)
 
 
-@given(st.text(max_size=8) | st.from_regex(r"\s?\d{0,6} ?\.{1,3} ?\d{0,6}", fullmatch=True) | st.integers())
+@example("0\x1f..0")
+@given(
+    st.text(max_size=8) | st.from_regex(r" ?[0-9]{0,6} ?\.{1,3} ?[0-9]{0,6}", fullmatch=True) | st.integers()
+)
 def test_bounds_are_read_in_one_way(data: str | int) -> None:
     try:
         first, last = fields.bounds(data)
