@@ -126,6 +126,7 @@ class Groups:
             (group, group.period_ns + timeout_ns + max(0, group.period_ns // 2 - tick_ns))
             for group in self._groups
         ]
+        self._fresh_ns = 0  # nothing is stale before
 
     def start(self, now_ns: int, spread: float) -> None:
         """The very first connection.
@@ -164,6 +165,11 @@ class Groups:
         Returns:
             (number, age in ns at which its values are stale) of each.
         """
+        if now_ns <= self._fresh_ns:
+            return []
+        self._fresh_ns = min(
+            (group.good_ns + limit_ns if group.good_ns else 0 for group, limit_ns in self._limits), default=0
+        )
         return [
             (group.number, limit_ns)
             for group, limit_ns in self._limits

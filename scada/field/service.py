@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 stopped as asked, 1 failed.
     """
     with Service.start(argv) as service:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # a connection for each of a thousand devices
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         return uvloop.run(Field(service).run())
 
 
@@ -80,8 +84,12 @@ class Field:
         self._pollers: list[Poller] = []
         self._samples: list[Samples] = []
         self._rows: list[np.ndarray[Any, np.dtype[np.intp]]] = []
+        by_device: dict[str | None, list[Tag]] = defaultdict(list)
+        for tag in service.publisher.tags:
+            if tag.kind == DEVICE:
+                by_device[tag.device].append(tag)
         for number, device in enumerate(devices):
-            tags = [tag for tag in service.publisher.tags if tag.kind == DEVICE and tag.device == device.name]
+            tags = by_device[device.name]
             samples = Samples(service.publisher, tags)
             poller = self._poller(device, tags, samples, number)
             self._samples.append(samples)
@@ -122,7 +130,8 @@ class Field:
         due = self._clock.monotonic_ns()
         count = 0
         self._look_at_arming()
-        self._slow(due)
+        self._health(self._pollers, due)
+        self._service.health()
         self._service.ready()
         while not self._service.stopping:
             now = self._clock.monotonic_ns()
@@ -144,11 +153,13 @@ class Field:
         self._look_at_forces(now_ns)
         for poller in self._pollers:
             poller.look_at_age(now_ns)
-        if count % TIDY_TICKS == 0:
-            for poller in self._pollers:
-                poller.tidy(now_ns)
-        if count % SLOW_TICKS == 0 or any(poller.news for poller in self._pollers):
-            self._slow(now_ns)
+        for poller in self._pollers[count % TIDY_TICKS :: TIDY_TICKS]:
+            poller.tidy(now_ns)
+        # a part at each tick: those of a thousand devices at once would hold up their polls
+        told = self._pollers[count % SLOW_TICKS :: SLOW_TICKS]
+        self._health([*told, *(poller for poller in self._pollers if poller.news)], now_ns)
+        if count % SLOW_TICKS == 0:
+            self._service.health()
 
     def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int) -> Poller:
         driver = self._driver(device.driver)
@@ -248,17 +259,18 @@ class Field:
             for samples in self._samples:
                 samples.force(current, utc, now_ns)
 
-    def _slow(self, now_ns: int) -> None:
-        """Once a second: health."""
+    def _health(self, pollers: Sequence[Poller], now_ns: int) -> None:
+        """Publishes the system tags of some devices."""
         values: dict[str, Value] = {}
-        for poller in self._pollers:
-            poller.news = False
-            values.update(
-                {f"system/{poller.name}/{key}": value for key, value in poller.health(now_ns).items()}
-            )
         rows = self._service.publisher.rows
-        self._service.publish({path: value for path, value in values.items() if path in rows})
-        self._service.health()
+        for poller in pollers:
+            poller.news = False
+            for key, value in poller.health(now_ns).items():
+                path = f"system/{poller.name}/{key}"
+                if path in rows:
+                    values[path] = value
+        if values:
+            self._service.publish(values)
 
     def _look_at_arming(self) -> None:
         try:

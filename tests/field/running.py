@@ -57,7 +57,7 @@ class Plant:
         self.epoch = 1
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
-        self._image = ImageReader(self.data.image("field"))
+        self.image = self._image = ImageReader(self.data.image("field"))
         self._events = EventReader(self.data.events("field"))
 
     def start(self) -> None:

@@ -16,7 +16,8 @@ from scada.field.modbus.transport import Factory, Transport
 from scada.field.modbus.turns import Turns
 
 BACK_OFF_FIRST_NS: Final = 200_000_000
-BACK_OFF_MOST_NS: Final = 2_000_000_000
+BACK_OFF_MOST_NS: Final = 1_800_000_000
+"""With the time of the try itself, so that a device that is back is read within 2 s."""
 SHARE_OF_ONE: Final = 50
 SHARE_OF_ALL: Final = 10
 RAREST_NS: Final = 300_000_000_000
@@ -108,7 +109,7 @@ class Bus:
             return current
         if breaks is not None and not self._ours:
             raise NoReplyError("the connection was lost", CLOSED)
-        now = self._clock.monotonic_ns()
+        start = now = self._clock.monotonic_ns()
         if now < self.next_try_ns and self.shared:  # somebody else has just tried in vain
             raise NoReplyError(self._reason, CLOSED)
         if not self._ours:
@@ -122,7 +123,8 @@ class Bus:
         self.breaks += 1
         self._failures += 1
         self._reason = current.reason or "no connection"
-        self.next_try_ns = self._clock.monotonic_ns() + alone_ns(self._failures)
+        now = self._clock.monotonic_ns()
+        self.next_try_ns = now + alone_ns(self._failures, now - start)
         raise NoReplyError(self._reason, CLOSED)
 
     def missed(self, error: NoReplyError) -> None:
@@ -148,7 +150,7 @@ class Bus:
             failures: Requests in a row that it did not answer.
             cost_ns: What the last one cost of the time of the bus.
         """
-        alone = alone_ns(failures)
+        alone = alone_ns(failures, cost_ns)
         if failures <= 1 or not self.shared or not any(unit.answers for unit in self._units):
             return alone
         dead = sum(unit.dead for unit in self._units)
@@ -179,6 +181,12 @@ class Bus:
             self.drop()
 
 
-def alone_ns(failures: int) -> int:
-    """How long to wait after so many failures in a row where nobody else is disturbed: not at all after the first."""
-    return 0 if failures <= 1 else min(BACK_OFF_FIRST_NS << min(failures - 2, 8), BACK_OFF_MOST_NS)
+def alone_ns(failures: int, cost_ns: int) -> int:
+    """How long to wait where nobody else is disturbed: not at all after the first failure, then ever longer.
+
+    Args:
+        failures: In a row.
+        cost_ns: How long the last one took; so long a device that is back may have to wait for the next one's end, too.
+    """
+    most = max(BACK_OFF_FIRST_NS, BACK_OFF_MOST_NS - cost_ns)
+    return 0 if failures <= 1 else min(BACK_OFF_FIRST_NS << min(failures - 2, 8), most)
