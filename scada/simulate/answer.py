@@ -20,6 +20,7 @@ TARGET_SILENT: Final = 11
 """Gateway target device failed to respond."""
 WRITES: Final = frozenset({5, 6, 15, 16, 22, 23})
 _PAIR: Final = struct.Struct(">HH").unpack_from
+_DIGITS: Final = bytes.maketrans(b"\0\1", b"01")
 _IDENTITY_MOST: Final = 240  # bytes of objects in one reply
 
 
@@ -57,7 +58,7 @@ def _read_bits(registers: Registers, pdu: bytes) -> bytes:
     table = registers.coils if pdu[0] == 1 else registers.discretes
     start, count = _range(registers, name, pdu, len(table), 2000)
     size = (count + 7) // 8
-    bits = "".join("1" if bit else "0" for bit in reversed(table[start : start + count]))
+    bits = bytes(table[start : start + count])[::-1].translate(_DIGITS)
     return bytes((pdu[0], size)) + int(bits, 2).to_bytes(size, "little")
 
 
