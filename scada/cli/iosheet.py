@@ -122,7 +122,7 @@ def _row(tag: Tag, sample: Sample | None, alarms: str, zone: str) -> dict[str, s
         row |= {"low": tag.states.get("0", ""), "high": tag.states.get("1", "")}
     if sample is not None:
         row |= {
-            "raw": raw_text(tag, sample.value) if good else "",
+            "raw": raw_text(tag, sample.value) if good and not _at_an_end(tag, sample.value) else "",
             "engineering": value_text(tag, sample.value) if good else "",
             "quality": quality.name(sample.status),
             "time": local_text(sample.source_ns, zone) if read else "",
@@ -160,6 +160,14 @@ def raw_text(tag: Tag, value: Value) -> str:
         value, tag.scaling, str(address.get("type", tag.type)), (limits[0], limits[1]) if limits else None
     )
     return _number(raw)
+
+
+def _at_an_end(tag: Tag, value: Value) -> bool:
+    """Many raw values give this one: those that a square root cuts off, and those beyond the ends of a curve."""
+    scaling = tag.scaling
+    if scaling.curve:
+        return value in (scaling.curve[0][1], scaling.curve[-1][1])
+    return scaling.root is not None and value == scaling.root[0]
 
 
 def as_csv(sheet: Sequence[Mapping[str, str]]) -> str:

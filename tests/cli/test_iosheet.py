@@ -7,14 +7,16 @@ import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from scada.cli import iosheet
 from scada.cli.app import app
-from scada.client import Client
+from scada.client import Client, Sample
 from tags import quality
+from tags.model import Scaling, Tag
 from tests.client.plant import SECOND, Plant
 
 SITE = """
@@ -30,6 +32,12 @@ tags:
   tank1/NOTE: {device: PLC1, address: holding/8x4, type: string}
   tank1/FT-1: {device: PLC2, address: holding/4, type: float32, range: [0, 10], unit: m3/h}
 """
+
+
+POINT: Any = {
+    "id": 1, "path": "a/b", "type": "float64", "kind": "device", "writer": "field", "row": 0, "device": "PLC1",
+    "address": {"table": "input", "offset": 0, "bit": None, "count": 1, "type": "int16"},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -91,6 +99,17 @@ def test_a_running_plant_says_what_it_reads(plant: Plant) -> None:
     assert found["tank1/LV-101/REM"]["raw"] == "1"
     broken = found["tank1/LV-101/POS"]
     assert (broken["raw"], broken["engineering"], broken["quality"]) == ("", "", "BadSensorFailure")
+
+
+def test_a_raw_value_that_is_not_known_is_not_told() -> None:
+    curve = Tag(**POINT, scaling=Scaling(curve=((0, 0), (100, 50), (1000, 80))))
+    root = Tag(**POINT, scaling=Scaling(gain=0.01, root=(0.0, 10.0), cutoff=0.5))
+    raws = {}
+    for name, tag, value in (
+        ("inside", curve, 50.0), ("end", curve, 80.0), ("root", root, 5.0), ("cut off", root, 0.0)
+    ):  # fmt: skip
+        raws[name] = iosheet._row(tag, Sample(tag.path, value, 0, SECOND, 0.0, 1), "", "UTC")["raw"]
+    assert raws == {"inside": "100", "end": "", "root": "250", "cut off": ""}
 
 
 def test_files_for_spreadsheets_and_for_paper(folder: Path, tmp_path: Path) -> None:

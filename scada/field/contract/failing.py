@@ -8,7 +8,7 @@ import pytest
 
 from scada.field.contract.peer import Given
 from scada.field.contract.rig import CLOCK, PATIENCE_S, Rig, rig, run
-from scada.field.driver import NoReplyError
+from scada.field.driver import CONNECT, KINDS, TIMEOUT, NoReplyError
 from tags import quality
 
 _RETRY_MOST_NS = 5_000_000_000
@@ -42,6 +42,8 @@ class Failing(Given):
                     assert now - before < 2 * one.session.timeout_ns + _SLACK_NS
                     assert not link.open
                     assert link.failures == turn
+                    assert link.errors_by_kind[CONNECT] == turn
+                    assert link.reason.strip()
                     assert link.next_try_ns - now < _RETRY_MOST_NS
                 assert link.next_try_ns > now
                 await one.peer.start()
@@ -138,7 +140,14 @@ class Failing(Given):
                 p50, p99 = link.latency_ms()
                 assert 0.0 < p50 <= p99 < 10_000.0
                 assert before <= link.good_ns <= CLOCK.monotonic_ns()
-                assert link.failures == 0
+                assert (link.failures, link.errors) == (0, 0)
+                assert {kind: link.errors_by_kind[kind] for kind in KINDS} == dict.fromkeys(KINDS, 0)
+                await one.peer.mute(True)
+                await _lost(one)
+                assert link.errors_by_kind[TIMEOUT] > 0
+                assert link.errors >= link.errors_by_kind[TIMEOUT]
+                assert link.reason.strip()
+                await one.peer.mute(False)
 
         run(test)
 

@@ -84,7 +84,9 @@ class Rig:
         for group in range(len(self.session.periods)):
             number = 0
             while number < self.session.count(group):
-                number += await self.session.fetch(group, number)
+                done = await self.session.fetch(group, number)
+                assert done >= 1, "fetch said that nothing was answered, and raised nothing"
+                number += done
 
     def read(self) -> dict[int, Sample]:
         """What the last fetches brought, by position."""
