@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from scada.modbus import dump, endpoint, mbap, rtu, tls, wire
+from scada.simulate.connection import MbapConnection, RtuConnection
+from tests.fuzz.connection import client, server
+from tests.fuzz.connection import replies as replies_on
 
 Reader = Callable[[bytes], object]
 
@@ -309,8 +312,13 @@ TARGETS: dict[str, Target] = {
             _config,
             (ValidationError,),
         ),
-        Target("payloads", lambda: [bytes(64), struct.pack(">8f", *range(8)), b"text\0" * 20, b"\x7f\xc0\0\0" * 8], _decode),
+        Target("payloads", lambda: [bytes(64), struct.pack(">8f", *range(8)), b"text\0" * 20, b"\x7f\xc0\0\0" * 8, b"\x7f\xa0\0\1" * 32], _decode),
         Target("simulated device", requests, _answer),
+        Target("simulated device on tcp", lambda: mbap_frames(requests()), lambda: server(MbapConnection)),
+        Target("simulated device on rtu", lambda: rtu_frames(requests()), lambda: server(RtuConnection)),
+        Target("client on tcp", lambda: replies_on("tcp"), lambda: client("tcp", "native")),
+        Target("client on rtu", lambda: replies_on("rtu"), lambda: client("rtu", "native")),
+        Target("pymodbus on tcp", lambda: replies_on("tcp"), lambda: client("tcp", "pymodbus")),
         Target(
             "dump",
             lambda: ["".join(dump.lines(dump.Header("P", "tcp://p", 3, "2026", 0.5, {"V": "A"}), _RANGES)).encode()],

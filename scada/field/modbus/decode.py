@@ -225,7 +225,8 @@ class _Numbers:
                 bad = outside if bad is None else bad | outside
             _put(bits, self._exact_rows, encoded, bad)
         if len(self._real):
-            real = (raw if self._all_real else raw[self._real]).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a signalling NaN is what any NaN is: no value
+                real = (raw if self._all_real else raw[self._real]).astype(np.float64)
             values, bad = self._of_real.engineering(real)
             if unusable is not None:
                 bad |= unusable[self._real]
