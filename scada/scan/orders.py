@@ -243,7 +243,8 @@ def _supersede(state: State, by: Entry, path: str) -> None:
 def _want(output: Output, value: Any, entry: Entry, *, driven: bool) -> None:
     plan = output.plan
     if plan.way in (ASK, PULSE):
-        if not driven and not (plan.way == PULSE and output.ask is not None):
+        waits = output.ask is not None and not (output.ask_sent and output.acted())
+        if not driven and not (plan.way == PULSE and waits):
             output.begin_ask(value, entry.request.deadline_ns)
         return
     if not driven:

@@ -165,6 +165,22 @@ def test_each_pulse_is_asked_for_once(plant: Plant, every: int) -> None:
     assert "only true can be written" in plant.ask("write", (PUMP, False))[0][1][0]
 
 
+def test_a_pulse_that_is_asked_for_while_the_last_one_is_acted_on_is_a_pulse_of_its_own(plant: Plant) -> None:
+    plant.ask(
+        "write", (PUMP, True)
+    )  # field acts on it before the next scan, which is when the next one comes
+    assert [status for status, _ in plant.ask("write", (PUMP, True), scans=10)] == ["sent", "confirmed"]
+    assert [write[1:] for write in plant.writes] == [(PUMP, True)] * 2
+
+
+def test_a_pulse_that_is_asked_for_while_the_last_one_waits_is_the_same_pulse(plant: Plant) -> None:
+    plant.every = 4
+    plant.scan(scans=(1 - plant.state.scans) % 4)
+    plant.ask("write", (PUMP, True))
+    assert [status for status, _ in plant.ask("write", (PUMP, True), scans=10)] == ["sent", "confirmed"]
+    assert [write[1:] for write in plant.writes] == [(PUMP, True)]
+
+
 def test_a_pulse_is_not_kept_for_later(plant: Plant) -> None:
     plant.result = 254  # sent, no answer
     told = plant.ask("write", (PUMP, True), scans=60)
