@@ -31,6 +31,7 @@ from scada.client import Client, Outcome
 from tags.model import ALARM, COMMAND, SYSTEM
 
 WATCH_PERIOD_S: Final = 0.2
+SLOW: Final = 2  # of the states of a device
 _UNUSUAL: Final = frozenset({SYSTEM, ALARM, COMMAND})
 
 
@@ -85,7 +86,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         (
             (
                 device["name"],
-                "yes" if device["connected"] else "NO",
+                ("slow" if device["state"] == SLOW else "yes") if device["connected"] else "NO",
                 "armed" if device["armed"] else "not armed",
                 f"{device['period_asked']:.1f} s" if device["period_asked"] is not None else "—",
                 f"{device['period_achieved']:.2f} s" if device["period_achieved"] is not None else "—",
@@ -135,7 +136,15 @@ def _devices(plant: Client) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for device in plant.site.devices:
         row: dict[str, Any] = {"name": device.name}
-        for key in ("connected", "armed", "period_asked", "period_achieved", "latency_p99", "errors"):
+        for key in (
+            "connected",
+            "state",
+            "armed",
+            "period_asked",
+            "period_achieved",
+            "latency_p99",
+            "errors",
+        ):
             path = f"system/{device.name}/{key}"
             row[key] = plant.read(path).value if path in plant.tags else None
         rows.append(row)

@@ -24,6 +24,7 @@ from tags import quality, types
 from tags.image import ImageReader
 from tags.model import Device, Tag
 
+NOT_CONNECTED, CONNECTED, SLOW = 0, 1, 2
 WRITES_IN_A_ROW: Final = 8
 LOOK_NS: Final = 50_000_000
 """`look_at_age` is called so often, ns."""
@@ -75,6 +76,7 @@ class Poller:
         self._groups = Groups(session.periods, session.timeout_ns, LOOK_NS)
         self._group_of = np.array([session.place(i)[0] for i in range(len(tags))], np.intp)
         self._read_back_ns = np.zeros(len(tags), np.int64)
+        self._link_load: Callable[[], float] = getattr(session.link, "bus_load", lambda: 0.0)
         self._sleeper = Sleeper(clock)
         self._stopping = False
         self._tried = self._started = False
@@ -151,16 +153,20 @@ class Poller:
         link = self._session.link
         p50, p99 = link.latency_ms()
         asked, achieved = self._groups.period_ns(now_ns)
+        slow = self._groups.slow(now_ns)
         return {
             "connected": self.connected,
+            "state": NOT_CONNECTED if not self.connected else SLOW if slow else CONNECTED,
             "armed": self.armed,
             "period_asked": asked / 1e9,
             "period_achieved": achieved / 1e9,
             "latency_p50": p50,
             "latency_p99": p99,
             "errors": link.errors,
+            **{f"errors_{kind}": count for kind, count in link.errors_by_kind.items()},
             "good_age": (now_ns - link.good_ns) / 1e9 if link.good_ns else 0.0,
             "restarts": self._watchdog.restarts,
+            "link_load": 100.0 * self._link_load(),
         }
 
     def stop(self) -> None:
@@ -191,7 +197,7 @@ class Poller:
             await self._sleeper.until(link.next_try_ns)
             return
         if not await link.connect():
-            self._lost("no connection")
+            self._lost(link.reason or "no connection")
             return
         now = self._clock.monotonic_ns()
         self.writer.link(True)

@@ -14,6 +14,8 @@ from tags.site.fields import Quantity
 from tags.types import BOOL, INT32, STRING
 
 HIGH, LOW, STATE, QUALITY = "high", "low", "state", "quality"
+SLOW_FROM: Final = 1.5  # of the states 0 Not connected, 1 Connected, 2 Slow
+SLOW_DELAY_NS: Final = 10_000_000_000
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _SIDE: Final = {"HH": HIGH, "H": HIGH, "L": LOW, "LL": LOW}
 _WORDS: Final = {"HH": "very high", "H": "high", "L": "low", "LL": "very low"}
@@ -80,7 +82,7 @@ _OWN: Final = (
 
 
 def of_devices(build: Building, devices: list[Device]) -> None:
-    """One communication alarm per device, those of control (a defect, anything forced), and that of history."""
+    """One communication alarm per device, one that it is slow, those of control (a defect, anything forced), and that of history."""
     for device in devices:
         connected = build.tags[f"system/{device.name}/connected"]
         alarm = Alarm(
@@ -94,6 +96,19 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             response=device.comms_response,
         )
         add(build, alarm, None, connected)
+        state = build.tags[f"system/{device.name}/state"]
+        slow = Alarm(
+            path=f"system/{device.name}/SLOW",
+            tag=state.path,
+            kind=HIGH,
+            limit=SLOW_FROM,
+            on_delay_ns=SLOW_DELAY_NS,
+            off_delay_ns=SLOW_DELAY_NS,
+            priority="low",
+            message=f"{device.name} does not keep its scan periods",
+            response="See in the system tags of the device which period it keeps, and in the manual why a device is slow",
+        )
+        add(build, slow, None, state)
     for key, name, kind, delay_ns, priority, message, response in _OWN:
         watched = build.tags.get(f"system/{key}")
         if watched is not None:

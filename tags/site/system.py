@@ -5,6 +5,7 @@ One table; a service publishes what stands here and nothing else (`scada.service
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +25,7 @@ class Health:
         unit: Canonical symbol, or None.
         deadband: History keeps changes from this size on, in the unit.
         decimals: Digits behind the point.
+        states: Names of the values, of an enumeration.
     """
 
     key: str
@@ -32,6 +34,7 @@ class Health:
     unit: str | None = None
     deadband: float = 0.0
     decimals: int = 0
+    states: tuple[str, ...] = ()
 
 
 MEMORY: Final = Health(
@@ -86,17 +89,32 @@ TASK: Final = (
 
 DEVICE: Final = (
     Health("connected", BOOL, "Answers"),
+    Health(
+        "state",
+        INT32,
+        "Whether it answers, and keeps its scan periods",
+        states=("Not connected", "Connected", "Slow"),
+    ),
     Health("armed", BOOL, "Outputs are written"),
     Health("period_asked", FLOAT64, "Shortest scan period asked", "s", 0.0, 3),
     Health("period_achieved", FLOAT64, "Shortest scan period achieved", "s", 0.05, 3),
     Health("latency_p50", FLOAT64, "Reply time, median", "ms", 1.0, 2),
     Health("latency_p99", FLOAT64, "Reply time, 99 of 100 are faster", "ms", 5.0, 2),
     Health("errors", INT64, "Requests that failed since start"),
+    Health("errors_timeout", INT64, "Requests without a reply in time"),
+    Health("errors_mismatch", INT64, "Replies that were none to what was asked"),
+    Health("errors_closed", INT64, "Requests during which the connection was lost"),
+    Health("errors_exception", INT64, "Requests that it refused"),
+    Health("errors_connect", INT64, "Connections that failed"),
     Health("good_age", FLOAT64, "Since the last good reply", "s", 1.0, 1),
 )
 
 RESTARTS: Final = Health(
     "restarts", INT64, "Times that it lost its power, seen by the heartbeat that it forgot"
+)
+
+LINK_LOAD: Final = Health(
+    "link_load", FLOAT64, "Part of the time in which the connection that it shares is busy, %", None, 5.0, 0
 )
 
 SINK: Final = (
@@ -140,8 +158,11 @@ def tags(
         yield from (
             _tag(f"system/control/tasks/{task}", "control", health, f"task {task}") for health in TASK
         )
+    ends = Counter(_end(device) for device in devices)
     for device in devices:
         table = DEVICE if device.heartbeat is None else (*DEVICE, RESTARTS)
+        if ends[_end(device)] > 1:
+            table = (*table, LINK_LOAD)
         yield from (_tag(f"system/{device.name}", device.service, health, device.name) for health in table)
     for sink in sinks:
         for health in SINK:
@@ -163,6 +184,11 @@ def tags(
         )
 
 
+def _end(device: Device) -> str:
+    """The connection of a device; equal where it is shared. A device without an endpoint has one of its own."""
+    return str(device.config.get("endpoint", f"of {device.name}"))
+
+
 def _tag(folder: str, writer: str, health: Health, who: str) -> Tag:
     return Tag(
         id=0,
@@ -174,7 +200,10 @@ def _tag(folder: str, writer: str, health: Health, who: str) -> Tag:
         description=f"{who}: {health.description}",
         unit=health.unit,
         decimals=health.decimals,
-        states={"0": "No", "1": "Yes"} if health.type == BOOL else {},
+        states={
+            str(n): name
+            for n, name in enumerate(health.states or (("No", "Yes") if health.type == BOOL else ()))
+        },
         step=health.type != FLOAT64,
         history=History(deadband=health.deadband),
     )

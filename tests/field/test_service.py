@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scada.field.heartbeat import KEEPS
+from scada.field.poller import CONNECTED, NOT_CONNECTED, SLOW
 from tags import quality
 from tags.model import OnLoss, Site, Tag
 from tests.field.plc import Plc, plc
@@ -66,6 +67,16 @@ def with_restarts(site: Site) -> Site:
     row = len(site.of_writer("field"))
     tag = Tag(id=900, path=RESTARTS, type="int64", kind="system", writer="field", row=row)
     return dataclasses.replace(site, tags=tuple(sorted((*site.tags, tag), key=lambda t: (t.writer, t.row))))
+
+
+def with_health(site: Site, *keys: str) -> Site:
+    """With more system tags of the device."""
+    row = len(site.of_writer("field"))
+    more = [
+        Tag(id=910 + n, path=f"system/PLC1/{key}", type="int64", kind="system", writer="field", row=row + n)
+        for n, key in enumerate(keys)
+    ]
+    return dataclasses.replace(site, tags=tuple(sorted((*site.tags, *more), key=lambda t: (t.writer, t.row))))
 
 
 def test_values_health_and_arming(water: Plc, start: Start) -> None:
@@ -289,8 +300,9 @@ def test_a_hole_costs_only_the_tags_in_it(water: Plc, start: Start) -> None:
 
 
 def test_a_period_that_is_not_held_is_visible(water: Plc, start: Start) -> None:
-    plant = start(make_site(), water.port)
+    plant = start(with_health(make_site(), "state"), water.port)
     plant.until(LEVEL, 2.5)
+    plant.until("system/PLC1/state", CONNECTED)
     water.memory.slow_s = 0.2
     wait_for(lambda: plant.value("system/PLC1/period_achieved") > 0.5, what="the period that is achieved")
     assert plant.value("system/PLC1/period_asked") == 0.1
@@ -299,8 +311,30 @@ def test_a_period_that_is_not_held_is_visible(water: Plc, start: Start) -> None:
     )
     plant.until_status(LEVEL, quality.UNCERTAIN_LAST_USABLE)
     assert plant.value("system/PLC1/connected") is True
+    plant.until("system/PLC1/state", SLOW)
     water.memory.slow_s = 0.0
     plant.until(LEVEL, 2.5)
+    plant.until("system/PLC1/state", CONNECTED)
+
+
+def test_errors_are_told_by_kind(start: Start) -> None:
+    kinds = [f"errors_{kind}" for kind in ("timeout", "exception", "closed", "connect")]
+    with plc() as water:
+        plant = start(with_health(make_site(), "state", *kinds), water.port)
+        plant.until("system/PLC1/state", CONNECTED)
+        seen = {kind: plant.value(f"system/PLC1/{kind}") for kind in kinds}
+        assert seen == dict.fromkeys(kinds, 0)
+        water.memory.refuse.add(("input", 1))
+        wait_for(lambda: plant.value("system/PLC1/errors_exception") > 0, what="an exception is counted")
+        water.memory.slow_s = 0.4  # more than the time-out
+        wait_for(lambda: plant.value("system/PLC1/errors_timeout") > 0, what="a time-out is counted")
+        plant.until("system/PLC1/state", NOT_CONNECTED)
+        water.kill()
+        wait_for(lambda: plant.value("system/PLC1/errors_connect") > 0, what="a failed connection is counted")
+        total = plant.value("system/PLC1/errors")
+        assert total >= plant.value("system/PLC1/errors_exception") + plant.value(
+            "system/PLC1/errors_timeout"
+        )
 
 
 def test_a_refused_write_is_told(water: Plc, start: Start) -> None:

@@ -200,6 +200,11 @@ def test_alarms_that_come_by_themselves(compiled: Compile) -> None:
     alarms = {alarm.path: alarm for alarm in site.alarms}
     assert alarms["system/PLC1/COMMS"].kind == "quality"
     assert alarms["system/PLC1/COMMS"].tag == "system/PLC1/connected"
+    slow = alarms["system/PLC1/SLOW"]
+    assert (slow.tag, slow.kind, slow.priority) == ("system/PLC1/state", "high", "low")
+    assert 1 < slow.limit < 2
+    assert site.by_path()["system/PLC1/state"].states == {"0": "Not connected", "1": "Connected", "2": "Slow"}
+    assert "system/PLC1/link_load" not in site.by_path()
     assert alarms["system/control/FORCED"].tag == "system/control/forces"
     stored = alarms["system/historian/FAILED"]
     assert (stored.tag, stored.kind, stored.limit) == ("system/historian/ok", "low", 0.5)

@@ -13,8 +13,16 @@ const UNITS: Record<string, [string, string, number]> = {
   latency_p50: ["Latency, median", "ms", 1],
   latency_p99: ["Latency, p99", "ms", 1],
   errors: ["Errors", "", 0],
+  errors_timeout: ["No reply in time", "", 0],
+  errors_mismatch: ["Wrong replies", "", 0],
+  errors_closed: ["Connection lost", "", 0],
+  errors_exception: ["Refused", "", 0],
+  errors_connect: ["Failed connections", "", 0],
+  link_load: ["Shared connection busy", "%", 0],
   good_age: ["Last good answer", "s ago", 1],
 };
+
+const SLOW = 2; // of the states of a device
 
 export class SystemPage extends Panel {
   private status: Status | null = null;
@@ -73,7 +81,7 @@ export class SystemPage extends Panel {
 
   private device(device: DeviceStatus) {
     return html`<tr><th scope="row">${device.name} <span class="hint">${device.driver}${device.simulated ? ", simulated" : ""}</span></th>
-      <td>${device.connected ? "connected" : html`<b class="abnormal">${device.connected === null ? "unknown" : "not connected"}</b>`}</td>
+      <td>${device.connected ? (device.values.state === SLOW ? html`<b class="abnormal">slow</b>` : "connected") : html`<b class="abnormal">${device.connected === null ? "unknown" : "not connected"}</b>`}</td>
       <td>${device.armed ? "armed" : html`<b class="abnormal">not armed: nothing is written</b>`}</td>
       <td><dl class="figures">${Object.entries(UNITS).map(([key, [text, unit, decimals]]) => {
         const value = device.values[key];
