@@ -41,7 +41,8 @@ def show(parts: Sequence[Part], views: Sequence[str]) -> None:
     for bits in (True, False):
         mine = [part for part in parts if (part.range.table in BIT_TABLES) == bits]
         for view in ("words",) if bits else views:
-            if not mine:
+            size = 1 if view == "words" else WORDS[view]
+            if not any(len(part.values) >= size or (size == 1 and part.exception) for part in mine):
                 continue
             if blank:
                 out.print()

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import shutil
+import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymodbus.pdu.device import ModbusDeviceIdentification
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 from typer.testing import CliRunner
 
-from scada.cli import modbus_options, modbus_write
+from scada import arming
+from scada.cli import modbus_options
 from scada.cli.modbus import app
+from scada.cli.modbus_line import parse_objects
 from scada.modbus import dump
+from tags.model import Device
+from tests.client.plant import Plant
 from tests.field.contract_peers import ModbusPeer, RtuOverTcpPeer
+from tests.support.ports import free_ports
+from tests.support.site import make_site
 
 SITE = """
 site: bench
@@ -171,14 +187,96 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(arguments: list
     assert says in said
 
 
-def test_an_armed_device_of_a_running_plant_is_not_written_to(
-    peer: ModbusPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(modbus_write, "held_by", lambda config: f"PLC1 of riverside {config.unit_id}")
-    monkeypatch.setattr("scada.cli.modbus_verbs.held_by", modbus_write.held_by)
-    code, _, said = scada("write", peer.endpoint(), "holding/10", "1", "--yes")
-    assert (code, peer.memory.writes) == (3, [])
-    assert "PLC1 of riverside 1 is armed" in said
+def test_an_armed_device_of_a_running_plant_is_not_written_to(peer: ModbusPeer, tmp_path: Path) -> None:
+    config = {"endpoint": f"tcp://localhost:{peer.port}", "unit_id": 1}
+    device = Device(name="PLC1", driver="modbus", service="field", config=config)
+    folder = tmp_path / "share" / "closedloop" / "small"
+    plant = Plant(folder, dataclasses.replace(make_site(), devices=(device,)))
+    try:
+        write = ("write", peer.endpoint(), "holding/10")
+        assert scada(*write, "1", "--yes")[0] == 0
+        arming.arm(plant.data.armed, device, reason="test", user="test", utc_ns=1)
+        code, _, said = scada(*write, "2", "--yes")
+        assert (code, peer.memory.writes) == (3, [(6, 10, [1])])
+        assert "PLC1 of small is armed" in said
+        assert scada(*write, "3", "--yes", "--unit", "2")[0] == 0  # another device behind the same endpoint
+        arming.disarm(plant.data.armed, "PLC1", reason="test", user="test", utc_ns=2)
+        assert scada(*write, "4", "--yes")[0] == 0
+    finally:
+        plant.close()
+        shutil.rmtree(plant.data.run.resolve(), ignore_errors=True)
+
+
+def test_identification_is_read_object_by_object() -> None:
+    class Named(ModbusPeer):
+        def make(self) -> ModbusTcpServer:
+            names = {
+                "VendorName": "ACME",
+                "ProductCode": "FM-200",
+                "MajorMinorRevision": "V2.1",
+                "ProductName": "Flow meter " * 15,
+            }
+            identity = ModbusDeviceIdentification(info_name=names)  # type: ignore[no-untyped-call]
+            device = SimDevice(1, [SimData(0, datatype=DataType.UINT16)])
+            return ModbusTcpServer(device, identity=identity, address=("127.0.0.1", self.port))
+
+    for one in _started(Named()):
+        code, text, _ = scada("scan", one.endpoint(), "--units", "1")
+        assert code == 0
+        row = text.splitlines()[1].split("\t")
+        assert row[2:5] == ["ACME", "FM-200", "V2.1"]
+        assert "Flow meter Flow meter" in row[5]
+
+
+@given(st.binary(max_size=60))
+def test_any_identification_is_read_without_harm(data: bytes) -> None:
+    more, start, objects = parse_objects(data)
+    assert 0 <= start <= 255
+    assert len(objects) <= 30
+    assert not more or objects
+
+
+@pytest.mark.slow
+def test_what_was_recorded_is_played_on_each_transport(peer: ModbusPeer, tmp_path: Path) -> None:
+    file, first = tmp_path / "plc.dump", free_ports(2)
+    ranges = ("holding/0-399", "coil/0-3")
+    assert scada("dump", peer.endpoint(), *ranges, "-o", str(file))[0] == 0
+    ends = {
+        "P1": f"tcp://127.0.0.1:{first}",
+        "P2": f"rtu+tcp://127.0.0.1:{first + 1}",
+        "P3": f"rtu://{tmp_path}/tty",
+    }
+    devices = "".join(
+        f'  {name}: {{driver: modbus, endpoint: "{end}", timeout: 500 ms, simulate: {{dump: plc.dump}}}}\n'
+        for name, end in ends.items()
+    )
+    (tmp_path / "site.yaml").write_text(f"site: bench\ntimezone: UTC\ndevices:\n{devices}")
+    simulate = [
+        str(Path(sys.executable).with_name("scada")),
+        "simulate",
+        str(tmp_path),
+        "--data",
+        str(tmp_path / "sim"),
+    ]
+    playing = subprocess.Popen(simulate, stdout=subprocess.PIPE)
+    try:
+        assert playing.stdout is not None
+        for _ in ends:
+            assert b"listens" in playing.stdout.readline()
+        before = dump.parse(file.read_text())
+        for name, end in ends.items():
+            code, text, said = scada("dump", name, "--site", str(tmp_path), *ranges)
+            assert code == 0, said
+            after = dump.parse(text)
+            assert after.header.endpoint == end
+            assert [dataclasses.replace(r, t_s=0.0) for r in after.ranges] == [
+                dataclasses.replace(r, t_s=0.0) for r in before.ranges
+            ]
+    finally:
+        playing.send_signal(signal.SIGINT)
+        assert playing.wait(10) == 0
+        if playing.stdout is not None:
+            playing.stdout.close()
 
 
 def test_a_dump_holds_what_the_device_held(peer: ModbusPeer, tmp_path: Path) -> None:
