@@ -51,6 +51,10 @@ class Heartbeat:
         """The device was seen to keep what was written."""
         return self._kept >= KEEPS
 
+    def trust(self) -> None:
+        """The device kept the register before the plant was stopped: there is nothing to learn."""
+        self._kept = KEEPS
+
     @property
     def next(self) -> int:
         """What to write next, 1 … 65535."""

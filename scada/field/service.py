@@ -20,6 +20,7 @@ from scada.field.heartbeat import Heartbeat
 from scada.field.poller import LOOK_NS, Poller
 from scada.field.samples import Samples
 from scada.field.sleep import Sleeper
+from scada.field.trust import Trust
 from scada.field.watch import Watch
 from scada.service import Service
 from tags import quality
@@ -79,6 +80,7 @@ class Field:
         self._watch = Watch(TICK_NS)
         self._sleeper = Sleeper(self._clock)
         self._drivers: dict[str, Any] = {}
+        self._trust = Trust(service.data.state / f"{service.name}.heartbeats.json")
         by_path = service.site.by_path()
         devices = [device for device in service.site.devices if device.service == service.name]
         self._pollers: list[Poller] = []
@@ -160,6 +162,7 @@ class Field:
         self._health([*told, *(poller for poller in self._pollers if poller.news)], now_ns)
         if count % SLOW_TICKS == 0:
             self._service.health()
+            self._trust.save()
 
     def _poller(self, device: Device, tags: list[Tag], samples: Samples, number: int) -> Poller:
         driver = self._driver(device.driver)
@@ -176,8 +179,8 @@ class Field:
             self._clock,
             self._service.event,
             spread=number * GOLDEN % 1.0,
-            heartbeat=self._known_heartbeat(device.name),
-            noticed=lambda counter: self._note_heartbeat(device.name, counter),
+            heartbeat=self._known_heartbeat(device),
+            noticed=lambda counter: self._note_heartbeat(device, counter),
             look=self._look_again,
         )
 
@@ -187,17 +190,21 @@ class Field:
             self._drivers[name] = load_driver(name)(self._clock)
         return self._drivers[name]
 
-    def _known_heartbeat(self, name: str) -> Heartbeat | None:
+    def _known_heartbeat(self, device: Device) -> Heartbeat | None:
         """What an earlier life of this service knew of a device: its last word stands beside the count of restarts."""
         publisher = self._service.publisher
-        row = publisher.rows.get(_restarts(name))
+        row = publisher.rows.get(_restarts(device.name))
         if row is None:
             return None
-        return Heartbeat(int(publisher.image.value[row]), int(publisher.image.aux[row]))
+        known = Heartbeat(int(publisher.image.value[row]), int(publisher.image.aux[row]))
+        if not known.written and self._trust.knows(device):
+            known.trust()
+        return known
 
-    def _note_heartbeat(self, name: str, counter: Heartbeat) -> None:
+    def _note_heartbeat(self, device: Device, counter: Heartbeat) -> None:
+        self._trust.note(device, keeps=counter.trusted)
         publisher, clock = self._service.publisher, self._clock
-        row = publisher.rows.get(_restarts(name))
+        row = publisher.rows.get(_restarts(device.name))
         if row is not None:
             now = clock.monotonic_ns()
             publisher.put_value(row, counter.restarts, quality.GOOD, clock.utc_ns(), now, counter.word)
