@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scada.field.modbus import Modbus
+from scada.field.modbus import Modbus, ambiguous
 from scada.field.modbus.address import COUNT, TABLES, Address, parse
 from scada.field.modbus.config import Config
 from tags import types
@@ -117,8 +117,15 @@ def test_what_is_wrong_is_said(text: str, type_: str, says: str) -> None:
         ("4x101", "holding/100 ", "holding/101 "),
         ("4:00101", "holding/100 ", "holding/101 "),
         ("0x00101", "coil/100 ", "coil/101 "),
-        ("10:3", "holding/10.3 ", "holding/10x3 "),
-        ("1:30:00", "holding/1.30 ", "base 60"),
+        ("10:3", "holding/10.3 ", "holding/10 x 3 "),
+        ("1:05:00", "holding/1.5 ", "base 60"),
+        ("holding/10:3", "holding/10.3 ", "holding/10 x 3 "),
+        ("holding/10.03", "holding/10.3", "zeros"),
+        ("D100", "holding/100,", "discrete/100"),
+        ("%MW40101", "440102 ", "440101 "),
+        ("0x9C41", "440002 ", "hexadecimal"),
+        ("%QX0.1", "PLC's own", "40101"),
+        ("holding10", "Write holding/10", "not the form"),
         ("40_101", "40101,", "holding/100"),
         ("40 101", "40101,", "holding/100"),
         ("400,101", "400101,", "holding/100"),
@@ -147,7 +154,16 @@ def test_what_may_be_meant_twice_is_refused_with_both(text: str, first: str, sec
     assert second in said
 
 
-@given(st.text(max_size=12) | st.from_regex(r"[a-z0134%]{0,8}[/.:x ]?[0-9.\-x]{0,9}", fullmatch=True))
+PLACE = (
+    r"(?:coil|discrete|holding|input)/\d+(?:\.\d+(?:-\d+)?)?(?: ?x ?\d+)?|[134]\d{4,5}(?: bit \d+(?:-\d+)?)?"
+)
+TEXTS = st.text(max_size=12) | st.from_regex(
+    r"[a-z0134%]{0,8}[/.:x ]?[0-9.\-x]{0,9}|(holding|coil|input)?[/: ]?[0-9]{1,6}[.:/x\-]?[0-9]{0,3}",
+    fullmatch=True,
+)
+
+
+@given(TEXTS)
 def test_no_text_is_read_in_two_ways(text: str) -> None:
     for type_ in ("bool", "int16", "string"):
         try:
@@ -155,12 +171,41 @@ def test_no_text_is_read_in_two_ways(text: str) -> None:
         except ValueError:
             continue
         assert re.fullmatch(
-            r"(coil|discrete|holding|input)/\d+(\.\d+(-\d+)?)?(\s*x\s*\d+)?|[134]\d{4,5}(\s+bits?\s+\d+)?(\s*x\s*\d+)?",
-            text.strip(),
-            re.ASCII,
+            f"{PLACE}|[134]\\d{{4,5}}(\\s+bits?\\s+[\\d\\s-]+)?(\\s*x\\s*\\d+)?", text.strip(), re.ASCII
         )
         if type_ != "string":
             assert parse(str(address), type_, CONFIG) == address
+
+
+@settings(max_examples=300)
+@given(TEXTS)
+@example("%MW40101")
+@example("0x9C41")
+@example("99999")
+@example("4x99999")
+@example("holding/10.03")
+@example("holding/0x0")
+@example("40101-40100")
+def test_what_is_said_to_write_can_be_written(text: str) -> None:
+    said = ambiguous.forms(text.strip())
+    if said is None or any(_reads(text, type_) for type_ in ("bool", "int16", "uint16", "string")):
+        return
+    advice = said.partition("Write ")[2] or said.partition("write ")[2]
+    found = re.findall(
+        rf"(?<![\w/])(?:{PLACE})(?![\w/])", re.sub(r" (call|number|offset|octal|hexadecimal) \w+", "", advice)
+    )
+    assert found, said
+    for form in found:
+        assert form != text
+        assert any(_reads(form, type_) for type_ in ("bool", "int16", "uint16", "string")), (form, said)
+
+
+def _reads(text: str, type_: str) -> bool:
+    try:
+        parse(text, type_, CONFIG)
+    except ValueError:
+        return False
+    return True
 
 
 @given(st.integers(0, 65535), st.sampled_from(TABLES))

@@ -44,7 +44,6 @@ _NUMBER = re.compile(
     r"([134])(\d{4}|\d{5})(?:\s+bits?\s+(0|[1-9]\d?)(?:\s*-\s*(0|[1-9]\d?))?)?" + _LENGTH, re.ASCII
 )
 _BY_DIGIT: Final = {"1": DISCRETE, "3": INPUT, "4": HOLDING}
-_DIGIT: Final = {table: digit for digit, table in _BY_DIGIT.items()}
 _FORMS = (
     "Write holding/100, input/3, coil/0, discrete/0, holding/10.3 (bit 3), holding/10.4-7 (four bits),"
     " holding/100x8 (text), or 40101"
@@ -153,9 +152,7 @@ class Address:
         bits = "" if self.bit is None else str(self.bit)
         if self.is_field:
             bits += f"-{(self.bit or 0) + self.width - 1}"
-        if ambiguous.number_as_offset(self.table, self.offset):
-            return f"{_DIGIT[self.table]}{self.offset + 1:05d}" + (f" bit {bits}" if bits else "")
-        return f"{self.table}/{self.offset}" + (f".{bits}" if bits else "")
+        return ambiguous.place(self.table, self.offset, bits)
 
 
 def parse(text: str, type_: str, config: Config) -> Address:
@@ -202,7 +199,7 @@ def _bits(text: str, bits: tuple[int, int | None]) -> tuple[int, int]:
     if max(first, last or 0) >= REGISTER_BITS:
         raise ValueError(f"{text}: a register has bits 0 … 15")
     if last is not None and last <= first:
-        raise ValueError(f"{text}: write the lower bit first, for example .4-7")
+        raise ValueError(f"{text}: write the lower bit first and the higher one behind it, for example .4-7")
     return first, 1 if last is None else last - first + 1
 
 
@@ -225,7 +222,7 @@ def _bool(text: str, table: str, bits: tuple[int, int | None] | None, registers:
 
 def _field(text: str, type_: str, bits: tuple[int, int | None], registers: int | None) -> int:
     if bits[1] is None:
-        raise ValueError(f"{text}: only a bool has a bit; leave out .{bits[0]} or use type: bool")
+        raise ValueError(f"{text}: only a bool has a bit; leave bit {bits[0]} out, or use type: bool")
     if type_ not in _FIELD_TYPES:
         raise ValueError(
             f"{text}: the number in some bits of a register is a uint16 (or int16, two's complement), not {_a(type_)}"
