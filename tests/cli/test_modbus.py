@@ -28,7 +28,8 @@ from scada.cli.modbus_line import parse_objects
 from scada.modbus import dump
 from tags.model import Device
 from tests.client.plant import Plant
-from tests.field.contract_peers import ModbusPeer, RtuOverTcpPeer
+from tests.field.contract_peers import ModbusPeer, RtuOverTcpPeer, TlsPeer
+from tests.support.certificates import Authority
 from tests.support.ports import free_ports
 from tests.support.site import make_site
 
@@ -323,6 +324,21 @@ def test_rtu_over_tcp(rtu_peer: ModbusPeer) -> None:
     code, text, _ = scada("read", rtu_peer.endpoint(), "holding/0-3", "--as", "float32", "--timeout", "300ms")
     assert code == 0
     assert "holding/0\t23.5" in text
+
+
+def test_tls_with_the_files_of_the_command_line(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    device, client = authority.sign("device"), authority.sign("client", role="operator")
+    files = ("--ca", str(client.ca), "--certificate", str(client.certificate), "--key", str(client.key))
+    for one in _started(TlsPeer(device, client)):
+        code, text, said = scada("read", one.endpoint(), "holding/0-1", "--as", "float32", *files)
+        assert (code, said) == (0, "")
+        assert "holding/0\t23.5" in text
+        other = Authority(tmp_path, "other").sign("stranger")
+        files = ("--ca", str(client.ca), "--certificate", str(other.certificate), "--key", str(other.key))
+        code, _, said = scada("read", one.endpoint(), "holding/0-1", *files)
+        assert code == 1
+        assert one.endpoint() in said
 
 
 @pytest.mark.parametrize(
