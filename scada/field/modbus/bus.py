@@ -52,6 +52,7 @@ class Bus:
 
     Attributes:
         turns: Whose turn it is; everything below that sends is called by whoever has it.
+        shared: Whether several devices have this endpoint.
         breaks: How often the connection ended or failed otherwise than by us: whoever saw another number has to begin
             anew.
         next_try_ns: Not connected before this, ns monotonic.
@@ -59,6 +60,7 @@ class Bus:
 
     def __init__(self, config: Config, clock: Clock, transport: Factory) -> None:
         self.turns = Turns()
+        self.shared = False
         self.breaks = 0
         self.next_try_ns = 0
         self._config = config
@@ -75,11 +77,6 @@ class Bus:
         self._load = 0.0
 
     @property
-    def shared(self) -> bool:
-        """Whether several devices have this endpoint."""
-        return len(self._units) > 1
-
-    @property
     def usable(self) -> bool:
         """Whether requests may be sent, if need be over a connection that is made anew first."""
         return self._ours or (self._current is not None and self._current.open)
@@ -87,6 +84,7 @@ class Bus:
     def add(self, unit: Unit) -> None:
         """One more device has this endpoint."""
         self._units.append(unit)
+        self.shared = len(self._units) > 1
 
     def standing(self, breaks: int) -> Transport | None:
         """The connection, if it is open and still the one that the caller knows; else `ready` says more."""

@@ -191,7 +191,8 @@ class Link:
         now = self.good_ns = self._clock.monotonic_ns()
         self._latency[self._asked % _KEPT] = now - start_ns
         self._asked += 1
-        self._bus.spent(start_ns, now)
+        if self._bus.shared:
+            self._bus.spent(start_ns, now)
         if self.failures:
             self.failures = 0
             self._bus.revived()

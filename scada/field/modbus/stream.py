@@ -136,7 +136,7 @@ class Stream(asyncio.Protocol):
         future = self._future = self._loop.create_future()
         self._asks, self._sent = asks, 0
         self._answers, self._due = [0] * len(asks), [0] * len(asks)
-        self._send()
+        self._send(asks[0])
         try:
             await future
         except asyncio.CancelledError:
@@ -175,12 +175,7 @@ class Stream(asyncio.Protocol):
         if len(data) == self._right_bytes and data.startswith(self._right):
             self._right_bytes = -1  # nearly always: the one reply that is waited for, whole and alone
             self._answers[waiting.popitem()[1]] = data[8:]
-            if self._sent == len(self._asks) and self._future is not None:
-                future, self._future = self._future, None
-                if not future.done():
-                    future.set_result(None)
-            else:
-                self._send()
+            self._next()
             return
         self._right_bytes = -1
         try:
@@ -198,7 +193,7 @@ class Stream(asyncio.Protocol):
         if not waiting and self._parser.pending:
             self._fail(MISMATCH, "more came than was asked for")
         elif frames:
-            self._send()
+            self._next()
 
     def eof_received(self) -> None:
         """The peer will send nothing more: the loop closes the connection."""
@@ -210,27 +205,35 @@ class Stream(asyncio.Protocol):
 
     # --- requests on their way ---
 
-    def _send(self) -> None:
-        """Sends what the window has room for; ends the call when all are answered."""
-        sent, asks, waiting = self._sent, self._asks, self._waiting
-        if sent < len(asks):
-            now = self._clock.monotonic_ns()
-            while sent < len(asks) and len(waiting) < self._window and self._transport is not None:
-                ask, transaction = asks[sent], self._next_id()
-                waiting[transaction] = sent
-                self._due[sent] = now + ask.timeout_ns
-                sent += 1
-                head = transaction.to_bytes(2, "big")
-                if len(waiting) == 1:
-                    self._right, self._right_bytes = head + ask.right, ask.right_bytes
-                else:
-                    self._right_bytes = -1
-                self._write(head + ask.framed)
-            self._sent = sent
-            if self._timer is None and waiting:
-                self._late = False
-                self._watch(asks[0].timeout_ns)
-        elif not waiting and self._future is not None:
+    def _send(self, ask: Ask) -> None:
+        """Sends the next request, and more while the window has room.
+
+        Args:
+            ask: The one at `_sent`.
+        """
+        waiting = self._waiting
+        now = self._clock.monotonic_ns()
+        while True:
+            sent, transaction = self._sent, self._next_id()
+            waiting[transaction] = sent
+            self._due[sent] = now + ask.timeout_ns
+            self._sent = sent = sent + 1
+            head = transaction.to_bytes(2, "big")
+            self._right = head + ask.right
+            self._right_bytes = ask.right_bytes if len(waiting) == 1 else -1
+            self._write(head + ask.framed)
+            if sent == len(self._asks) or len(waiting) >= self._window or self._transport is None:
+                break
+            ask = self._asks[sent]
+        if self._timer is None and waiting:
+            self._late = False
+            self._watch(ask.timeout_ns)
+
+    def _next(self) -> None:
+        """Replies have come: what is left is sent, or the call ends."""
+        if self._sent < len(self._asks):
+            self._send(self._asks[self._sent])
+        elif not self._waiting and self._future is not None:
             future, self._future = self._future, None
             if not future.done():
                 future.set_result(None)
