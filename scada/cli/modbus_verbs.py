@@ -79,6 +79,10 @@ def _run(target: Target, work: Callable[[Line], Awaitable[T]]) -> T:
 
 def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
     """Finds units."""
+    if target.config.at.framed_rtu and not all(1 <= unit <= 247 for unit in units):
+        raise failed(
+            "On a serial line devices are units 1 … 247; 0 speaks to all of them, and nobody answers.", USAGE
+        )
     clock = SystemClock()
     start = clock.monotonic_ns()
 

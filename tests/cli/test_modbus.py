@@ -354,6 +354,7 @@ def test_tls_with_the_files_of_the_command_line(tmp_path: Path) -> None:
         (["read", "tcp://127.0.0.1", "coils/0"], 2, "no range"),
         (["read", "tcp://127.0.0.1", "coil/0", "--as", "int8"], 2, "--as int8"),
         (["scan", "tcp://127.0.0.1", "--units", "5-1"], 2, "the smaller one first"),
+        (["scan", "/dev/ttyUSB0", "--units", "0-5"], 2, "units 1 … 247"),
         (["scan", "tcp://127.0.0.1", "--units", "a"], 2, "1-10,21,255"),
         (["dump", "tcp://127.0.0.1"], 2, "Which addresses?"),
         (["dump", "tcp://127.0.0.1", "coil/0", "--every", "0s"], 2, "above 0"),
