@@ -4,7 +4,16 @@ A driver is announced by the entry point group `scada.drivers`: one class. What 
 `Config`, a frozen pydantic model that forbids unknown keys; `parse_address(text, type, config)`, the address of a tag as
 JSON, or ValueError with a sentence; `check(config, tags)`, what is wrong about all tags of one device together, as (path,
 sentence). They are static, and importing them is cheap. A `Config` that has a field `order` gets that of a tag in
-`parse_address`; a static `element(address, index, step)` allows arrays.
+`parse_address`. Paths of files in a `Config` are made absolute by the validation context's `folder`, that of the site.
+
+More static methods are looked for and need not be there:
+
+* `element(address, index, step)`: the address of an element of an array; without it the driver has no arrays.
+* `together(devices)`: what contradicts itself among all devices, given as (Device, config): (device, sentence) of each.
+* `budget(devices)`: what polling costs, of devices given as (Device, config, tags): an object with `loads`, `problems` and
+  `notes` as `scada.field.modbus.budget.Budget` has them.
+* `dated(config, utc_ns)`: what of the settings is of no use now or soon (certificates, ports), as (now, sentence); it is
+  told and refuses no start.
 
 A field service makes one instance of the class, `Driver(clock)`; its `session(config, tags)` makes the working part below
 for each device, and it keeps what devices share. Everything runs in one event loop: nothing here may block it.

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from scada.field.contract.peer import Given, Peer
-from scada.field.contract.rig import config_of, run, tags_of
+from scada.field.contract.rig import CLOCK, config_of, run, tags_of
+from tags.model import Device
 
 _NO_ADDRESSES = ("", " ", "\0", "?" * 200, "-1")
 
@@ -107,6 +108,41 @@ class Declared(Given):
                 for path, sentence in problems:
                     assert path in {tag.path for tag in tags}
                     assert sentence.strip()
+
+        run(test)
+
+    def test_elements_of_arrays_have_addresses(self) -> None:
+        """Where the driver has `element`: the first is the array's own place, each is JSON, and no two are one."""
+
+        async def test() -> None:
+            element = getattr(self.driver, "element", None)
+            if element is None:
+                return
+            config = config_of(self, (await self._peer()).config)
+            for point in self.points:
+                first = self.driver.parse_address(point.address, point.type, config)
+                found = [orjson.dumps(element(first, index, 0)) for index in range(3)]
+                assert found[0] == orjson.dumps(first)
+                assert len(set(found)) == 3
+
+        run(test)
+
+    def test_what_else_is_said_of_a_good_site_is_nothing_bad(self) -> None:
+        """Where the driver has `together`, `budget` or `dated`."""
+
+        async def test() -> None:
+            config = config_of(self, (await self._peer()).config)
+            tags = tags_of(self, self.points, config)
+            device = Device(name="PLC1", driver="", service="field", config=config.model_dump(mode="json"))
+            if together := getattr(self.driver, "together", None):
+                assert list(together([(device, config)])) == []
+            if budget := getattr(self.driver, "budget", None):
+                found = budget([(device, config, tags)])
+                assert (list(found.problems), {load.device for load in found.loads}) == ([], {"PLC1"})
+            if dated := getattr(self.driver, "dated", None):
+                assert all(
+                    isinstance(now, bool) and text.strip() for now, text in dated(config, CLOCK.utc_ns())
+                )
 
         run(test)
 
