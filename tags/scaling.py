@@ -53,6 +53,8 @@ class Scalings:
         high: Highest.
         whole: The raw type is an integer.
         bends: Square roots and curves; empty for linear ones, which is the fast way.
+        plain: No value is scaled.
+        limited: Some raw values have limits.
     """
 
     gain: FloatArray
@@ -63,6 +65,8 @@ class Scalings:
     high: FloatArray
     whole: BoolArray
     bends: tuple[Bend, ...] = ()
+    plain: bool = False
+    limited: bool = True
 
     @classmethod
     def of(
@@ -84,7 +88,7 @@ class Scalings:
         ]
         return cls(
             gain=np.array([s.gain for s in scalings], np.float64),
-            offset=np.array([s.offset for s in scalings], np.float64),
+            offset=np.array([s.offset for s in scalings], np.float64) + 0.0,  # never minus nought
             bad_below=np.array(
                 [-np.inf if s.bad_below is None else s.bad_below for s in scalings], np.float64
             ),
@@ -95,11 +99,19 @@ class Scalings:
             high=np.array([pair[1] for pair in held if pair], np.float64),
             whole=np.array([type_ not in FLOATS for type_ in types], np.bool_),
             bends=_bends(scalings),
+            plain=all(s.plain for s in scalings),
+            limited=any(s.bad_below is not None or s.bad_above is not None for s in scalings),
         )
 
     def engineering(self, raw: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Engineering values of raw ones, and a mask of sensor failures: see `to_engineering`."""
-        values, bad = to_engineering(raw, self.gain, self.offset, self.bad_below, self.bad_above)
+        if self.limited:
+            values, bad = to_engineering(raw, self.gain, self.offset, self.bad_below, self.bad_above)
+        else:
+            values = (
+                raw + 0.0 if self.plain else scaled(raw, self.gain, self.offset)
+            )  # no minus nought, as scaled
+            bad = ~np.isfinite(values)
         for bend in self.bends:
             values[bend.rows] = bent(values[bend.rows], bend.scaling)
         return values, bad
@@ -134,10 +146,17 @@ def to_engineering(
         Values of shape (n,), and a mask of those that are sensor failures: raw outside its limits, NaN, infinite, or
         too large once scaled. Masked values are what they are; do not use them.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = raw * gain + offset
+    values = scaled(raw, gain, offset)
     usable = (raw >= bad_below) & (raw <= bad_above) & np.isfinite(values)  # NaN compares false
     return values, ~usable
+
+
+def scaled(raw: FloatArray, gain: FloatArray, offset: FloatArray) -> FloatArray:
+    """`raw * gain + offset`; what is too large or no number is infinite or NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = raw * gain
+        values += offset
+    return values
 
 
 def bent(values: FloatArray, scaling: Scaling) -> FloatArray:

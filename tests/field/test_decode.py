@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scada.field.modbus import encode
@@ -77,6 +77,7 @@ def test_what_is_written_is_read_back_bit_for_bit(
     st.floats(-1e3, 1e3),
     st.sampled_from(ORDERS),
 )
+@example("int16", 0.0, -1.0, -0.0, ("big", "big"))
 def test_a_quantised_command_is_what_is_read_back(
     type_: str, value: float, gain: float, offset: float, orders: tuple[str, str]
 ) -> None:

@@ -245,3 +245,26 @@ def test_what_is_not_finite_is_neither_read_nor_written(type_: str, value: float
         assert status == quality.BAD_SENSOR_FAILURE
         with pytest.raises(ValueError, match="finite"):
             encode.part(point, types.to_bits(point.type, value), "", config())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("type_", [t for t in COUNT if t in CODES])
+def test_values_side_by_side_and_with_gaps_are_the_same(type_: str, order: str) -> None:
+    """What lies in one run is looked at where it is, the rest is gathered."""
+    memory, count = Memory(), COUNT[type_]
+    run = [point_of(type_, order, SCALINGS["plain"], i * count) for i in range(20)]
+    gaps = [point_of(type_, order, SCALINGS["linear"], 100 + i * (count + 1)) for i in range(20)]
+    for i in range(20):
+        words = words_of(type_, i + 3, order)
+        for point in (run[i], gaps[i]):
+            memory.words["holding"][point.address.offset : point.address.end] = words
+    device = config(max_gap=4)
+    for points in (run, gaps, [*run, *gaps], [*gaps, run[7], run[3]], run[::-1]):
+        bits, status, _ = read(memory, points, device)
+        raw = [
+            (p.address.offset // count if p in run else (p.address.offset - 100) // (count + 1)) + 3
+            for p in points
+        ]
+        expected = [to_value(r, p.scaling, types.FLOAT64) for r, p in zip(raw, points, strict=True)]
+        assert [types.from_bits(p.type, b) for p, b in zip(points, bits, strict=True)] == expected
+        assert set(status) == {quality.GOOD}
