@@ -1,8 +1,9 @@
-"""The simulated plants: demo, test bench and training simulator, speaking real Modbus/TCP on real sockets.
+"""The simulated devices: demo, test bench and training simulator, speaking real Modbus on real sockets and lines.
 
 Here live the physics and the PLC programs of the demo plant (`water`, `air`, `truck`: pure, stepped with a time step,
-seeded), the registers they share with the network, the server that carries them and the injection of faults. Nothing
-here knows tags, control or history: a simulated PLC knows no more about us than a real one does.
+seeded), recorded devices (`playback`) and plain memory, the registers that they share with the network, what a request to
+them becomes (`answer`, `faults`, `unit`: pure), what carries that (`connection`, `line`, `server`), and the injection of
+faults. Nothing here knows tags, control or history: a simulated PLC knows no more about us than a real one does.
 """
 
 from __future__ import annotations

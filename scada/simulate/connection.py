@@ -100,6 +100,7 @@ class Connection(asyncio.Protocol):
         units: Behind the endpoint.
         roles: What a TLS client may do by its role; None for everything.
         connections: Of the endpoint; takes this one while it is open.
+        most: Connections that the endpoint takes.
     """
 
     def __init__(
@@ -111,7 +112,6 @@ class Connection(asyncio.Protocol):
         self._most = most
         self._right: str | None = WRITE
         self._transport: asyncio.Transport | None = None
-        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes the connection, if there are not too many."""
@@ -134,13 +134,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other end does not read: nothing more of it is read."""
-        self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It reads again."""
-        self._paused = False
         if self._transport is not None:
             self._transport.resume_reading()
 

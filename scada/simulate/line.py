@@ -7,15 +7,15 @@ import contextlib
 import os
 import tty
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import serial
 
 from scada.modbus import rtu
+from scada.modbus.serial import Serial
 from scada.simulate.connection import SILENCE_S, Later, Requests
 from scada.simulate.unit import WRITE, Units
 
-BAUD: Final = 19200
 _PARITY: Final = {"even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD, "none": serial.PARITY_NONE}
 _PSEUDO: Final = "/dev/pts/"
 
@@ -27,16 +27,15 @@ class Line:
         units: On it.
         path: Where the master finds it. A name that does not exist becomes a link to a new pseudo terminal; a character
             device is opened.
-        settings: `baud`, `parity`, `data_bits`, `stop_bits`, each optional.
+        settings: Speed and characters.
     """
 
-    def __init__(self, units: Units, path: str, settings: dict[str, Any]) -> None:
+    def __init__(self, units: Units, path: str, settings: Serial) -> None:
         self._units = units
         self._path = Path(path)
         self._settings = settings
-        baud = int(settings.get("baud", BAUD))
-        self._character_s = rtu.character_ns(baud) / 1e9
-        self._silence_s = rtu.silence_ns(baud) / 1e9
+        self._character_s = settings.character_ns / 1e9
+        self._silence_s = settings.silence_ns / 1e9
         self._requests = Requests()
         self._later = Later(self._write)
         self._timer: asyncio.TimerHandle | None = None
@@ -59,10 +58,10 @@ class Line:
         if self._path.exists() and not self._is_pseudo():
             self._port = serial.Serial(
                 str(self._path),
-                int(self._settings.get("baud", BAUD)),
-                bytesize=int(self._settings.get("data_bits", 8)),
-                parity=_PARITY[str(self._settings.get("parity", "even"))],
-                stopbits=float(self._settings.get("stop_bits", 1)),
+                self._settings.baud,
+                bytesize=self._settings.data_bits,
+                parity=_PARITY[self._settings.parity],
+                stopbits=self._settings.stop_bits,
                 timeout=0,
                 exclusive=True,
             )

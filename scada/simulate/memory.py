@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from scada.simulate.plant import HEARTBEAT, Plant
-from scada.simulate.registers import Registers
+from scada.simulate.registers import Registers, put
 
 SIZE: Final = 1000
 """Addresses of each table, at least."""
@@ -36,6 +36,14 @@ class Memory(Plant):
         """Lets `dt_s` seconds pass; there is no watchdog and no pulse, every address is plain memory."""
         self._time_s += dt_s
         self.measure()
+
+    def turn(self, settings: dict[str, object]) -> None:
+        """Sets registers: `{"holding/5": 77}`; there is no panel.
+
+        Raises:
+            ValueError: As for `registers.put`.
+        """
+        put(self.registers, settings)
 
     def program(self, dt_s: float, pressed: set[int]) -> None:
         """None."""

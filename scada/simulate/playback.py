@@ -7,7 +7,7 @@ from typing import Final
 from scada.modbus.dump import Dump, Range
 from scada.simulate.answer import ILLEGAL_ADDRESS
 from scada.simulate.plant import Plant
-from scada.simulate.registers import Registers
+from scada.simulate.registers import Registers, put
 
 OBJECTS: Final = {
     "VendorName": 0,
@@ -72,6 +72,14 @@ class Playback(Plant):
 
     def load(self, saved: dict[str, object]) -> None:
         """Nothing, as `save` gave."""
+
+    def turn(self, settings: dict[str, object]) -> None:
+        """Sets registers: `{"holding/5": 77}`; there is no panel.
+
+        Raises:
+            ValueError: As for `registers.put`.
+        """
+        put(self.registers, settings)
 
     def program(self, dt_s: float, pressed: set[int]) -> None:
         """None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 FULL_SCALE = 27648
 """Raw counts of a 4-20 mA or 0-100 % value at the top of its range."""
@@ -65,6 +66,38 @@ class Registers:
         """The signed value of a holding register."""
         raw = self.holding[address]
         return raw - 0x10000 if raw >= 0x8000 else raw
+
+
+def put(registers: Registers, settings: dict[str, object]) -> None:
+    """Sets registers by their addresses, all or none.
+
+    Args:
+        registers: To change.
+        settings: For example `{"holding/5": 77, "input/0": -3, "coil/2": True}`.
+
+    Raises:
+        ValueError: An address that there is not, or a value that does not fit; the message says which.
+    """
+    todo: list[tuple[Any, int, int]] = []
+    for name, value in settings.items():
+        table, _, text = name.partition("/")
+        words = {"holding": registers.holding, "input": registers.inputs}.get(table)
+        bits = {"coil": registers.coils, "discrete": registers.discretes}.get(table)
+        held = words if words is not None else bits
+        if held is None or not text.isdecimal() or not text.isascii() or len(text) > 5:
+            raise ValueError(
+                f"{name}: nothing of that name here; write holding/5, input/5, coil/5 or discrete/5"
+            )
+        if int(text) >= len(held):
+            raise ValueError(f"{name}: the last one is {table}/{len(held) - 1}")
+        if not isinstance(value, bool | int | float) or not float(value).is_integer():
+            raise ValueError(f"{name}: {value!r} is not a whole number")
+        low, high = (-0x8000, 0xFFFF) if bits is None else (0, 1)
+        if not low <= value <= high:
+            raise ValueError(f"{name}: {value:g} is not in {low} … {high}")
+        todo.append((held, int(text), int(value) & 0xFFFF))
+    for held, address, word in todo:
+        held[address] = word if held is registers.holding or held is registers.inputs else bool(word)
 
 
 def signed(raw: float) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from scada.modbus import tls
 from scada.modbus.endpoint import RTU, RTU_TCP, TLS, Endpoint
+from scada.modbus.serial import Serial
 from scada.simulate.connection import Connection, MbapConnection, RtuConnection
 from scada.simulate.line import Line
 from scada.simulate.unit import Unit, Units
@@ -26,13 +27,13 @@ class Server:
         endpoint: Where; port 0 takes a free one.
         units: Behind it.
         settings: Of a simulated device there: `tls` (`ca`, `certificate`, `key`, `roles`).
-        serial: Settings of a serial line.
+        serial: Settings of a serial line, those that are not the standard's.
 
     Attributes:
         port: The port it listens on, once started; 0 for a serial line.
 
     Raises:
-        ValueError: Two units have the same number, or a TLS endpoint has no certificates.
+        ValueError: Two units have the same number, a TLS endpoint has no certificates, or a serial line cannot be so.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Server:
         self._changing = asyncio.Lock()
         self._connections: set[Connection] = set()
         self._listening: asyncio.Server | None = None
-        self._line = Line(self._units, endpoint.path, serial) if endpoint.serial else None
+        self._line = Line(self._units, endpoint.path, Serial(**serial)) if endpoint.serial else None
 
     def __str__(self) -> str:
         return self._endpoint.path if self._line else f"{self.host}:{self.port}"

@@ -147,3 +147,29 @@ def test_memory_is_as_large_as_the_tags_of_its_device_need() -> None:
     device = Device(name="PLC1", driver="modbus", service="field", config={}, simulate="memory")
     registers = make(device, 1, [tag]).registers
     assert (len(registers.holding), len(registers.inputs)) == (5002, SIZE)
+
+
+def test_registers_are_set_by_hand() -> None:
+    for plant in (
+        Memory(),
+        Playback(Dump(Header(), (Range(0.0, "holding", 0, (5, 6), 2), Range(0.0, "coil", 0, (0,), 1)))),
+    ):
+        plant.turn({"holding/1": -3, "coil/0": True})
+        assert read(plant, "holding", 1) == [0xFFFD]
+        assert read(plant, "coil", 0) == [1]
+        before = list(plant.registers.holding)
+        for wrong, says in (
+            ({"holding/0": 7, "holding/5000": 1}, "holding/5000: the last one is holding/"),
+            ({"holding/0": 7, "coil/0": 2}, "coil/0: 2 is not in 0 … 1"),
+            ({"holding/0": 65536}, "holding/0: 65536 is not in -32768 … 65535"),
+            ({"holding/0": 1.5}, "holding/0: 1.5 is not a whole number"),
+            ({"holding/0": float("nan")}, "is not a whole number"),
+            ({"holding/0": "1"}, "holding/0: '1' is not a whole number"),
+            ({"LV-101.local": True}, "LV-101.local: nothing of that name here; write holding/5"),
+            ({"holding/-1": 1}, "holding/-1: nothing of that name"),
+            ({"holding/²": 1}, "nothing of that name"),
+        ):
+            with pytest.raises(ValueError) as error:
+                plant.turn(wrong)  # type: ignore[arg-type]
+            assert says in str(error.value)
+            assert plant.registers.holding == before
