@@ -30,7 +30,7 @@ BLOCKS = (
     ("coil", 0, 19),
     ("discrete", 30, 16),
 )
-WRITTEN = 9000  # registers that are written: behind all that is read
+WRITTEN = (("holding", 0), ("holding", 1002), ("holding", 4000))
 
 
 @dataclass(slots=True)
@@ -80,6 +80,7 @@ class Judge:
         self._writes = writes
         self._places = [(table, start + n) for table, start, count in BLOCKS for n in range(count)]
         self._session = driver.session(config, tags_of(self._places))
+        self._writable = [n for n, place in enumerate(self._places) if place in WRITTEN]
         self._counter = 0
 
     async def poll(self, polls: int, pause_s: float = 0.0) -> None:
@@ -158,23 +159,30 @@ class Judge:
             findings.right += 1
 
     async def _write(self) -> bool:
-        """One register by FC6; the value is a new one each time. False when the connection is gone."""
+        """One register by FC6 or FC16, as configured; the value is a new one. False when there was no reply."""
         self._counter = (self._counter + 1) & 0xFFFF
-        value = self._counter
-        address = {"table": "holding", "offset": WRITTEN, "bit": None, "count": 1, "type": "uint16"}
+        position = self._device.dice.choice(self._writable)
+        _, offset = self._places[position]
         first = self._clock.monotonic_ns()
         try:
-            await self._session.write_counter(address, value)
+            await self._session.write(position, self._counter, "")
         except NoReplyError:
             self._findings.errors["write: no reply"] += 1
             return False
         except RefusedError:
             self._findings.errors["write: refused"] += 1
             return True
-        pdu = wire.write_register(WRITTEN, value.to_bytes(2, "big"))
-        request = bytes((pdu.function,)) + pdu.data
+        word = self._counter.to_bytes(2, "big")
+        if self._config.writes == "multiple":
+            pdu = wire.write_registers(offset, word)
+        else:
+            pdu = wire.write_register(offset, word)
         verdict = self._device.truth.verdict(
-            self._config.unit_id, request, request, first, self._clock.monotonic_ns()
+            self._config.unit_id,
+            bytes((pdu.function,)) + pdu.data,
+            bytes((pdu.function,)) + pdu.reply_head,
+            first,
+            self._clock.monotonic_ns(),
         )
         if verdict:
             self._findings.wrong.append(f"a write was confirmed: {verdict}")

@@ -396,7 +396,10 @@ def foreign_request(device: Device, asked: Asked) -> None:
 
 
 lie("FC4 for FC3, FC3 for FC4", lambda _d, _a, pdu: bytes((pdu[0] ^ 7 if pdu[0] in (3, 4) else 3,)) + pdu[1:])
-lie("FC16 for a read", lambda _d, asked, _p: struct.pack(">BHH", 16, asked.start, asked.count))
+lie(
+    "FC16 for a read",
+    lambda _d, asked, pdu: struct.pack(">BHH", 16, asked.start, asked.count) if asked.reads else pdu,
+)
 lie("an unknown function", lambda device, _a, pdu: bytes((device.dice.choice((0x41, 0x2B, 99)),)) + pdu[1:])
 lie("function 0", lambda _d, _a, pdu: b"\x00" + pdu[1:])
 lie("function 128", lambda _d, _a, pdu: b"\x80" + pdu[1:])

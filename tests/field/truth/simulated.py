@@ -86,6 +86,7 @@ def config(line: str, client: str, unit: int, window: int, tls: dict[str, str] |
         "timeout": f"{TIMEOUT_MS} ms",
         "max_gap": 0,
         "client": client,
+        "writes": "multiple" if unit % 2 else "single",
     }
     if line == TLS:
         settings["tls"] = tls
