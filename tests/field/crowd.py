@@ -1,7 +1,7 @@
 """Many PLCs on this machine, each at an address of its own (127.1.x.y), of which some die and come back.
 
 Run as a program it is the process that plays them: `python -m tests.field.crowd DEVICES DEAD`. It says its ports, takes
-`die`, `back` and `report` by lines, and ends with its input. It notes when each request came: that is the time that
+`die`, `back`, `calm` (all begin to count anew), `count` and `report` by lines, and ends with its input. It notes when each request came: that is the time that
 counts, and not what the driver says of itself.
 
 The dead die in four ways: their cable is out (requests and new connections vanish), nothing listens any more
@@ -174,13 +174,18 @@ class Crowd:
         self.process.stdin.flush()
         return self._answer()
 
-    def site(self, **config: Any) -> Site:
-        """A site with all the devices, some tags each, polled once a second."""
+    def site(self, first: int | None = None, **config: Any) -> Site:
+        """A site with the devices, or the first ones, some tags each, polled once a second.
+
+        Args:
+            first: How many; None for all.
+            **config: Settings of each.
+        """
         base = make_site()
         kept = [tag for tag in base.tags if tag.writer != "field"]
         tags: list[Tag] = []
         devices: list[Device] = []
-        for number in range(self.devices):
+        for number in range(first or self.devices):
             port = self.ports[{"refuses": 1, "unplugged": 2}.get(way(number, self.dead), 0)]
             endpoint = f"tcp://{address(number)}:{port}"
             devices.append(
