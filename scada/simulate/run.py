@@ -20,6 +20,7 @@ from tags.model import Site
 
 HEALTH_EVERY = 50  # steps
 SAVE_EVERY = 10
+SHOWN = 20
 MANY = 100  # plants; more of them are saved less often
 
 
@@ -117,9 +118,11 @@ def run_alone(site: Site, data: DataDir) -> int:
         simulation = Simulation(site.devices, SystemClock(), site.tags)
 
         def ready() -> None:
-            for name, server in simulation.servers.items():
+            for name, server in itertools.islice(simulation.servers.items(), SHOWN):
                 unit = f", unit {simulation.units[name].number}" if len(server) > 1 else ""
                 sys.stdout.write(f"{name} listens on {server} ({server.speaks}{unit})\n")
+            if (more := len(simulation.servers) - SHOWN) > 0:
+                sys.stdout.write(f"… and {more} more\n")
             name = next(iter(simulation.servers), "DEVICE")
             sys.stdout.write(f"Faults: scada inject {name} unplug --data {data.root}   Ctrl-C stops.\n")
             sys.stdout.flush()

@@ -129,3 +129,46 @@ def test_a_role_that_may_only_read(client: str, role: str, read: bool, tmp_path:
         else:
             with pytest.raises(AssertionError, match="status"):
                 runner.run(meet("tls", client, tmp_path, role))
+
+
+def replace(folder: Path, trusted: Path, role: str) -> None:
+    """Puts a certificate of another authority, with another role, in place of ours; the device trusts both."""
+    authority = Authority(folder, "renewed")
+    authority.sign("scada", role=role)
+    trusted.write_bytes(trusted.read_bytes() + authority.path.read_bytes())
+
+
+async def renew(client: str, folder: Path) -> list[int]:
+    """What a write met before and after the certificate was renewed with another role: exception code, or 0."""
+    config, simulation = site("tls", client, folder, "viewer")
+    device = Device(
+        name="PLC1", driver="modbus", service="field", config=config, simulate="memory", simulation=simulation
+    )
+    played = Simulation([device], SystemClock())
+    await played.start()
+    try:
+        config["endpoint"] = f"tls://127.0.0.1:{played.servers['PLC1'].port}"
+        settings = Modbus.Config.model_validate(config)
+        session = Modbus(SystemClock()).session(settings, tags(settings))
+        codes = []
+        for role in ("operator", None):
+            assert await connected(session)
+            try:
+                await session.write(1, 1, "")
+                codes.append(0)
+            except RefusedError as error:
+                codes.append(error.code)
+            session.link.close()
+            if role is not None:
+                replace(folder, Path(simulation["tls"]["ca"]), role)
+                await played.servers["PLC1"].unplug()
+                await played.servers["PLC1"].follow()
+        return codes
+    finally:
+        await played.close()
+
+
+@pytest.mark.parametrize("client", ["native", "pymodbus"])
+def test_a_renewed_certificate_counts_from_the_next_connection_on(client: str, tmp_path: Path) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(renew(client, tmp_path)) == [1, 0]
