@@ -74,7 +74,8 @@ async def record(
                 err.print(f"{utc_text(clock.utc_ns())} {one}: {error}", markup=False)
                 continue
             t_s = (clock.monotonic_ns() - start) / 1e9
-            if known.get(one) != parts:
+            last_look = turn > 0 and (turn + 1) * every_s >= length_s and one == wanted[0]
+            if known.get(one) != parts or last_look:  # the last line says how long the recording was
                 known[one] = parts
                 for text in list(dump.lines(header, [_range(t_s, part) for part in parts]))[1:]:
                     yield text
@@ -99,12 +100,9 @@ def writer(file: Path | None) -> Iterator[Callable[[str], object]]:
     draft = file.with_name(file.name + ".new")
     try:
         with draft.open("w", encoding="utf-8") as stream:
-            try:
-                yield stream.write
-            except asyncio.CancelledError:  # Ctrl-C ends a recording; what there is stays
-                stream.flush()
-                draft.replace(file)
-                raise
-        draft.replace(file)
+            yield stream.write
+            any_ = stream.tell() > 0
+        if any_:
+            draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

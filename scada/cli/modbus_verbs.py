@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -73,8 +74,6 @@ def _run(target: Target, work: Callable[[Line], Awaitable[T]]) -> T:
         ) from None
     except RefusedError as error:
         raise failed(f"{config.endpoint} unit {config.unit_id}: {exception_text(error.code)}.") from None
-    except KeyboardInterrupt:
-        raise failed("Stopped.") from None
 
 
 def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
@@ -197,15 +196,22 @@ def dump(
     """Records."""
     ranges = list(wanted) or of_site(target)
 
-    async def work(line: Line) -> int:
-        count = -1  # the first line is the head
-        with writer(file) as take:
+    count = -1  # the first line is the head
+
+    async def work(line: Line) -> None:
+        nonlocal count
+        with (
+            writer(file) as take,
+            contextlib.suppress(asyncio.CancelledError),
+        ):  # Ctrl-C ends it; what there is stays
             async for text in record(line, target, ranges, every_s, length_s, fine=fine):
                 take(text)
                 count += 1
-        return count
 
-    count = _run(target, work)
+    with contextlib.suppress(KeyboardInterrupt):
+        _run(target, work)
+    if count < 0:
+        raise failed("Stopped before anything was recorded.")
     if file is not None:
         out.print(f"{file}: {count} ranges of {target.name or target.config.endpoint}.", markup=False)
         out.print(

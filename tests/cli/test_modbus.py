@@ -32,6 +32,7 @@ from tests.field.contract_peers import ModbusPeer, RtuOverTcpPeer, TlsPeer
 from tests.support.certificates import Authority
 from tests.support.ports import free_ports
 from tests.support.site import make_site
+from tests.support.wait import wait_for
 
 SITE = """
 site: bench
@@ -301,7 +302,35 @@ def test_a_recording_holds_each_change_once(peer: ModbusPeer) -> None:
     code, text, _ = scada("dump", peer.endpoint(), "holding/0-3", "--every", "20ms", "--for", "100ms")
     assert code == 0
     found = dump.parse(text)
-    assert (len(found.ranges), found.header.every_s) == (1, 0.02)
+    assert (len(found.ranges), found.header.every_s) == (2, 0.02)  # at first, and at the end for its length
+    assert found.ranges[0].values == found.ranges[1].values
+    assert found.length_s > 0.07
+
+
+def test_a_recording_that_is_ended_by_hand_is_kept(peer: ModbusPeer, tmp_path: Path) -> None:
+    file = tmp_path / "long.dump"
+    scada_ = str(Path(sys.executable).with_name("scada"))
+    long = [
+        scada_,
+        "modbus",
+        "dump",
+        peer.endpoint(),
+        "holding/0-3",
+        "--every",
+        "20ms",
+        "--for",
+        "1h",
+        "-o",
+        str(file),
+    ]
+    recording = subprocess.Popen(long, stdout=subprocess.PIPE)
+    wait_for(lambda: peer.memory.reads > 5, 20, "it records")
+    recording.send_signal(signal.SIGINT)
+    said, _ = recording.communicate(timeout=10)
+    assert recording.returncode == 0
+    assert b"1 ranges" in said
+    assert len(dump.parse(file.read_text()).ranges) == 1
+    assert list(tmp_path.glob("*.new")) == []
 
 
 def test_a_device_of_a_site_is_asked_as_the_site_says(peer: ModbusPeer, tmp_path: Path) -> None:
