@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scada.field.modbus import cost
 from scada.field.modbus.address import BIT_TABLES, COUNT, TABLES, Address
 from scada.field.modbus.config import Config
-from scada.field.modbus.plan import Request, plan, requests, split
+from scada.field.modbus.plan import Request, halves, plan, requests
 from tags import types
 
 NUMBERS = st.sampled_from(sorted(COUNT))
@@ -77,13 +79,13 @@ def test_a_plan_covers_all_and_breaks_no_limit(wanted: list[tuple[Address, int]]
 
 
 @given(st.lists(addresses(), min_size=1, max_size=40), configs())
-def test_splitting_ends_and_loses_nothing(where: list[Address], config: Config) -> None:
+def test_halving_ends_and_loses_nothing(where: list[Address], config: Config) -> None:
     where = [address for address in where if allowed(address, config)]
     open_ = requests(where, range(len(where)), config)
     ended: list[Request] = []
     while open_:
         request = open_.pop()
-        parts = split(request, where, config)
+        parts = halves(request, where)
         if len(parts) == 1:
             ended.append(request)
             spans = {(where[i].offset, where[i].end) for i in request.members}
@@ -91,6 +93,7 @@ def test_splitting_ends_and_loses_nothing(where: list[Address], config: Config) 
                 a < d and c < b for a, b in spans for c, d in spans if (a, b) != (c, d)
             )
         else:
+            assert len(parts) == 2
             assert all(len(part.members) < len(request.members) for part in parts)
             open_ += parts
     hold(ended, where, list(range(len(where))), config)
@@ -107,3 +110,53 @@ def test_gaps_are_read_along_up_to_the_limit() -> None:
 def test_a_thousand_dense_floats_take_seventeen_requests() -> None:
     where = [Address("input", 2 * i, None, 2, "float32") for i in range(1000)]
     assert len(requests(where, range(1000), Config(endpoint="tcp://plc"))) == 17
+
+
+def optimum(where: Sequence[Address], config: Config) -> int:
+    """Least time on the link, ns, over all ways to cut sorted values into requests (no forbidden ranges)."""
+    ordered = sorted(where, key=lambda address: address.offset)
+    best = [0]
+    for last in range(1, len(ordered) + 1):
+        costs = []
+        for first in range(last, 0, -1):
+            start = ordered[first - 1].offset
+            count = max(address.end for address in ordered[first - 1 : last]) - start
+            if count > config.max_registers:
+                break
+            costs.append(best[first - 1] + cost.request_ns(config, 2 * count))
+        best.append(min(costs))
+    return best[-1]
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=60),
+    st.sampled_from(["int16", "float32", "float64"]),
+    st.sampled_from(
+        [
+            {"endpoint": "tcp://plc"},
+            {"endpoint": "tcp://plc", "max_registers": 40},
+            {"endpoint": "rtu:///dev/x", "serial": {"baud": 9600}},
+            {"endpoint": "rtu:///dev/x", "serial": {"baud": 115200}},
+            {"endpoint": "rtu+tcp://gw:4001", "turnaround": "50 ms"},
+        ]
+    ),
+)
+def test_the_plan_is_within_a_tenth_of_the_best(
+    gaps: list[int], type_: str, settings: dict[str, Any]
+) -> None:
+    config = Config.model_validate(settings)
+    where, at = [], 0
+    for gap in gaps:
+        at += gap - 1
+        where.append(Address("holding", at, None, COUNT[type_], type_))
+        at += COUNT[type_]
+    found = sum(cost.request_ns(config, r.payload_bytes) for r in requests(where, range(len(where)), config))
+    best = optimum(where, config)
+    assert best <= found <= best * 1.1 + cost.request_ns(config, 0)
+
+
+def test_phases_of_groups_lie_apart_within_the_fastest_period() -> None:
+    periods = [10_000_000, 1_000_000_000, 3_600_000_000_000]
+    where = [Address("holding", n, None, 1, "int16") for n in range(3)]
+    made = plan(where, periods, Config(endpoint="tcp://plc"))
+    assert [group.phase_ns for group in made] == [0, 3_333_333, 6_666_666]

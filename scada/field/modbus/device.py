@@ -8,11 +8,12 @@ from typing import Any, Final
 from scada.clock import Clock
 from scada.field.driver import Reading
 from scada.field.modbus import encode, plan, writes
-from scada.field.modbus.address import Address
+from scada.field.modbus.address import BIT_TABLES, TABLES, Address
 from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
 from scada.field.modbus.decode import Point
 from scada.field.modbus.group import Group
+from scada.field.modbus.holes import Layout
 from scada.field.modbus.link import Link
 from scada.field.modbus.turns import HEARTBEAT, STOP, WRITE
 from scada.modbus import wire
@@ -20,6 +21,7 @@ from scada.modbus.wire import Pdu
 from tags.model import Tag
 
 DEFAULT_PERIOD_NS: Final = 1_000_000_000
+_ALONE: Final = 1 << 20  # added to the number of a request that is not asked in each poll
 
 
 class ModbusDevice:
@@ -44,13 +46,19 @@ class ModbusDevice:
         self.link = Link(config, clock, bus)
         self.periods = tuple((group.period_ns, group.phase_ns) for group in groups)
         self._groups = [self._group(group.requests) for group in groups]
+        addresses = [point.address for point in self._points]
+        limits = {
+            table: config.max_coils if table in BIT_TABLES else config.max_registers for table in TABLES
+        }
+        self._layouts = [Layout(addresses, group.requests, limits) for group in groups]
+        self._probes = [range(0)] * len(groups)
         self._place: dict[int, tuple[int, int]] = {}
         for number in range(len(self._groups)):
             self._index(number)
 
     def count(self, group: int) -> int:
-        """Number of requests of a group."""
-        return len(self._groups[group].requests)
+        """Number of requests of the poll of a group that begins or goes on."""
+        return self._layouts[group].polled + len(self._probes[group])
 
     def place(self, position: int) -> tuple[int, int]:
         """Group and request that read a tag."""
@@ -70,7 +78,14 @@ class ModbusDevice:
         Raises:
             NoReplyError: The connection was lost or dropped.
         """
-        return self._groups[group].fetch(number, most or self._window)
+        layout, many = self._layouts[group], most or self._window
+        if number >= _ALONE:
+            return self._groups[group].fetch(number - _ALONE, 1)
+        if number < layout.polled:
+            return self._groups[group].fetch(number, min(many, layout.polled - number))
+        probes = self._probes[group]
+        first = probes.start + number - layout.polled
+        return self._groups[group].fetch(first, min(many, probes.stop - first))
 
     def reading(self, group: int, only: int | None = None) -> Reading:
         """What the last fetches of a group brought.
@@ -79,9 +94,15 @@ class ModbusDevice:
             group: Which.
             only: Position of one request, to leave out the others; None for all.
         """
-        reading = self._groups[group].reading(only)
-        if only is None:
-            self._split(group)
+        if only is not None:
+            polled = self._layouts[group].polled
+            if only >= _ALONE:
+                only -= _ALONE
+            elif only >= polled:
+                only += self._probes[group].start - polled
+            return self._groups[group].reading(only)
+        reading = self._groups[group].reading(None)
+        self._learn(group)
         return reading
 
     def quantiser(self, positions: Sequence[int]) -> encode.Quantiser:
@@ -161,26 +182,23 @@ class ModbusDevice:
         """Address and type of a tag."""
         return self._points[position]
 
-    def _group(self, requests: Sequence[plan.Request], whole: Sequence[bool] = ()) -> Group:
-        return Group(self.link, self._clock, self._points, requests, self._config, whole)
+    def _group(self, requests: Sequence[plan.Request]) -> Group:
+        return Group(self.link, self._clock, self._points, requests, self._config)
 
-    def _split(self, group: int) -> None:
-        """Remembers smaller requests for those that the device has just refused."""
-        old = self._groups[group]
-        if not any(old.refused):
-            return
-        addresses = [p.address for p in self._points]
-        requests: list[plan.Request] = []
-        whole: list[bool] = []
-        for request, refused, is_whole in zip(old.requests, old.refused, old.whole, strict=True):
-            parts = plan.split(request, addresses, self._config) if refused else [request]
-            requests += parts
-            whole += [is_whole or (refused and len(parts) == 1)] * len(parts)
-        old.replaced = True
-        self._groups[group] = self._group(requests, whole)
-        self._index(group)
+    def _learn(self, group: int) -> None:
+        """Remembers what the device has just refused, and asks something else from now on."""
+        old, layout, now = self._groups[group], self._layouts[group], self._clock.monotonic_ns()
+        if layout.learn(old.refused, self._probes[group], now):
+            old.replaced = True
+            new = self._groups[group] = self._group(layout.requests)
+            for number in range(layout.polled, len(layout.requests)):
+                _, before = self._place[layout.requests[number].members[0]]
+                new.take_over(number, old, before % _ALONE)
+            self._index(group)
+        self._probes[group] = layout.probes(now)
 
     def _index(self, group: int) -> None:
-        for number, request in enumerate(self._groups[group].requests):
+        polled = self._layouts[group].polled
+        for number, request in enumerate(self._layouts[group].requests):
             for position in request.members:
-                self._place[position] = group, number
+                self._place[position] = group, number if number < polled else number + _ALONE

@@ -32,13 +32,12 @@ class Group:
         points: All points of the device; the requests' members are positions in it.
         requests: Of the group.
         config: Of the device.
-        whole: Which of them cannot be made smaller; empty for none.
 
     Attributes:
         requests: As given.
         points: As given.
         config: As given.
-        refused: Which requests the device has refused for their addresses, and that are not split yet.
+        refused: Which requests the device has refused for their addresses.
         replaced: The device asks something else now: a block had a hole.
     """
 
@@ -49,7 +48,6 @@ class Group:
         points: Sequence[Point],
         requests: Sequence[Request],
         config: Config,
-        whole: Sequence[bool] = (),
     ) -> None:
         self.requests = tuple(requests)
         self.points = points
@@ -64,8 +62,7 @@ class Group:
         self._failure = np.full(len(requests), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
         self._got = [False] * len(requests)
         self._right = [False] * len(requests)  # the last answer was a value
-        self.whole = list(whole) or [False] * len(requests)  # cannot be made smaller
-        self.refused = [False] * len(requests)  # for its addresses, and not split yet
+        self.refused = [False] * len(requests)
 
     async def fetch(self, number: int, most: int) -> int:
         """Sends requests from `number` on, keeps their answers; returns how many. Raises NoReplyError."""
@@ -95,7 +92,13 @@ class Group:
         if status == quality.UNCERTAIN_LAST_USABLE and not self._got[number]:
             status = quality.BAD_DEVICE_FAILURE
         self._failure[number] = status
-        self.refused[number] = code in _ADDRESS_ERRORS and not self.whole[number]
+        self.refused[number] = code in _ADDRESS_ERRORS
+
+    def take_over(self, number: int, old: Group, old_number: int) -> None:
+        """Knows of a request what an earlier group of the same tags knew of one that was refused."""
+        self._failure[number] = old._failure[old_number]
+        self._stamps[number] = old._stamps[old_number]
+        self.refused[number] = True
 
     @property
     def members(self) -> npt.NDArray[np.intp]:
@@ -106,6 +109,11 @@ class Group:
     def size(self) -> int:
         """Bytes of the payloads of all requests, as they lie in a buffer."""
         return self._decoder.size
+
+    @property
+    def right(self) -> bool:
+        """Whether the last answer to each request was a value."""
+        return all(self._right)
 
     @property
     def has_texts(self) -> bool:

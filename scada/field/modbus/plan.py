@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from scada.field.modbus.address import BIT_TABLES, TABLES, Address
-from scada.field.modbus.config import Config, Span
+from scada.field.modbus.config import Config
 
 BITS_PER_REGISTER: Final = 16
+_ALL: Final = 65536
+
+Barrier = tuple[int, int]
+"""Addresses [first, end) that no request may touch; with first = end a place that no request may cross."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +85,17 @@ def requests(addresses: Sequence[Address], members: Sequence[int], config: Confi
         bits = table in BIT_TABLES
         limit = config.max_coils if bits else config.max_registers
         gap = config.gap * BITS_PER_REGISTER if bits else config.gap
-        spans = [span for span in config.spans if span.table == table]
+        barriers = [(span.first, span.last + 1) for span in config.spans if span.table == table]
         mine = sorted(
             (i for i in members if addresses[i].table == table), key=lambda i: (addresses[i].offset, i)
         )
-        found += _greedy(addresses, mine, limit, gap, spans)
+        found += _greedy(addresses, mine, limit, gap, barriers)
     return found
 
 
-def split(request: Request, addresses: Sequence[Address], config: Config) -> list[Request]:
-    """Smaller requests for one that the device refuses, so that a hole costs only the tags in it.
-
-    First without gaps; when there are none, in halves between values. A request of one value comes back alone.
-    """
+def halves(request: Request, addresses: Sequence[Address]) -> list[Request]:
+    """Two requests for one that the device refuses, cut between values; a request of one value comes back alone."""
     mine = sorted(request.members, key=lambda i: (addresses[i].offset, i))
-    limit = config.max_coils if request.table in BIT_TABLES else config.max_registers
-    parts = _greedy(addresses, mine, limit, 0, [])
-    if len(parts) > 1:
-        return parts
     ends = [0] * len(mine)
     end = 0
     for n, i in enumerate(mine):
@@ -107,16 +104,21 @@ def split(request: Request, addresses: Sequence[Address], config: Config) -> lis
     if not cuts:
         return [request]
     cut = min(cuts, key=lambda n: abs(n - len(mine) / 2))
-    return [
-        *_greedy(addresses, mine[:cut], limit, 0, []),
-        *_greedy(addresses, mine[cut:], limit, 0, []),
-    ]
+    return [part for side in (mine[:cut], mine[cut:]) for part in _greedy(addresses, side, _ALL, _ALL, ())]
+
+
+def joined(
+    members: Sequence[int], addresses: Sequence[Address], limit: int, barriers: Sequence[Barrier]
+) -> list[Request]:
+    """The requests that cover members of one block around what the device refuses."""
+    mine = sorted(members, key=lambda i: (addresses[i].offset, i))
+    return _greedy(addresses, mine, limit, _ALL, barriers)
 
 
 def _greedy(
-    addresses: Sequence[Address], mine: Sequence[int], limit: int, gap: int, spans: Sequence[Span]
+    addresses: Sequence[Address], mine: Sequence[int], limit: int, gap: int, barriers: Sequence[Barrier]
 ) -> list[Request]:
-    """Joins sorted addresses of one table while gap, limit and forbidden ranges allow."""
+    """Joins sorted addresses of one table while gap, limit and barriers allow."""
     found: list[Request] = []
     members: list[int] = []
     start = end = 0
@@ -126,7 +128,7 @@ def _greedy(
         if members and (
             at.offset - end > gap
             or reach - start > limit
-            or any(span.first < reach and span.last >= start for span in spans)
+            or any(first < reach and behind > start for first, behind in barriers)
         ):
             found.append(Request(at.table, start, end - start, tuple(members)))
             members = []
