@@ -42,6 +42,10 @@ class Playback(Plant):
             named = dump.header.identification.items()
             registers.identification = {OBJECTS[name]: text for name, text in named if name in OBJECTS}
         super().__init__(seed, registers)
+        for part in reversed(
+            self._ranges
+        ):  # before it was recorded, an address holds what was recorded first
+            self._put(part)
         self._play()
 
     def step(self, dt_s: float) -> None:
@@ -53,18 +57,20 @@ class Playback(Plant):
         self._play()
 
     def _play(self) -> None:
-        registers = self.registers
         while self._next < len(self._ranges) and self._ranges[self._next].t_s <= self._time_s:
-            part = self._ranges[self._next]
+            self._put(self._ranges[self._next])
             self._next += 1
-            where = slice(part.address, part.address + part.count)
-            if part.table == "holding":
-                registers.holding[where] = part.values
-            elif part.table == "input":
-                registers.inputs[where] = part.values
-            else:
-                table = registers.coils if part.table == "coil" else registers.discretes
-                table[where] = [bool(value) for value in part.values]
+
+    def _put(self, part: Range) -> None:
+        registers = self.registers
+        where = slice(part.address, part.address + part.count)
+        if part.table == "holding":
+            registers.holding[where] = part.values
+        elif part.table == "input":
+            registers.inputs[where] = part.values
+        else:
+            table = registers.coils if part.table == "coil" else registers.discretes
+            table[where] = [bool(value) for value in part.values]
 
     def save(self) -> dict[str, object]:
         """Nothing: it begins again."""

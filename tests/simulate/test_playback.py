@@ -46,6 +46,14 @@ def test_a_dump_is_played_in_time_and_begins_again() -> None:
     assert read(plant, "coil", 3) == [1]
 
 
+def test_before_it_was_recorded_an_address_holds_what_was_recorded_first() -> None:
+    ranges = (Range(0.01, "holding", 0, (5, 6), 2), Range(1.0, "holding", 0, (7, 8), 2))
+    plant = Playback(Dump(Header(), ranges))
+    assert read(plant, "holding", 0, 2) == [5, 6], "never a zero that nobody saw"
+    plant.step(1.2)
+    assert read(plant, "holding", 0, 2) == [7, 8]
+
+
 def test_what_is_written_stands_until_the_dump_says_otherwise() -> None:
     plant = Playback(Dump(Header(), (Range(0.0, "holding", 0, (5, 6), 2), Range(3.0, "holding", 0, (7,), 1))))
     answer(plant.registers, b"\x10\x00\x00\x00\x02\x04\x00\x63\x00\x64")
