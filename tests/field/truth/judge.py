@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scada.clock import Clock
-from scada.field.driver import NoReplyError, RefusedError
+from scada.field.driver import NoReplyError, Reading, RefusedError
 from scada.field.modbus import Modbus
 from scada.field.modbus.address import BIT_TABLES
 from scada.modbus import wire
@@ -80,6 +80,8 @@ class Judge:
         self._writes = writes
         self._places = [(table, start + n) for table, start, count in BLOCKS for n in range(count)]
         self._session = driver.session(config, tags_of(self._places))
+        self._seen = np.zeros(len(self._places), np.bool_)
+        self._bits = np.zeros(len(self._places), np.uint64)
         self._writable = [n for n, place in enumerate(self._places) if place in WRITTEN]
         self._counter = 0
 
@@ -104,6 +106,7 @@ class Judge:
 
     async def _cycle(self) -> None:
         session, findings = self._session, self._findings
+        self._seen[:] = False
         number = 0
         while number < session.count(0):
             first = self._clock.monotonic_ns()
@@ -120,7 +123,14 @@ class Judge:
             number += fetched
             if self._device.dice.random() < self._writes and not await self._write():
                 return
-        session.reading(0)  # a block that was refused is asked for in parts from here on
+        self._compare(session.reading(0))  # a block that was refused is asked for in parts from here on
+
+    def _compare(self, reading: Reading) -> None:
+        """What is told of all requests together is what each of them brought in this round."""
+        good = reading.status == quality.GOOD
+        at = reading.members[good]
+        if not self._seen[at].all() or (self._bits[at] != reading.bits[good]).any():
+            self._findings.wrong.append("the reading of all requests holds what none of them has brought")
 
     def _look(self, number: int, first_ns: int, last_ns: int) -> None:
         findings = self._findings
@@ -157,6 +167,8 @@ class Judge:
             findings.wrong.append(f"{table}/{start}x{count}: {verdict}")
         else:
             findings.right += 1
+            self._seen[reading.members] = True
+            self._bits[reading.members] = reading.bits
 
     async def _write(self) -> bool:
         """One register by FC6 or FC16, as configured; the value is a new one. False when there was no reply."""

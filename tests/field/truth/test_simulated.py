@@ -39,11 +39,11 @@ class Way:
 
 
 WAYS = (
-    Way(TCP, "native", 220_000),
+    Way(TCP, "native", 260_000),
     Way(TCP, "native", 160_000, window=4),
     Way(TCP, "pymodbus", 110_000),
-    Way(TCP, "native", 60_000, units=3),
-    Way(RTU_TCP, "native", 160_000),
+    Way(TCP, "native", 60_000, window=4, units=3),
+    Way(RTU_TCP, "native", 120_000),
     Way(RTU_TCP, "native", 60_000, units=3),
     Way(SERIAL, "native", 160_000),
     Way(SERIAL, "native", 60_000, units=3),
