@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
+from scada.field.modbus import encode
+from scada.field.modbus.address import BIT_TABLES, COIL, HOLDING, TABLES, Address
+from scada.field.modbus.config import Config
+from scada.field.modbus.decode import Decoder, Point
+from scada.field.modbus.plan import Request
 from scada.planttest.follow import Read
-from scada.planttest.world import World, as_tag
+from scada.planttest.world import World
 from scada.scan import Program
 from scada.simulate.plant import HEARTBEAT
 from scada.simulate.plant import Plant as Simulator
 from scada.simulate.plants import PLANTS
 from scada.simulate.registers import Registers
 from tags.model import DEVICE, Device, Tag
-from tags.quality import BAD_SENSOR_FAILURE, GOOD
-from tags.scaling import to_raw, to_value
+from tags.quality import BAD_CONFIGURATION_ERROR, GOOD
 from tags.site.plant_tests_compiled import Plant
-from tags.types import FLOAT64
+from tags.types import STRING, Value, from_bits, to_bits
 
-_WIRE: Final = {
-    "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f", "int64": "q", "uint64": "Q", "float64": "d",
-}  # fmt: skip
 _POWER_UP_NS: Final = 2_000_000_000
 
 
@@ -88,19 +91,28 @@ class SimulatedWorld(World):
 
     def _measure(self) -> None:
         for device in self._devices.values():
-            for tag in device.tags:
-                value, status = device.read(tag)
+            for tag, value, status in device.read():
                 if status == GOOD:
                     self.truth[tag.path] = value
                 self.status[tag.path] = status
 
 
 class _Simulated:
-    """One simulated device."""
+    """One simulated device: its registers are read and written as field reads and writes them."""
 
     def __init__(self, device: Device, simulator: Simulator, tags: Sequence[Tag]) -> None:
         self.simulator, self.tags = simulator, tags
-        self._low_first = device.config.get("word_order") == "little"
+        self._config = Config.model_validate(device.config)
+        self._points = {tag.path: Point(Address.of(tag.address or {}), tag.type, tag.scaling) for tag in tags}
+        sizes = {table: len(_table(simulator.registers, table)) for table in TABLES}
+        places = [(i, self._points[tag.path].address) for i, tag in enumerate(tags)]
+        self._missing = [tags[i] for i, at in places if at.end > sizes[at.table]]
+        self._requests = [
+            Request(table, 0, size, tuple(i for i, at in places if at.table == table and at.end <= size))
+            for table, size in sizes.items()
+        ]
+        self._decoder = Decoder(list(self._points.values()), self._requests, self._config)
+        self._order = self._decoder.members.tolist()
         self._beats = device.heartbeat is not None
         self._since_s = 0.0
 
@@ -113,52 +125,42 @@ class _Simulated:
             holding[HEARTBEAT] = holding[HEARTBEAT] % 0xFFFF + 1
         self.simulator.step(dt_s)
 
-    def read(self, tag: Tag) -> tuple[Any, int]:
-        """Value and status of a tag."""
-        address = tag.address or {}
-        table, offset, bit = str(address["table"]), int(address["offset"]), address.get("bit")
-        registers = self.simulator.registers
-        if table in ("coil", "discrete"):
-            return _bits(registers, table)[offset], GOOD
-        words = _words(registers, table)[offset : offset + int(address["count"])]
-        if bit is not None:
-            return bool(words[0] >> int(bit) & 1), GOOD
-        raw = self._number(words, str(address["type"]))
-        scaling = tag.scaling
-        if (scaling.bad_below is not None and raw < scaling.bad_below) or (
-            scaling.bad_above is not None and raw > scaling.bad_above
+    def read(self) -> Iterator[tuple[Tag, Value, int]]:
+        """Value and status of all tags; where the status is Bad the value is the last usable one."""
+        for number, request in enumerate(self._requests):
+            self._decoder.put(number, _payload(self.simulator.registers, request.table))
+        bits, status = self._decoder.decode()
+        for row, (i, value, quality) in enumerate(
+            zip(self._order, bits.tolist(), status.tolist(), strict=True)
         ):
-            return None, BAD_SENSOR_FAILURE
-        return as_tag(tag, to_value(raw, scaling, FLOAT64)), GOOD
-
-    def _number(self, words: Sequence[int], wire: str) -> float:
-        ordered = list(reversed(words)) if self._low_first else words
-        packed = b"".join(word.to_bytes(2, "big") for word in ordered)
-        number: float = struct.unpack(">" + _WIRE[wire], packed)[0]
-        return number
+            tag = self.tags[i]
+            yield tag, self._decoder.text(row) if tag.type == STRING else from_bits(tag.type, value), quality
+        for tag in self._missing:
+            yield tag, 0, BAD_CONFIGURATION_ERROR
 
     def write(self, tag: Tag, value: Any) -> None:
         """A value to its coil or registers."""
-        address = tag.address or {}
-        table, offset, bit = str(address["table"]), int(address["offset"]), address.get("bit")
+        text, bits = (value, 0) if tag.type == STRING else ("", to_bits(tag.type, value))
+        part = encode.part(self._points[tag.path], bits, text, self._config)
         registers = self.simulator.registers
-        if table == "coil":
-            registers.write_coils(offset, [bool(value)])
+        if part.table == COIL:
+            registers.write_coils(part.offset, [part.data != b"\0"])
             return
-        if bit is not None:
-            mask = 1 << int(bit)
-            word = registers.holding[offset]
-            registers.holding[offset] = word | mask if value else word & ~mask
-            return
-        wire = str(address["type"])
-        packed = struct.pack(">" + _WIRE[wire], to_raw(value, tag.scaling, wire))
-        words = [int.from_bytes(packed[n : n + 2], "big") for n in range(0, len(packed), 2)]
-        registers.holding[offset : offset + len(words)] = list(reversed(words)) if self._low_first else words
+        words = struct.unpack(f">{part.count}H", part.data)
+        if part.mask is not None:
+            words = (registers.holding[part.offset] & ~part.mask | words[0],)
+        registers.holding[part.offset : part.offset + part.count] = words
 
 
-def _bits(registers: Registers, table: str) -> list[bool]:
-    return registers.coils if table == "coil" else registers.discretes
+def _payload(registers: Registers, table: str) -> bytes:
+    """A whole table as a reply would carry it."""
+    values = _table(registers, table)
+    if table in BIT_TABLES:
+        return np.packbits(np.array(values, np.bool_), bitorder="little").tobytes()
+    return struct.pack(f">{len(values)}H", *values)
 
 
-def _words(registers: Registers, table: str) -> list[int]:
-    return registers.holding if table == "holding" else registers.inputs
+def _table(registers: Registers, table: str) -> Sequence[int]:
+    if table in BIT_TABLES:
+        return registers.coils if table == COIL else registers.discretes
+    return registers.holding if table == HOLDING else registers.inputs
