@@ -8,10 +8,15 @@ from collections.abc import Callable, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scada.clock import SystemClock
+from scada.field.modbus import Modbus
 from scada.field.modbus.address import Address
 from scada.field.modbus.config import Config
 from scada.field.modbus.holes import AT_ONCE, RETRY_FIRST_NS, RETRY_MOST_NS, Layout
 from scada.field.modbus.plan import Request, requests
+from tags import quality
+from tags.model import Tag
+from tests.field.plc import plc
 
 S = 1_000_000_000
 LIMITS = {"holding": 125, "input": 125, "coil": 2000, "discrete": 2000}
@@ -161,8 +166,64 @@ def test_everything_is_refused_for_a_while_and_comes_back() -> None:
     device.settle()
     assert device.read == set()
     assert device.layout.polled == 0
+    device.poll()
+    assert len(device.asked) == 1  # it is not left alone
     starting[0] = False
     before = device.now
     while len(device.read) < 30 or len(device.asked) > 1:
         device.poll()
         assert device.now < before + 2 * RETRY_FIRST_NS + 60 * S
+
+
+class Later(SystemClock):
+    """The clock of the machine, some time later."""
+
+    ahead_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.ahead_ns
+
+
+async def test_a_session_reads_around_a_hole_and_finds_it_healed() -> None:
+    tags = [
+        Tag(id=n, path=f"t/{n}", type="uint16", kind="device", writer="field", row=n, scan_ns=S,
+            address=Address("holding", n, None, 1, "uint16").to_json())
+        for n in range(20)
+    ]  # fmt: skip
+    clock = Later()
+    with plc() as device:
+        device.set("holding", 0, *range(100, 120))
+        device.memory.refuse.add(("holding", 5))
+        session = Modbus(clock).session(Config(endpoint=f"tcp://127.0.0.1:{device.port}"), tags)
+        assert await session.link.connect()
+
+        async def poll() -> dict[int, tuple[int, int]]:
+            number = 0
+            while number < session.count(0):
+                number += await session.fetch(0, number)
+            reading = session.reading(0)
+            return {
+                int(at): (int(bits), int(status))
+                for at, bits, status in zip(reading.members, reading.bits, reading.status, strict=True)
+            }
+
+        for _ in range(8):
+            seen = await poll()
+        good = {n: (100 + n, quality.GOOD) for n in range(20) if n != 5}
+        assert {n: value for n, value in seen.items() if n != 5} == good
+        assert seen[5][1] == quality.BAD_CONFIGURATION_ERROR
+        assert session.count(0) == 2
+        before = device.memory.reads
+        await poll()
+        assert device.memory.reads - before == 2  # the hole is left alone
+        group, place = session.place(5)
+        assert await session.fetch(group, place, 1) == 1  # as after a write
+        assert session.reading(group, place).members.tolist() == [5]
+
+        device.memory.refuse.clear()
+        clock.ahead_ns += RETRY_FIRST_NS
+        for _ in range(4):
+            seen = await poll()
+        assert seen == good | {5: (105, quality.GOOD)}
+        assert session.count(0) == 1
+        session.link.close()
