@@ -31,7 +31,7 @@ def make(device: Device, seed: int, tags: Iterable[Tag] = ()) -> Plant:
     Args:
         device: Of a compiled site.
         seed: The same seed and the same steps give the same values.
-        tags: Of the site: memory is at least as large as its tags need.
+        tags: Of the device: memory is at least as large as they need.
 
     Raises:
         ValueError: There is no such plant, or its dump cannot be read; the message says which and what to do.
@@ -50,7 +50,7 @@ def make(device: Device, seed: int, tags: Iterable[Tag] = ()) -> Plant:
 def _ends(device: Device, tags: Iterable[Tag]) -> dict[str, int]:
     """First address behind the last one of a device's tags, by table."""
     ends: dict[str, int] = {}
-    places = [tag.address for tag in tags if tag.device == device.name and tag.address is not None]
+    places = [tag.address for tag in tags if tag.address is not None]
     if device.heartbeat is not None:
         places.append(device.heartbeat["address"])
     for place in places:

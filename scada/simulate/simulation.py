@@ -56,14 +56,17 @@ class Simulation:
         self._stepped_ns = clock.monotonic_ns()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self.plants: dict[str, Plant] = {}
         self.units: dict[str, Unit] = {}
         self.servers: dict[str, Server] = {}
         shared: dict[object, list[Device]] = {}
-        tags = tuple(tags)
+        own: dict[str | None, list[Tag]] = {}
+        for tag in tags:
+            own.setdefault(tag.device, []).append(tag)
         for number, device in enumerate(device for device in devices if device.simulate):
             try:
-                self.plants[device.name] = make(device, number + 1, tags)
+                self.plants[device.name] = make(device, number + 1, own.get(device.name, ()))
             except ValueError as error:
                 raise SimulateError(f"{device.name}: {error}") from None
             unit = Unit(int(device.config.get("unit_id", 1)), self.plants[device.name].registers, number + 1)
@@ -102,6 +105,8 @@ class Simulation:
 
     @staticmethod
     def _why_not(server: Server, error: OSError) -> str:
+        if isinstance(error, PermissionError) and 0 < server.port < 1024:
+            return f"{server}: ports below 1024 are for administrators. Use another in the endpoint, such as 5020."
         if isinstance(error, ssl.SSLError | FileNotFoundError | PermissionError):
             return f"{server} cannot be made ({error}). Correct the path, or the files of simulate: tls:"
         if server.port == 0:
@@ -110,12 +115,13 @@ class Simulation:
 
     async def close(self) -> None:
         """Takes all PLCs off the network."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
-        for server in self.servers.values():
-            await server.unplug()
         for task in tuple(self._tasks):
             await task
+        for server in self.servers.values():
+            await server.unplug()
 
     def step(self) -> None:
         """Lets the plants catch up with the clock."""
@@ -243,6 +249,8 @@ class Simulation:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+        if self._closed:
+            return
         loop = asyncio.get_running_loop()
         if timer := self._timers.pop(name, None):
             timer.cancel()

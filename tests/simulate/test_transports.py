@@ -218,6 +218,18 @@ async def test_a_flapping_device_comes_and_goes_until_it_is_cleared(tmp_path: Pa
         assert server.plugged, "no timer is left"
 
 
+async def test_nothing_comes_back_after_the_end(tmp_path: Path) -> None:
+    house = House("tcp", tmp_path)
+    async with house.play(house.device("PLC1", 1), house.device("PLC2", 2)) as simulation:
+        for name in (b"PLC1", b"PLC2"):
+            await simulation.handle(b'{"device": "%s", "do": "flap", "amount": 0.001}' % name)
+        await asyncio.sleep(0.01)
+    assert not there(simulation, "PLC1")
+    await asyncio.sleep(0.02)
+    assert not there(simulation, "PLC1")
+    assert not there(simulation, "PLC2")
+
+
 # -- roles -------------------------------------------------------------------------------------------------------
 
 
