@@ -18,6 +18,7 @@ from scada.modbus import rtu
 from scada.modbus.wire import Ask
 
 BARRIERS: Final = 3  # an exception to the first may need a second of another function
+_CLOCK_S: Final = 1e-6  # times of an event loop are no finer
 QUARANTINES: Final = 4  # a line that babbles for so many reply times is closed
 
 
@@ -131,7 +132,7 @@ class Exchange(asyncio.Protocol):
         end = self._loop.time() + most
         while not self.lost:
             rest = self._heard_s + seconds - self._loop.time()
-            if rest <= 0:
+            if rest <= _CLOCK_S:
                 return True
             if most and self._loop.time() >= end:
                 return False
