@@ -77,6 +77,11 @@ class Poller:
         self._group_of = np.array([session.place(i)[0] for i in range(len(tags))], np.intp)
         self._read_back_ns = np.zeros(len(tags), np.int64)
         self._link_load: Callable[[], float] = getattr(session.link, "bus_load", lambda: 0.0)
+        self.together: dict[int, Callable[[int], bool]] = {}
+        self._beats = device.heartbeat is not None
+        self._looked_at = [
+            i for i, tag in enumerate(tags) if tag.owner is not None or tag.type == types.STRING
+        ]
         self._sleeper = Sleeper(clock)
         self._stopping = False
         self._tried = self._started = False
@@ -96,6 +101,28 @@ class Poller:
             self._restarted,
             noticed,
         )
+
+    # --- what is published together with others ---
+
+    @property
+    def session(self) -> Session:
+        """The driver's working part."""
+        return self._session
+
+    def unwatched(self) -> list[int]:
+        """Scan groups whose values nobody but the image wants: no outputs, no texts, no heartbeat register beside them."""
+        if self._beats:
+            return []
+        busy = {self._session.place(i)[0] for i in self._looked_at}
+        return [number for number in range(len(self._session.periods)) if number not in busy]
+
+    def is_connected(self) -> bool:
+        """Whether the device answers."""
+        return self.connected
+
+    def publish(self, number: int, now_ns: int) -> None:
+        """Publishes a scan group by itself."""
+        self._take(number, None, now_ns)
 
     # --- from the service's tick ---
 
@@ -259,7 +286,9 @@ class Poller:
             group.put_off(now)
             return
         group.done(now)
-        self._take(group.number, None, now)
+        add = self.together.get(group.number)
+        if add is None or not add(now):
+            self._take(group.number, None, now)
 
     def _take(self, number: int, only: int | None, now: int) -> npt.NDArray[np.intp]:
         """Publishes a reading and shows it to those who judge by it; returns positions of what was read."""

@@ -15,6 +15,7 @@ import orjson
 import uvloop
 
 from scada import arming
+from scada.field.batch import join
 from scada.field.driver import Session
 from scada.field.heartbeat import Heartbeat
 from scada.field.poller import LOOK_NS, Poller
@@ -90,13 +91,20 @@ class Field:
         for tag in service.publisher.tags:
             if tag.kind == DEVICE:
                 by_device[tag.device].append(tag)
+        whole = Samples(service.publisher, [tag for device in devices for tag in by_device[device.name]])
+        first, firsts = 0, list[int]()
         for number, device in enumerate(devices):
             tags = by_device[device.name]
-            samples = Samples(service.publisher, tags)
+            samples = whole.part(first, tags)
+            firsts.append(first)
+            first += len(tags)
             poller = self._poller(device, tags, samples, number)
             self._samples.append(samples)
             self._pollers.append(poller)
             self._rows.append(np.array([by_path[path].row for path in poller.command_paths], np.intp))
+        for name, driver in self._drivers.items():
+            mine = [n for n, device in enumerate(devices) if device.driver == name]
+            join(whole, driver, [(self._pollers[n], firsts[n]) for n in mine])
         self._all_rows = np.concatenate([np.zeros(0, np.intp), *self._rows])
         self._seen: tuple[np.ndarray[Any, Any], ...] = ()
         self._alive = False

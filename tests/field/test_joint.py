@@ -127,17 +127,19 @@ async def test_together_as_each_alone(
             assert (group.reading(None).status == status).all()  # each still works for itself
         for one, _ in devices:
             await fetched(one)
-    assert joint.whole
+    assert [joint.usable(number) for number in range(len(devices))] == [
+        n != refuser for n in range(len(devices))
+    ]
 
 
 async def test_a_hole_in_a_block_ends_it() -> None:
     one, peer = device(ORDERS[0], tags_of([("int16", 0, 1.0), ("int16", 2, 1.0)]), 1)
     joint = Joint([await fetched(one)])
-    assert joint.whole
+    assert joint.usable(0)
     peer.refuse = 2
     await fetched(one)
     one.reading(0)
-    assert not joint.whole
+    assert not joint.usable(0)
 
 
 def test_strings_are_not_for_it() -> None:

@@ -3,7 +3,8 @@
 What lives here: everything that makes tags of Modbus. `config`, `address`, `checks`, `plan`, `cost`, `budget`, `decode` and `encode` are
 pure; `transport` says what one connection is and which kind an endpoint gets, `library` is the one of pymodbus (and the
 only module that imports its client); `bus` owns the connection that devices with the same endpoint share, `link` is one
-device's view of it; `device` puts them together behind `scada.field.driver`.
+device's view of it; `group` is what is read together, `joint` what is decoded together; `device` puts all behind
+`scada.field.driver`.
 
 What may not: the process image, commands, time of its own. Importing this package imports no protocol library.
 """
@@ -22,6 +23,7 @@ from tags.model import Device, Tag
 if TYPE_CHECKING:
     from scada.field.modbus.bus import Bus
     from scada.field.modbus.device import ModbusDevice
+    from scada.field.modbus.joint import Joint
     from scada.field.modbus.transport import Factory
 
 
@@ -85,6 +87,15 @@ class Modbus:
         return checks.check(config, tags)
 
     @staticmethod
+    def budget(devices: Sequence[tuple[Device, config.Config, Sequence[Tag]]]) -> budget.Budget:
+        """What polling costs of the time of each link, and what of it cannot be kept.
+
+        Args:
+            devices: All Modbus devices of a site, each with its settings and its tags.
+        """
+        return budget.budget(devices)
+
+    @staticmethod
     def together(devices: Sequence[tuple[Device, config.Config]]) -> list[tuple[str, str]]:
         """Problems that only show when all devices are seen together: those that share an endpoint must agree.
 
@@ -97,15 +108,6 @@ class Modbus:
         from scada.field.modbus import sharing  # noqa: PLC0415 - only a check needs it
 
         return sharing.problems(devices)
-
-    @staticmethod
-    def budget(devices: Sequence[tuple[Device, config.Config, Sequence[Tag]]]) -> budget.Budget:
-        """What polling costs of the time of each link, and what of it cannot be kept.
-
-        Args:
-            devices: All Modbus devices of a site, each with its settings and its tags.
-        """
-        return budget.budget(devices)
 
     @staticmethod
     def dated(config: config.Config, utc_ns: int) -> list[tuple[bool, str]]:
@@ -151,3 +153,14 @@ class Modbus:
         if bus is None:
             bus = self._buses[config.at] = Bus(config, self._clock, self._transport or over_network)
         return ModbusDevice(config, tags, self._clock, bus)
+
+    @staticmethod
+    def joint(groups: Sequence[tuple[ModbusDevice, int]]) -> Joint:
+        """Scan groups that are decoded together where they are complete at the same time.
+
+        Args:
+            groups: Of sessions of this driver, with the number of the group; none with strings.
+        """
+        from scada.field.modbus.joint import Joint  # noqa: PLC0415 - as above
+
+        return Joint([session.groups[number] for session, number in groups])

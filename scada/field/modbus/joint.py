@@ -44,6 +44,7 @@ class Joint:
             self.slices.append(slice(first, at))
         self._groups = list(groups)
         self._decoder = Decoder(points, requests, groups[0].config)
+        self._counts = np.array([len(request.members) for request in requests])
         buffer = np.zeros(self._decoder.size, np.uint8)
         self._stamps = np.zeros(len(requests), np.int64)
         self._failure = np.zeros(len(requests), np.uint32)
@@ -54,10 +55,10 @@ class Joint:
             group.use(buffer[size : size + group.size], self._stamps[first:last], self._failure[first:last])
             size, first = size + group.size, last
 
-    @property
-    def whole(self) -> bool:
-        """Whether all groups still ask what they asked when this was made; a hole in a block changes that."""
-        return not any(group.replaced for group in self._groups)
+    def usable(self, number: int) -> bool:
+        """Whether a group still asks what it asked when this was made, and was answered with values to all of it."""
+        group = self._groups[number]
+        return not group.replaced and group.right
 
     def reading(self) -> Reading:
         """What the last fetches of all groups brought.
@@ -67,11 +68,10 @@ class Joint:
         """
         decoder = self._decoder
         bits, status = decoder.decode()
-        of = decoder.request_of
         if self._failure.any():
-            failure = self._failure[of]
+            failure = self._failure[decoder.request_of]
             status = np.where(failure != 0, failure, status)
-        return Reading(decoder.members, bits, status, self._stamps[of], {})
+        return Reading(decoder.members, bits, status, np.repeat(self._stamps, self._counts), {})
 
     def members(self, number: int) -> npt.NDArray[np.intp]:
         """Positions of the tags of one group in its device's tags, in the order of `reading`."""
