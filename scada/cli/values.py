@@ -88,8 +88,8 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                 device["name"],
                 ("slow" if device["state"] == SLOW else "yes") if device["connected"] else "NO",
                 "armed" if device["armed"] else "not armed",
-                f"{device['period_asked']:.1f} s" if device["period_asked"] is not None else "—",
-                f"{device['period_achieved']:.2f} s" if device["period_achieved"] is not None else "—",
+                f"{device['period_asked']:.3g} s" if device["period_asked"] is not None else "—",
+                f"{device['period_achieved']:.3g} s" if device["period_achieved"] is not None else "—",
                 f"{device['latency_p99']:.1f} ms" if device["latency_p99"] is not None else "—",
             )
             for device in devices
