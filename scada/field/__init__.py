@@ -2,7 +2,7 @@
 
 What lives here: the service (`service`), one device's loop (`poller`), when its scan groups are due (`groups`, pure),
 its writing half (`writer`) with the pure rules of writing (`commands`), its heartbeat register (`watchdog`, `heartbeat`),
-what is published of a device (`samples`, forces included), whether control lives (`watch`), the interface that drivers
+what is published of a device (`samples`, forces included) and of many at once (`batch`), whether control lives (`watch`), the interface that drivers
 implement (`driver`), and one folder per driver (`modbus`).
 
 What may not: control logic, history, screens. Nothing here is imported by another service, and drivers are found
