@@ -53,6 +53,7 @@ class Memory(SimCore):
         self.refuse_writes = 0
         self.refuse_functions: dict[int, int] = {}  # function code to exception code
         self.refuse_reads = 0
+        self.rounds_to = 0  # holding registers are kept as multiples of this
         self.lose_replies = 0  # so many writes are done and not answered in time
         self.slow_s = 0.0
         self.writes: list[tuple[int, int, list[int]]] = []
@@ -72,6 +73,8 @@ class Memory(SimCore):
             return ExcCodes(self.refuse_reads)
         if address + count > len(table) or any((name, address + i) in self.refuse for i in range(count)):
             return ExcCodes.ILLEGAL_ADDRESS
+        if self.rounds_to and func_code == 3:
+            return [word - word % self.rounds_to for word in table[address : address + count]]
         return table[address : address + count]
 
     async def async_setValues(  # noqa: N802 - pymodbus' name

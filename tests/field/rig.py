@@ -93,11 +93,14 @@ class Rig:
         self._rows = np.array(outs, np.intp)
         self._samples.start(clock.utc_ns(), clock.monotonic_ns())
 
-    def command(self, values: Mapping[int, Value], *, drive: bool = True) -> None:
-        """Control publishes commands, all in one scan."""
+    def command(self, values: Mapping[int, Value], *, drive: bool = True, within_ns: int = 0) -> None:
+        """Control publishes commands, all in one scan; with `within_ns` they have a deadline."""
         for row, value in values.items():
             now = self.clock.monotonic_ns()
-            self._control.put_value(row, value, quality.GOOD, self.clock.utc_ns(), now, int(drive))
+            deadline = now + within_ns if within_ns else 0
+            self._control.put_value(
+                row, value, quality.GOOD, self.clock.utc_ns(), now, int(drive) | deadline << 1
+            )
         self.look()
 
     def look(self) -> None:

@@ -98,20 +98,15 @@ async def test_a_joined_write_whose_reply_is_lost_is_unknown_for_each_and_read_b
     device: Plc, tmp_path: Path
 ) -> None:
     one = rig(tmp_path, device, *REGISTERS[:2])
-    seen: set[int] = set()
-
-    def unknown() -> bool:
-        seen.add(one.result(0))
-        return commands.UNKNOWN in seen
-
     async with one.running():
         await read(one)
         device.memory.lose_replies = 1
         one.command({0: 9, 1: 9})
-        await until(unknown, "nobody knows")
         await until(lambda: one.value(0) == one.value(1) == 9, "it had arrived")
         await until(lambda: one.result(0) == one.result(1) == commands.OK, "and is settled")
         assert device.memory.writes == [(16, 10, [9, 9])]
+        told = [(e["path"], e["result"]) for e in one.events if e["kind"] == "write"]
+        assert sorted(told) == [("t/0", commands.UNKNOWN), ("t/1", commands.UNKNOWN)]
 
 
 @pytest.mark.parametrize("setting", ["single only", "word by word"])
@@ -248,3 +243,48 @@ async def test_a_read_back_that_was_on_its_way_does_not_undo_a_write(device: Plc
             await until(lambda: one.result(0) == commands.OK, "written")
             assert one.value(0) in (value, value - 1)
         assert [words for _, _, words in device.memory.writes] == [[value] for value in range(1, 25)]
+
+
+async def test_what_was_not_begun_by_its_deadline_is_not_done(device: Plc, tmp_path: Path) -> None:
+    """The device was away meanwhile; a command without an end is done when it is back."""
+    one = rig(tmp_path, device, output("holding/10"), output("holding/20"))
+    async with one.running():
+        await read(one)
+        device.kill()
+        one.command({0: 1}, within_ns=100 * MS)
+        one.command({1: 2})
+        await until(lambda: not one.poller.connected, "it is away")
+        await asyncio.sleep(0.1)
+        device.start()
+        await until(lambda: one.value(1) == 2, "what has no deadline")
+        assert device.memory.writes == [(6, 20, [2])]
+
+
+async def test_a_device_that_falls_back_by_itself_is_refreshed(device: Plc, tmp_path: Path) -> None:
+    one = rig(tmp_path, device, output("coil/8", "bool", write=Write(mode="refresh", time_ns=60 * MS)))
+    async with one.running():
+        await read(one)
+        one.command({0: True})
+        await until(lambda: len(device.memory.writes) >= 4, "again and again")
+        one.command({0: True}, drive=False)
+        count = len(device.memory.writes) + 1
+        polls = device.memory.reads + 6
+        await until(lambda: device.memory.reads > polls, "polling goes on")
+        assert len(device.memory.writes) <= count
+        assert set(map(str, device.memory.writes)) == {"(5, 8, [1])"}
+
+
+async def test_a_device_that_rounds_within_the_tolerance_has_taken_it(device: Plc, tmp_path: Path) -> None:
+    device.memory.rounds_to = 5
+    one = rig(
+        tmp_path,
+        device,
+        output("holding/10", write=Write(tolerance=4.0)),
+        output("holding/20", write=Write(tolerance=1.0)),
+    )
+    async with one.running():
+        await read(one)
+        one.command({0: 43, 1: 43})
+        await until(lambda: one.value(0) == one.value(1) == 40, "rounded")
+        await until(lambda: len(device.memory.writes) == 3, "what is beyond its tolerance is written again")
+        assert device.memory.writes == [(6, 10, [43]), (6, 20, [43]), (6, 20, [43])]
