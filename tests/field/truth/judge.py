@@ -203,15 +203,16 @@ class Judge:
         return True
 
 
-def tags_of(places: Sequence[tuple[str, int]]) -> list[Tag]:
-    """A tag for every register and bit."""
+def tags_of(places: Sequence[tuple[str, int]], scan_ns: int = 0) -> list[Tag]:
+    """A tag for every register and bit, asked for each `scan_ns`."""
     tags: list[Tag] = []
     for table, offset in places:
         kind = "bool" if table in BIT_TABLES else "uint16"
         tags.append(
             Tag(
                 id=len(tags) + 1,
-                path=f"u/{table}{offset}",
+                path=f"u/{table}{offset}/{len(tags)}",
+                scan_ns=scan_ns,
                 type=kind,
                 kind="device",
                 writer="field",

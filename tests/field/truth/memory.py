@@ -24,12 +24,13 @@ class Network(Process):
         server: TLS of the device, or None.
 
     Attributes:
-        device: Behind every address.
         connections: Made so far.
         raised: What protocols let escape.
+        devices: By TCP port.
     """
 
     device: Device
+    """Behind every address that is not in `devices`."""
 
     def __init__(self, world: World, server: ssl.SSLContext | None = None) -> None:
         super().__init__(world, "driver")
@@ -37,12 +38,24 @@ class Network(Process):
         self._server = server
         self.connections = 0
         self.raised: list[Exception] = []
+        self.devices: dict[int, Device] = {}
+        self._arrived: list[Callable[[], object]] = []
 
     def now_ns(self) -> int:
         return self.world.now_ns
 
     def after(self, delay_ns: int, what: Callable[[], object]) -> None:
         self.world.after(delay_ns, what)
+
+    def turn(self, what: Callable[[], object]) -> None:
+        """Bytes that arrive at the same time are taken in the same turn of the loop, as a selector finds them."""
+        if not self._arrived:
+            self.world.after(0, self._take_all)
+        self._arrived.append(what)
+
+    def _take_all(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        self.run(lambda: [what() for what in arrived])
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Any = None
@@ -63,7 +76,8 @@ class Network(Process):
         """As asyncio's."""
         self.connections += 1
         protocol = protocol_factory()
-        cable = Cable(self, self.device, self._server if ssl else None)
+        device = self.devices.get(port or 0) or self.device
+        cable = Cable(self, device, self._server if ssl else None)
         if ssl is None:
             cable.attach(protocol)
             return cable, protocol
@@ -200,10 +214,12 @@ class Cable(asyncio.Transport):
         if self._paused is not None:
             self._paused.append(data)
             return
-        self._network.run(lambda: self._guarded(data))
+        self._network.turn(lambda: self._guarded(data))
 
     def _guarded(self, data: bytes) -> None:
         """As asyncio: a protocol that raises loses its connection."""
+        if self._closing:
+            return
         try:
             self._take(data)
         except Exception as error:  # noqa: BLE001 - whatever it is
