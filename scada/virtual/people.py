@@ -98,7 +98,7 @@ class People:
 
 def many(tag: Tag) -> bool:
     """Each request may ask another value of this tag."""
-    if tag.kind != DEVICE or tag.type == BOOL or tag.states or tag.scaling.gain != 1.0:
+    if tag.kind != DEVICE or tag.type == BOOL or tag.states or not tag.scaling.plain:
         return False
     ends = tag.limits or tag.range or INTEGER_RANGE.get(tag.type)
     return ends is not None and ends[0] <= 0 and ends[1] >= MANY

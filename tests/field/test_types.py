@@ -52,6 +52,7 @@ def words_of(type_: str, raw: Any, order: str) -> list[int]:
     else:
         kind = ModbusClientMixin.DATATYPE[type_.upper()]
         words = ModbusClientMixin.convert_to_registers(raw, kind, word_order)  # type: ignore[arg-type]
+        assert math.isnan(raw) or ModbusClientMixin.convert_from_registers(words, kind, word_order) == raw  # type: ignore[arg-type]
     return [w >> 8 | (w & 0xFF) << 8 for w in words] if byte_order == "little" else words
 
 

@@ -225,6 +225,7 @@ def _decode() -> Reader:
     from scada.field.modbus.config import Config
     from scada.field.modbus.decode import Decoder, Point
     from tags.model import Scaling
+    from tags.types import BCD
 
     points, at = [], 0
     for kind in _NUMBERS:
@@ -233,10 +234,18 @@ def _decode() -> Reader:
             points.append(Point(Address("holding", at, None, size, kind), "float64", scaling))
             points.append(Point(Address("holding", at, None, size, kind), kind if scaling.gain == 1.0 else "float64", scaling))  # fmt: skip
             at += size
+    bends = Scaling(gain=0.01, root=(0.0, 100.0), cutoff=1.0), Scaling(curve=((-5.0, 9.0), (3e4, -1e9)))
+    for kind in ("bcd32", "float32"):
+        points += [
+            Point(Address("holding", 0, None, COUNT[kind], kind, 1, "BADC"), "float64", one) for one in bends
+        ]
+    points.append(Point(Address("holding", 1, 4, 1, "int16", 9, "DCBA"), "int16"))
+    points.append(Point(Address("holding", 2, None, 4, "bcd64"), BCD["bcd64"]))
     points.append(Point(Address("holding", at, 3, 1, "bool"), "bool"))
     points.append(Point(Address("holding", at, None, 8, "string"), "string"))
     request = plan.Request("holding", 0, at + 8, tuple(range(len(points))))
     decoder = Decoder(points, [request], Config(endpoint="tcp://plc"))
+    real = np.array([i for i, point in enumerate(points) if point.type.startswith("float")])
 
     def read(data: bytes) -> bool:
         decoder.put(0, (data * (1 + request.payload_bytes // max(1, len(data))))[: request.payload_bytes] if data else bytes(request.payload_bytes))  # fmt: skip
@@ -244,8 +253,7 @@ def _decode() -> Reader:
         assert len(bits) == len(status) == len(points)
         for position in decoder.texts:
             decoder.text(position).encode()
-        floats = bits[: len(points) - 2 : 2].view(np.float64)
-        assert not np.isnan(floats[status[: len(points) - 2 : 2] == 0]).any()
+        assert np.isfinite(bits[real].view(np.float64)[status[real] == 0]).all()
         return True
 
     return read
