@@ -16,7 +16,7 @@ from scada.field.modbus import encode
 from scada.field.modbus.address import COUNT, Address
 from scada.field.modbus.config import ORDERS
 from scada.field.modbus.decode import Decoder, Point
-from scada.field.modbus.plan import plan
+from scada.field.modbus.plan import Request, plan
 from tags import quality, types
 from tags.model import Scaling
 from tags.scaling import to_value
@@ -269,3 +269,11 @@ def test_values_side_by_side_and_with_gaps_are_the_same(type_: str, order: str) 
         expected = [to_value(r, p.scaling, types.FLOAT64) for r, p in zip(raw, points, strict=True)]
         assert [types.from_bits(p.type, b) for p, b in zip(points, bits, strict=True)] == expected
         assert set(status) == {quality.GOOD}
+
+
+@pytest.mark.parametrize(
+    "request_", [Request("holding", 4, 2, (0,)), Request("holding", 2, 2, (0,)), Request("input", 3, 2, (0,))]
+)
+def test_what_no_request_covers_is_not_decoded(request_: Request) -> None:
+    with pytest.raises(ValueError, match="is not in the 2 from"):
+        Decoder([point_of("float32", "ABCD", Scaling())], [request_], config())

@@ -63,6 +63,9 @@ class Decoder:
         requests: Of the group.
         config: Order of bytes, where an address has none of its own.
 
+    Raises:
+        ValueError: A request does not cover one of its members.
+
     Attributes:
         members: Shape (n,), positions in `points`, request by request; all results are in this order.
         request_of: Shape (n,), position of each member's request in `requests`.
@@ -92,6 +95,14 @@ class Decoder:
         for request, start in zip(requests, self._starts, strict=True):
             for i in request.members:
                 at = points[i].address
+                if (
+                    at.table != request.table
+                    or at.offset < request.start
+                    or at.end > request.start + request.count
+                ):
+                    raise ValueError(
+                        f"{at} is not in the {request.count} from {request.table}/{request.start}"
+                    )
                 order = at.order or config.bytes_order
                 swapped = ORDERS[order][1] == "little"
                 word = start // 2 + at.offset - request.start
