@@ -224,6 +224,7 @@ class Session:
         whole = 6 + int.from_bytes(data[4:6], "big") if len(data) >= _LEAST else _LEAST
         if (
             not data.startswith(self._expected[: len(data)])
+            or (len(data) >= _LEAST and data[6] != self._request.dev_id)
             or not _LEAST <= whole <= mbap.FRAME_MOST
             or len(data) > whole
             or (len(data) >= _LEAST and data[7] > 0x7F and whole != _EXCEPTION)
