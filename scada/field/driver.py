@@ -15,6 +15,9 @@ More static methods are looked for and need not be there:
 * `dated(config, utc_ns)`: what of the settings is of no use now or soon (certificates, ports), as (now, sentence); it is
   told and refuses no start.
 
+An instance may have `joint(groups)`: many groups, given as (session, group), decoded together as `scada.field.batch.Joint`
+says, where that costs less than one by one.
+
 A field service makes one instance of the class, `Driver(clock)`; its `session(config, tags)` makes the working part below
 for each device, and it keeps what devices share. Everything runs in one event loop: nothing here may block it.
 

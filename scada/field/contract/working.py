@@ -129,6 +129,37 @@ class Working(Given):
 
         run(test)
 
+    def test_groups_that_are_decoded_together_are_what_they_are_alone(self) -> None:
+        """Where the driver has `joint`; field leaves texts out of it."""
+
+        async def test() -> None:
+            points = [point for point in self.points if point.type != types.STRING]
+            driver = self.driver(CLOCK)
+            if not hasattr(driver, "joint") or not points:
+                return
+            async with rig(self, points, driver=driver) as one, rig(self, points, driver=driver) as two:
+                await one.connect()
+                await two.connect()
+                groups = [(r.session, n) for r in (one, two) for n in range(len(r.session.periods))]
+                joint = driver.joint(groups)
+                for turn in (1, 0):
+                    for point in points:
+                        await two.peer.put(point, point.values[turn])
+                    await one.fetch()
+                    await two.fetch()
+                    together = joint.reading()
+                    for number, (session, group) in enumerate(groups):
+                        assert joint.usable(number)
+                        alone, mine = session.reading(group), joint.slices[number]
+                        members, bits = joint.members(number).tolist(), together.bits[mine].tolist()
+                        assert dict(zip(members, bits, strict=True)) == dict(
+                            zip(alone.members.tolist(), alone.bits.tolist(), strict=True)
+                        )
+                        assert (together.status[mine] == quality.GOOD).all()
+                        assert sorted(together.source_ns[mine]) == sorted(alone.source_ns)
+
+        run(test)
+
     def test_what_is_written_arrives_and_is_read_back(self) -> None:
         """The device holds it, and the reading is what the quantiser said it would be."""
 
