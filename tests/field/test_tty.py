@@ -72,7 +72,7 @@ def link_to(path: str, timeout: str = "150 ms", unit: int = 1) -> Link:
 def strays(link: Link) -> int:
     """Bytes that came while nothing was asked."""
     line: Any = link._bus._current
-    return int(line._exchange.strays)
+    return len(line._exchange.strays)
 
 
 async def value(link: Link, address: int, count: int = 4) -> list[int]:

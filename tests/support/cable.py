@@ -23,6 +23,7 @@ class Cable:
         self._loop = asyncio.get_running_loop()
         self._masters: list[int] = []
         self._slaves: list[int] = []
+        self._waiting = [b"", b""]
         for _ in range(2):
             master, slave = os.openpty()
             tty.setraw(master)
@@ -42,6 +43,7 @@ class Cable:
         """The adapter behind `one` is gone."""
         for fd in (self._masters[0], self._slaves[0]):
             self._loop.remove_reader(fd)
+            self._loop.remove_writer(fd)
             with contextlib.suppress(OSError):
                 os.close(fd)
 
@@ -49,6 +51,7 @@ class Cable:
         """Ends it."""
         for fd in (*self._masters, *self._slaves):
             self._loop.remove_reader(fd)
+            self._loop.remove_writer(fd)
             with contextlib.suppress(OSError):
                 os.close(fd)
 
@@ -62,8 +65,23 @@ class Cable:
         else:
             data = self.change(data)
         if data:
-            with contextlib.suppress(OSError):
-                os.write(self._masters[1 - end], data)
+            self._waiting[1 - end] += data
+            self._flush(1 - end)
+
+    def _flush(self, end: int) -> None:
+        """Passes on what fits; the rest waits, and with it whatever comes behind it."""
+        fd, data = self._masters[end], self._waiting[end]
+        try:
+            sent = os.write(fd, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # that end is gone
+            sent = len(data)
+        self._waiting[end] = data[sent:]
+        if self._waiting[end]:
+            self._loop.add_writer(fd, self._flush, end)
+        else:
+            self._loop.remove_writer(fd)
 
 
 @asynccontextmanager

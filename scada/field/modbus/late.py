@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from scada.field.driver import MISMATCH, NoReplyError
-from scada.modbus import wire
+from scada.modbus import rtu, wire
 from scada.modbus.wire import Ask, Pdu
 
 FORGOTTEN_NS: Final = 60_000_000_000  # no line keeps a reply for so long
 TWICE_NS: Final = 250_000_000  # a repeater sends the same again well within this
+COPIES: Final = 3  # time-outs within which a line that repeats sends its copies
+_KEPT: Final = 1024
 _SHORTER: Final = 16
 _TABLES: Final = {3: "holding", 4: "input", 1: "coil", 2: "discrete"}
 
@@ -43,6 +45,8 @@ class Late:
         self._owed: dict[int, dict[Look, int]] = {}
         self._vexed: dict[int, set[int]] = {}
         self._last: tuple[int, Look, int] | None = None
+        self._answers: dict[tuple[int, Look], int] = {}
+        self._repeated_ns: int | None = None
 
     def missed(self, ask: Ask, now_ns: int) -> None:
         """The reply to a request did not come, or not rightly: it may come later."""
@@ -53,6 +57,29 @@ class Late:
         self._owed.pop(ask.unit, None)
         self._vexed.pop(ask.unit, None)
         self._last = ask.unit, look(ask.pdu), now_ns
+        self._answers[ask.unit, look(ask.pdu)] = now_ns
+        if len(self._answers) > _KEPT:
+            self._answers = {
+                key: since for key, since in self._answers.items() if now_ns - since < FORGOTTEN_NS
+            }
+
+    def overheard(self, data: bytes, now_ns: int) -> None:
+        """Bytes came that answered nothing. A frame in them that has answered already shows that the line repeats."""
+        for unit, (function, head, length) in self._answers:
+            begin = bytes((unit, function)) + head
+            at = data.find(begin)
+            while at >= 0:
+                if length is not None and rtu.whole(data[at : at + length + rtu.OVERHEAD]):
+                    self._repeated_ns = now_ns
+                    return
+                at = data.find(begin, at + 1)
+
+    def hold_ns(self, ask: Ask, now_ns: int) -> int:
+        """How long a request must wait on a line that repeats: until no copy of its last reply can come any more."""
+        if self._repeated_ns is None or now_ns - self._repeated_ns > FORGOTTEN_NS:
+            return 0
+        since = self._answers.get((ask.unit, look(ask.pdu)))
+        return 0 if since is None else max(0, since + COPIES * ask.timeout_ns - now_ns)
 
     def strayed(self, now_ns: int) -> None:
         """Bytes came that nobody had asked for: whatever was asked last may come once more."""

@@ -19,6 +19,7 @@ from scada.modbus.wire import Ask
 
 BARRIERS: Final = 3  # an exception to the first may need a second of another function
 _CLOCK_S: Final = 1e-6  # times of an event loop are no finer
+_STRAYS: Final = 1024
 QUARANTINES: Final = 4  # a line that babbles for so many reply times is closed
 
 
@@ -47,7 +48,7 @@ class Exchange(asyncio.Protocol):
 
     Attributes:
         silence_s: Silence that ends a frame, s.
-        strays: Bytes that came while nothing was asked, since last looked at.
+        strays: Bytes that answered nothing, since last looked at; the last of them, if there are many.
         lost: The port is gone.
     """
 
@@ -61,7 +62,7 @@ class Exchange(asyncio.Protocol):
         self._reply: asyncio.Future[bytes | int] | None = None
         self._found: bytes | int = b""
         self._settling: asyncio.TimerHandle | None = None
-        self.strays = 0
+        self.strays = b""
         self.lost = False
 
     def data_received(self, data: bytes) -> None:
@@ -69,13 +70,14 @@ class Exchange(asyncio.Protocol):
         self._heard_s = self._loop.time()
         ask, reply = self._ask, self._reply
         if ask is None or reply is None or reply.done():
-            self.strays += len(data)
+            self.strays = (self.strays + data)[-_STRAYS:]
             return
         self._buffer += data
         try:
             found = rtu.answer(ask, self._buffer)
         except rtu.MalformedError as error:
             self._settled()
+            self.strays = bytes(self._buffer)
             reply.set_exception(NoReplyError(str(error), MISMATCH))
             return
         if found is not None:
@@ -200,7 +202,7 @@ class Line:
                 self.close()
                 self.reason = "the line is never silent"
                 return False
-            exchange.strays = 0
+            exchange.strays = b""
             self._late.unknown = False
         return self.open
 
@@ -211,6 +213,8 @@ class Line:
             RefusedError: The device answered with an exception to this request.
             NoReplyError: Nothing right came; nothing that comes late will answer another request.
         """
+        if hold := self._late.hold_ns(ask, self._now()):
+            await asyncio.sleep(hold / 1e9)
         barriers = 0
         while (barrier := await self._barrier(ask)) is not None:
             barriers += 1
@@ -241,7 +245,8 @@ class Line:
         if exchange is not None:
             await exchange.silent(exchange.silence_s)
             if exchange.strays:
-                exchange.strays = 0
+                self._late.overheard(exchange.strays, self._now())
+                exchange.strays = b""
                 self._late.strayed(self._now())
         return self._late.barrier(ask, self._now())
 
@@ -270,7 +275,8 @@ class Line:
         if not await exchange.silent(seconds, QUARANTINES * seconds):
             self.close()
             raise NoReplyError("the line is never silent", MISMATCH)
-        exchange.strays = 0
+        self._late.overheard(exchange.strays, self._now())
+        exchange.strays = b""
 
     def _now(self) -> int:
         return round(self._loop.time() * 1e9)
