@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ NOBODY: Final = frozenset({10, 11})
 _HOLES: Final = frozenset({2, 3})
 _LOOK_CLOSER: Final = 8
 _TRIES: Final = 3
+_PAUSE_S: Final = 1.0
 
 
 class NoConnectionError(Exception):
@@ -234,7 +236,7 @@ class Found:
     identity: dict[str, str]
 
 
-async def scan(line: Line, units: list[int], seen: Callable[[int], None]) -> list[Found]:
+async def scan(line: Line, units: list[int], seen: Callable[[int], None]) -> tuple[list[Found], int]:
     """Finds the units that answer: with a value or with an exception of their own.
 
     Args:
@@ -242,16 +244,28 @@ async def scan(line: Line, units: list[int], seen: Callable[[int], None]) -> lis
         units: Identifiers to try.
         seen: Called with each identifier before it is tried.
 
+    Returns:
+        What was found, and how many were tried: fewer than all when the endpoint did not take connections any more.
+
     Raises:
-        NoConnectionError: There is no connection.
+        NoConnectionError: There was no connection at all.
     """
-    found = []
-    for unit in units:
+    found: list[Found] = []
+    for number, unit in enumerate(units):
         seen(unit)
-        one = await _look(line, unit)
+        try:
+            one = await _look(line, unit)
+        except NoConnectionError:
+            if number == 0:
+                raise
+            await asyncio.sleep(_PAUSE_S)  # some endpoints want a rest between two connections
+            try:
+                one = await _look(line, unit)
+            except NoConnectionError:
+                return found, number
         if one is not None:
             found.append(one)
-    return found
+    return found, len(units)
 
 
 async def _look(line: Line, unit: int) -> Found | None:

@@ -85,13 +85,15 @@ def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
     clock = SystemClock()
     start = clock.monotonic_ns()
 
-    async def work(line: Line) -> list[modbus_line.Found]:
+    async def work(line: Line) -> tuple[list[modbus_line.Found], int]:
         with err.status("") as status:
             return await modbus_line.scan(
                 line, list(units), lambda unit: status.update(f"{target.config.endpoint} unit {unit}")
             )
 
-    found = _run(target, work)
+    found, tried = _run(target, work)
+    if tried < len(units):
+        err.print(f"No connection any more at unit {units[tried]}: the rest was not tried.", style="red")
     if as_json:
         show_json([{"unit": one.unit, "tables": one.tables, "identity": one.identity} for one in found])
         if not found:
@@ -99,7 +101,7 @@ def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
         return
     if not found:
         raise failed(
-            f"{target.config.endpoint} is there, but none of {len(units)} units answered within "
+            f"{target.config.endpoint} is there, but none of {tried} units answered within "
             f"{target.config.timeout}. Try a longer --timeout; on a serial line another --baud or --parity."
         )
     show_table(
@@ -117,7 +119,7 @@ def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
         ),
     )
     seconds = (clock.monotonic_ns() - start) / 1e9
-    err.print(f"{len(found)} answered, {len(units) - len(found)} did not, {seconds:.1f} s.", style="dim")
+    err.print(f"{len(found)} answered, {tried - len(found)} did not, {seconds:.1f} s.", style="dim")
     if len(found) == len(units) > 2:
         err.print(
             "All of them: the device does not look at the unit identifier. unit_id: 1 will do.", style="dim"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import shutil
 import signal
 import struct
@@ -22,7 +23,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from typer.testing import CliRunner
 
 from scada import arming
-from scada.cli import modbus_options
+from scada.cli import modbus_line, modbus_options
 from scada.cli.modbus import app
 from scada.cli.modbus_line import parse_objects
 from scada.modbus import dump
@@ -123,6 +124,24 @@ def test_scan_of_silence(peer: ModbusPeer) -> None:
     asyncio.run(peer.mute(False))
     assert code == 1
     assert "none of 2 units answered within 50ms" in said
+
+
+def test_a_scan_that_loses_the_endpoint_tells_what_it_found(
+    peer: ModbusPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modbus_line, "_PAUSE_S", 0.0)
+    read = peer.memory.async_getValues
+
+    async def once(device_id: int, func_code: int, address: int, count: int = 1) -> object:
+        if device_id == 2:
+            asyncio.get_running_loop().call_soon(peer._server.close)
+        return await read(device_id, func_code, address, count)
+
+    monkeypatch.setattr(peer.memory, "async_getValues", once)
+    code, text, said = scada("scan", peer.endpoint(), "--units", "1-5", "--timeout", "100ms")
+    assert code == 0
+    assert text.splitlines()[1].startswith("1\t")
+    assert re.search(r"No connection any more at unit [23]: the rest was not tried", said)
 
 
 def test_write_asks_writes_and_reads_back(peer: ModbusPeer) -> None:
