@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -23,9 +24,15 @@ def commands(page: str) -> list[str]:
     )
 
 
+@functools.cache
+def tree() -> Any:
+    """The whole command line."""
+    return typer.main.get_command(app)
+
+
 def parse(words: list[str]) -> None:
     """As the command line does, without doing it."""
-    command: Any = typer.main.get_command(app)
+    command = tree()
     context = command.make_context("scada", list(words))
     while hasattr(context.command, "commands"):
         rest = [*getattr(context, "_protected_args", ()), *context.args]

@@ -326,6 +326,7 @@ def test_a_recording_holds_each_change_once(peer: ModbusPeer) -> None:
     assert found.length_s > 0.07
 
 
+@pytest.mark.slow
 def test_a_recording_that_is_ended_by_hand_is_kept(peer: ModbusPeer, tmp_path: Path) -> None:
     file = tmp_path / "long.dump"
     scada_ = str(Path(sys.executable).with_name("scada"))
