@@ -76,7 +76,7 @@ class Late:
 
     def hold_ns(self, ask: Ask, now_ns: int) -> int:
         """How long a request must wait on a line that repeats: until no copy of its last reply can come any more."""
-        if self._repeated_ns is None or now_ns - self._repeated_ns > FORGOTTEN_NS:
+        if not self._repeats(now_ns):
             return 0
         since = self._answers.get((ask.unit, look(ask.pdu)))
         return 0 if since is None else max(0, since + COPIES * ask.timeout_ns - now_ns)
@@ -124,12 +124,17 @@ class Late:
         self.missed(ask, now_ns)
         return False
 
+    def _repeats(self, now_ns: int) -> bool:
+        """Whether the line has lately sent a frame again."""
+        return self._repeated_ns is not None and now_ns - self._repeated_ns <= FORGOTTEN_NS
+
     def _apart(self, ask: Ask, now_ns: int) -> Ask | None:
         """A request between two of the same look in quick succession: the first reply may come twice."""
         if self._last is None:
             return None
         unit, seen, since = self._last
-        if unit != ask.unit or now_ns - since > TWICE_NS or seen != look(ask.pdu):
+        soon = now_ns - since <= TWICE_NS or self._repeats(now_ns)
+        if unit != ask.unit or seen != look(ask.pdu) or not soon:
             return None
         return next((Ask(pdu, unit, ask.timeout_ns) for pdu in _others(ask.pdu)), None)
 
