@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,12 @@ async def meet(scheme: str, client: str, folder: Path, role: str) -> list[str]:
         with pytest.raises(NoReplyError):
             await session.fetch(0, 0)
         await played.handle(b'{"device": "PLC1", "do": "clear"}')
-        for _ in range(100):
-            if session.link.open or await session.link.connect():
-                try:
+        for _ in range(20):
+            if session.link.open or await connected(session):
+                with contextlib.suppress(NoReplyError):
                     await session.fetch(0, 0)
                     said.append("back")
                     break
-                except NoReplyError:
-                    await asyncio.sleep(0.02)
         session.link.close()
         return said
     finally:

@@ -20,11 +20,12 @@ from pymodbus.exceptions import ModbusIOException
 
 from scada.clock import SimulatedClock
 from scada.modbus import rtu, tls
-from scada.simulate.connection import WAITING_MOST, Requests
+from scada.simulate.connection import WAITING_MOST, Later, Requests
 from scada.simulate.server import CONNECTIONS_MOST
 from scada.simulate.simulation import SimulateError, Simulation
 from tags.model import Device
 from tests.support.certificates import Authority
+from tests.support.wait import wait_for
 
 TRANSPORTS = ("tcp", "tls", "rtu+tcp", "rtu")
 TIMEOUT_S = 0.4
@@ -203,19 +204,18 @@ async def test_a_flapping_device_comes_and_goes_until_it_is_cleared(tmp_path: Pa
         server = simulation.servers["PLC1"]
         port = server.port
         seen: list[bool] = []
-        assert await do(simulation, do="flap", amount=0.02) == {"ok": True}
-        for _ in range(400):
+
+        def changed() -> bool:
             if not seen or seen[-1] != server.plugged:
                 seen.append(server.plugged)
-            if len(seen) >= 5:
-                break
-            await asyncio.sleep(0.005)
-        assert len(seen) >= 5
+            return len(seen) >= 5
+
+        assert await do(simulation, do="flap", amount=0.05) == {"ok": True}
+        await asyncio.to_thread(wait_for, changed, what="two times off and on")
         await do(simulation, do="clear")
         assert server.plugged
         assert server.port == port
-        await asyncio.sleep(0.05)
-        assert server.plugged, "no timer is left"
+        assert not simulation._timers
 
 
 async def test_nothing_comes_back_after_the_end(tmp_path: Path) -> None:
@@ -223,11 +223,13 @@ async def test_nothing_comes_back_after_the_end(tmp_path: Path) -> None:
     async with house.play(house.device("PLC1", 1), house.device("PLC2", 2)) as simulation:
         for name in (b"PLC1", b"PLC2"):
             await simulation.handle(b'{"device": "%s", "do": "flap", "amount": 0.001}' % name)
-        await asyncio.sleep(0.01)
-    assert not there(simulation, "PLC1")
-    await asyncio.sleep(0.02)
+        await asyncio.to_thread(wait_for, lambda: not there(simulation, "PLC1"), what="PLC1 off the network")
     assert not there(simulation, "PLC1")
     assert not there(simulation, "PLC2")
+    assert all(
+        timer.cancelled() or timer.when() <= asyncio.get_running_loop().time()
+        for timer in simulation._timers.values()
+    )
 
 
 # -- roles -------------------------------------------------------------------------------------------------------
@@ -363,6 +365,22 @@ def test_noise_is_forgotten_and_requests_may_come_in_pieces() -> None:
     requests.forget()
     assert requests.feed(one) == [(1, one[1:-2])]
     assert requests.feed(b"\1\x63\0\0" + one) == []
+
+
+async def test_replies_leave_in_order_and_not_before_their_time() -> None:
+    sent: list[tuple[bytes, float]] = []
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    later = Later(lambda data: sent.append((data, loop.time() - start)))
+    for data, delay_s in ((b"1", 0.0), (b"2", 0.03), (b"3", 0.0), (b"4", 0.01)):
+        later.put(data, delay_s)
+    assert [data for data, _ in sent] == [b"1"]
+    await asyncio.to_thread(wait_for, lambda: len(sent) == 4, what="all replies")
+    assert [data for data, _ in sent] == [b"1", b"2", b"3", b"4"]
+    assert sent[1][1] >= 0.03
+    later.put(b"5", 0.01)
+    later.close()
+    assert (later.waiting, later._timer, len(sent)) == (0, None, 4)
 
 
 # -- limits ------------------------------------------------------------------------------------------------------
