@@ -157,9 +157,11 @@ def held_by(config: Config) -> str | None:
             client = Client(folder, source="cli", user="", role="viewer")
         except (NotRunning, OSError, ValueError):
             continue
-        for device in client.site.devices:
-            if device.name in arming.armed(client.data.armed, client.site.devices) and same(device, config):
-                return f"{device.name} of {client.site.name}"
+        with client:
+            armed = arming.armed(client.data.armed, client.site.devices)
+            for device in client.site.devices:
+                if device.name in armed and same(device, config):
+                    return f"{device.name} of {client.site.name}"
     return None
 
 
