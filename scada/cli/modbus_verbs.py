@@ -50,6 +50,17 @@ def parse_units(text: str) -> list[int]:
     return list(units)
 
 
+def _allowed(target: Target, wanted: Sequence[Range]) -> None:
+    """Ends with a sentence where the site forbids one of the addresses."""
+    for one in wanted:
+        for span in target.config.spans:
+            if span.table == one.table and span.first < one.first + one.count and span.last >= one.first:
+                raise failed(
+                    f"{one}: the site forbids {span.table}/{span.first}-{span.last} of {target.name}. Ask around it.",
+                    USAGE,
+                )
+
+
 def _run(target: Target, work: Callable[[Line], Awaitable[T]]) -> T:
     """Does some work on a line to the target; what goes wrong ends with a sentence."""
     config = target.config
@@ -128,6 +139,7 @@ def scan(target: Target, units: Sequence[int], *, as_json: bool) -> None:
 
 def read(target: Target, wanted: Sequence[Range], views: Sequence[str], *, fine: bool, as_json: bool) -> None:
     """Reads and shows."""
+    _allowed(target, wanted)
 
     async def work(line: Line) -> list[modbus_line.Part]:
         return [part for one in wanted for part in await modbus_line.read(line, one, fine=fine)]
@@ -155,6 +167,7 @@ def write(
         )
     except ValueError as error:
         raise failed(str(error), USAGE) from None
+    _allowed(target, [parse_range(job.at.partition(".")[0])])
     if holder := held_by(config):
         raise failed(
             f"{holder} is armed: the running plant writes to this device. Use: scada write TAG VALUE, "
@@ -196,6 +209,7 @@ def dump(
     target: Target, wanted: Sequence[Range], file: Path | None, every_s: float, length_s: float, *, fine: bool
 ) -> None:
     """Records."""
+    _allowed(target, wanted)
     ranges = list(wanted) or of_site(target)
 
     count = -1  # the first line is the head

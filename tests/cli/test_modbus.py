@@ -38,7 +38,7 @@ from tests.support.wait import wait_for
 SITE = """
 site: bench
 timezone: Europe/Madrid
-devices: {{PLC1: {{driver: modbus, endpoint: "{endpoint}", timeout: 200 ms, order: CDAB}}}}
+devices: {{PLC1: {{driver: modbus, endpoint: "{endpoint}", timeout: 200 ms, order: CDAB, forbidden: [holding/50-60]}}}}
 tags:
   a/TT-1: {{device: PLC1, address: holding/0, type: float32, unit: degC, range: [0, 100]}}
   a/TT-2: {{device: PLC1, address: holding/300, type: int16}}
