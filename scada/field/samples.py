@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from tags.model import Tag
 from tags.publish import Publisher
 
 Positions = npt.NDArray[np.intp]
+MANY: Final = 32
+"""From so many on tags that lie side by side are published as one piece."""
+SIDES_MOST: Final = 64
 
 
 class Samples:
@@ -44,6 +48,7 @@ class Samples:
         self._forced_bits = np.zeros(n, np.uint64)
         self._forced_ns = np.zeros(n, np.int64)
         self._all = np.arange(n, dtype=np.intp)
+        self._sides: dict[int, tuple[Positions, slice | None]] = {}
 
     def part(self, first: int, tags: Sequence[Tag]) -> Samples:
         """Some of these, side by side, for themselves: what is taken here is seen there, and the other way round.
@@ -66,6 +71,9 @@ class Samples:
     def take(self, reading: Reading, now_ns: int) -> None:
         """Publishes what was read."""
         at = reading.members
+        if len(at) >= MANY and (where := self._known_side(at)) is not None:
+            self.take_range(where, reading, now_ns)
+            return
         usable = (reading.status >> 30) < 2
         usable &= ~self._text[at]
         self.bits[at[usable]] = reading.bits[usable]
@@ -97,6 +105,16 @@ class Samples:
         first = int(self._rows[where.start])
         rows = slice(first, first + where.stop - where.start)
         self._publisher.put(rows, bits, status, reading.source_ns, now_ns, self.aux[where])
+
+    def _known_side(self, positions: Positions) -> slice | None:
+        """As `side_by_side`, worked out once for each array: those of a scan group are the same each time."""
+        known = self._sides.get(id(positions))
+        if known is None or known[0] is not positions:
+            if len(self._sides) >= SIDES_MOST:
+                self._sides.clear()
+            where = None if self._text[positions].any() else self.side_by_side(positions)
+            known = self._sides[id(positions)] = positions, where
+        return known[1]
 
     def side_by_side(self, positions: Positions) -> slice | None:
         """Positions as a slice, where they and their rows rise one by one; else None."""

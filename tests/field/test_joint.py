@@ -30,6 +30,7 @@ from tests.support.site import make_site
 
 TYPES = [type_ for type_ in COUNT if type_ != "string"]
 KINDS = st.tuples(st.sampled_from([*TYPES, "coil", "bit"]), st.integers(0, 3), st.sampled_from([1.0, 0.5]))
+SITE = 40
 DEVICES = st.lists(
     st.tuples(st.sampled_from(ORDERS), st.lists(KINDS, min_size=1, max_size=8)), min_size=1, max_size=4
 )
@@ -196,3 +197,39 @@ def test_side_by_side_as_one_by_one(publisher: publish.Publisher) -> None:
     part.take(numbers([7.0, 8.0], [0, 0]), 11)
     assert whole.bits.view(np.float64).tolist() == [4.0, 7.0, 8.0]
     assert image.value[:3].view(np.float64).tolist() == [4.0, 7.0, 8.0]
+
+
+@settings(max_examples=30)
+@given(st.permutations(range(SITE)), st.lists(st.sampled_from([0, quality.BAD_SENSOR_FAILURE]), min_size=SITE, max_size=SITE),
+       st.booleans())  # fmt: skip
+def test_many_side_by_side_as_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], status: list[int], force: bool
+) -> None:
+    """What is published as one piece is what is published one by one."""
+    folder = tmp_path_factory.mktemp("many")
+    tags = tuple(
+        Tag(id=i + 1, path=f"a/u/{i}", type="float64", kind="device", writer="field", row=i)
+        for i in range(SITE)
+    )
+    site = make_site(tags=tags, devices=(), alarms=(), blocks=(), services=("field",))
+    publish.create_files(folder, site, 1)
+    out = publish.Publisher(folder, "field", site.of_writer("field"), 2)
+    found = []
+    for positions in (np.arange(SITE), np.array(order)):
+        samples = Samples(out, tags)
+        if force:
+            samples.force({"a/u/3": 77}, 5, 6)
+        for turn in (0.0, 1.0):
+            values = np.array([position + turn for position in positions], np.float64).view(np.uint64)
+            now = np.array([status[position] for position in positions], np.uint32)
+            samples.take(Reading(positions, values, now, positions + 100, {}), 7)
+        image = out.image
+        assert samples.status.tolist() == status
+        found.append(
+            [image.value.tolist(), image.status.tolist(), image.source_ns.tolist(), samples.bits.tolist()]
+        )
+        samples.force({}, 5, 6)
+        samples.fail(0, 0, 0)
+        image.value.fill(0)
+    assert found[0] == found[1]
+    out.close()

@@ -57,6 +57,7 @@ class Group:
         self._clock = clock
         self._asks: list[Ask] = [link.prepare(wire.read(r.table, r.start, r.count)) for r in requests]
         self._decoder = Decoder(points, requests, config)
+        self._counts = np.array([len(request.members) for request in requests])
         self._stamps: Stamps = np.zeros(len(requests), np.int64)
         self._times = memoryview(self._stamps.data)  # the same; one element costs less
         self._failure = np.full(len(requests), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
@@ -131,9 +132,10 @@ class Group:
         """What the last fetches brought; with `only`, of one request."""
         decoder = self._decoder
         bits, status = decoder.decode()
-        failure = self._failure[decoder.request_of]
-        status = np.where(failure != 0, failure, status)
-        stamps = self._stamps[decoder.request_of]
+        if self._failure.any():
+            failure = self._failure[decoder.request_of]
+            status = np.where(failure != 0, failure, status)
+        stamps = np.repeat(self._stamps, self._counts)
         members = decoder.members
         texts = {int(members[n]): decoder.text(n) for n in decoder.texts if status[n] == 0}
         if only is None:
