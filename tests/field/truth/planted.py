@@ -11,20 +11,21 @@ from typing import Any
 
 
 @contextmanager
-def planted(module: ModuleType, old: str, new: str) -> Iterator[None]:
+def planted(module: ModuleType, *changes: tuple[str, str]) -> Iterator[None]:
     """Runs the functions of a module as if its text were another.
 
     Args:
         module: Of the driver.
-        old: Stands in it exactly once.
-        new: Instead of it.
+        changes: What stands in it exactly once, and what stands there instead.
     """
     path = Path(inspect.getfile(module))
     text = path.read_text()
-    assert text.count(old) == 1, f"{path.name}: {old!r} stands there {text.count(old)} times"
+    for old, new in changes:
+        assert text.count(old) == 1, f"{path.name}: {old!r} stands there {text.count(old)} times"
+        text = text.replace(old, new)
     changed = ModuleType(module.__name__)
     changed.__dict__["__file__"] = str(path)
-    exec(compile(text.replace(old, new), str(path), "exec"), changed.__dict__)
+    exec(compile(text, str(path), "exec"), changed.__dict__)
     before: list[tuple[FunctionType, CodeType]] = []
     ours = dict(_functions(module))
     for name, function in _functions(changed):

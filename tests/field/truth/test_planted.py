@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from scada.field.modbus import late, stream
+from scada.field.modbus import late, library, stream
 from scada.modbus import rtu, wire
 from tests.field.truth.misbehaviours import RTU_TCP, SERIAL, TCP
 from tests.field.truth.planted import planted
@@ -26,6 +26,8 @@ class Bug:
         name: The misbehaviour that it is there for.
         polls: Enough of them to be sure.
         window: Requests on their way at once.
+        client: `native` or `pymodbus`.
+        more: What must go with it: some rules stand twice.
     """
 
     module: ModuleType
@@ -35,6 +37,8 @@ class Bug:
     name: str
     polls: int = 400
     window: int = 1
+    client: str = "native"
+    more: tuple[tuple[str, str], ...] = ()
 
 
 BUGS = {
@@ -81,6 +85,39 @@ BUGS = {
         "in any order",
         window=4,
     ),
+    "pymodbus: ids begin again with each connection": Bug(
+        library,
+        "self._next_id = transactions.next",
+        "self._next_id = type(transactions)().next",
+        TCP,
+        "late through a gateway, also after reconnecting",
+        client="pymodbus",
+    ),
+    "pymodbus: transaction id 0 for all": Bug(
+        library,
+        "not data.startswith(self._expected[: len(data)])",
+        "False",
+        TCP,
+        "transaction id 0, old data",
+        client="pymodbus",
+        more=(("reply.transaction_id == transaction and ", ""),),
+    ),
+    "pymodbus: any byte count is as good": Bug(
+        wire,
+        " and data.startswith(self.reply_head)",
+        "",
+        TCP,
+        "byte count 2, all the data",
+        client="pymodbus",
+    ),
+    "pymodbus: any function is as good": Bug(
+        library,
+        "if reply.function_code == ask.pdu.function:",
+        "if True:",
+        TCP,
+        "FC4 for FC3, FC3 for FC4",
+        client="pymodbus",
+    ),
     "rtu: no check sum": Bug(rtu, "if not whole(buffer):", "if False:", RTU_TCP, "bits flipped on the way"),
     "rtu: any unit may answer": Bug(
         rtu, "if buffer and buffer[0] != ask.unit:", "if False:", SERIAL, "another unit"
@@ -104,8 +141,14 @@ BUGS = {
         "        if self._last is None:\n            return None\n",
         "        if True:\n            return None\n",
         RTU_TCP,
-        "three times, over two time-outs",
+        "the reply before this one again",
         polls=1500,
+        more=(
+            (
+                "        if not self._repeats(now_ns):\n            return 0\n",
+                "        if True:\n            return 0\n",
+            ),
+        ),
     ),
 }
 
@@ -113,11 +156,11 @@ BUGS = {
 @pytest.mark.parametrize("name", BUGS)
 def test_a_missing_rule_is_found(name: str) -> None:
     bug = BUGS[name]
-    with planted(bug.module, bug.old, bug.new):
-        findings = run(bug.line, "native", bug.name, 1, bug.polls, window=bug.window, stop_at=1)
+    with planted(bug.module, (bug.old, bug.new), *bug.more):
+        findings = run(bug.line, bug.client, bug.name, 1, bug.polls, window=bug.window, stop_at=1)
     assert findings.wrong, f"not found in {findings.polls} polls"
 
 
 def test_with_all_rules_there_is_nothing_to_find() -> None:
     for bug in BUGS.values():
-        assert not run(bug.line, "native", bug.name, 1, 60, window=bug.window).wrong
+        assert not run(bug.line, bug.client, bug.name, 1, 60, window=bug.window).wrong
