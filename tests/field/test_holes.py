@@ -175,6 +175,21 @@ def test_everything_is_refused_for_a_while_and_comes_back() -> None:
         assert device.now < before + 2 * RETRY_FIRST_NS + 60 * S
 
 
+def test_a_device_that_refuses_everything_is_not_asked_for_each_value() -> None:
+    where = [Address("holding", n, None, 1, "uint16") for n in range(500)]
+    starting = [True]
+    device = Device(where, lambda _: not starting[0])
+    for _ in range(100):
+        device.poll()
+        assert len(device.asked) <= len(device.planned) + 10
+    starting[0] = False
+    for _ in range(12):
+        device.poll()
+    assert len(device.read) == 500
+    device.settle()
+    assert device.layout.polled <= 12
+
+
 class Later(SystemClock):
     """The clock of the machine, some time later."""
 

@@ -19,6 +19,7 @@ from scada.field.modbus.plan import Barrier, Request, halves, joined
 RETRY_FIRST_NS: Final = 60_000_000_000
 RETRY_MOST_NS: Final = 600_000_000_000
 AT_ONCE: Final = 4  # holes that are asked in one poll
+MANY: Final = 64  # the same while all of them turn out to be none
 
 
 @dataclass(slots=True, eq=False)
@@ -77,15 +78,16 @@ class Layout:
         self._pieces = [_Piece(block.planned, block) for block in self._blocks]
         self._wait_ns = RETRY_FIRST_NS
         self._retry_ns = 0
+        self._many = AT_ONCE
         self._next = 0  # hole to ask next
-        self._searching = False
+        self._searching = self._silent = False
         self._holes: list[tuple[Request, _Block]] = []
         self.requests = tuple(planned)
         self.polled = len(planned)
 
     def probes(self, now_ns: int) -> range:
         """Positions in `requests` of the holes to ask in the poll that begins now; one where there is nothing else."""
-        first, many = self.polled + self._next, AT_ONCE
+        first, many = self.polled + self._next, self._many
         if now_ns < self._retry_ns:
             many = 0 if self.polled else 1
         return range(first, min(first + many, len(self.requests)))
@@ -104,10 +106,16 @@ class Layout:
         if not self._holes and not self._searching and True not in refused:
             return False  # as nearly always
         healed = [n for n in probed if not refused[n]]
-        self._ask_later(probed, now_ns, again=bool(healed))
+        if probed:
+            self._many = min(4 * self._many, MANY) if len(healed) == len(probed) else AT_ONCE
+            self._ask_later(probed, now_ns, again=bool(healed))
         if not healed and not self._searching and not any(refused[: self.polled]):
             return False
+        silent = all(refused[: self.polled])
+        begins = self._silent and not silent and bool(self._holes)
+        self._silent = silent
         rejoin = self._heal(healed)
+        known = len(self._holes) - len(healed)
         self._search(refused)
         rejoin += [block for block in self._blocks if block.searched and block not in rejoin]
         busy = {id(piece.block) for piece in self._pieces if piece.block.searched and not piece.taken}
@@ -127,14 +135,14 @@ class Layout:
         self._searching = any(block.searched for block in self._blocks)
         self.requests = (*(p.request for p in self._pieces), *(hole for hole, _ in self._holes))
         self.polled = len(self._pieces)
-        if not probed:
+        if begins:  # what was taken for holes while it refused everything may be none
+            self._retry_ns = now_ns
+        elif len(self._holes) > known:
             self._retry_ns = max(self._retry_ns, now_ns + RETRY_FIRST_NS)
         return True
 
     def _ask_later(self, probed: range, now_ns: int, *, again: bool) -> None:
         """After the last hole was asked all of them rest, longer each time; when one has healed the others are asked."""
-        if not probed:
-            return
         self._next = (probed.stop - self.polled) % len(self._holes)
         if again:
             self._wait_ns, self._retry_ns = RETRY_FIRST_NS, now_ns
@@ -154,8 +162,12 @@ class Layout:
         return blocks
 
     def _search(self, refused: Sequence[bool]) -> None:
-        """Halves what is refused, and draws conclusions from what is taken."""
+        """Halves what is refused, and draws conclusions from what is taken.
+
+        Where nothing at all is taken, the device may be starting: then one request is halved, and the rest waits.
+        """
         pieces: list[_Piece] = []
+        halved = 0
         for piece, no in zip(self._pieces, refused, strict=False):
             block, request = piece.block, piece.request
             if not no:
@@ -172,6 +184,10 @@ class Layout:
             if len(parts) == 1:
                 block.holes.append(request)
                 block.barriers.append((request.start, request.start + request.count))
+                continue
+            halved += 1
+            if self._silent and halved > 1:
+                pieces.append(piece)
                 continue
             two = [_Piece(part, block) for part in parts]
             two[0].sibling, two[1].sibling = two[1], two[0]
