@@ -147,6 +147,7 @@ class Stream(asyncio.Protocol):
     def close(self) -> None:
         """Drops the connection; late bytes go with it."""
         transport, self._transport = self._transport, None
+        self._file = -1
         if transport is not None:
             transport.abort()
         if self._timer is not None:
