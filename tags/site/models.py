@@ -340,7 +340,7 @@ class SimulateTls(Model):
 class Simulate(Model):
     """What plays a device."""
 
-    plant: str | None = Field(
+    plant: Literal["water", "air", "truck", "memory"] | None = Field(
         default=None, description="water, air, truck, or memory: registers that keep what is written."
     )
     dump: str | None = Field(
