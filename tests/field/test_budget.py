@@ -122,6 +122,8 @@ def test_a_request_on_a_serial_line(baud: int, registers: int, expect_ms: float)
         (config("rtu:///dev/ttyS0", serial={"baud": 9600}), 12),
         (config("rtu:///dev/ttyS0", serial={"baud": 115200}), 51),
         (config("rtu:///dev/ttyS0", serial={"baud": 9600}, turnaround="50 ms"), 31),
+        (config("rtu+tcp://gw:4001", serial={"baud": 9600}), 12),
+        (config("rtu+tcp://gw:4001"), config("rtu:///dev/ttyS0").gap),
         (config(max_gap=3), 3),
         (config(max_gap=0), 0),
     ],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scada.modbus.endpoint import RTU_TCP
 from scada.modbus.serial import Serial
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ ETHERNET_BYTE_NS: Final = (
     1_000  # with what network and PLC do for each byte; 10 Mbit/s, the slowest that is left, needs 800
 )
 CHARACTERS: Final = 8 + 5  # of a request to read, and of its reply without the data
-BEHIND_GATEWAY: Final = Serial()  # what a line is taken for that a gateway hides
+UNKNOWN: Final = Serial()  # what a line is taken for of which nothing is said
 
 
 def byte_ns(config: Config) -> int:
@@ -55,7 +54,4 @@ def break_even(config: Config) -> int:
 
 def _line(config: Config) -> Serial | None:
     """The serial line on the way to the device, if there is one."""
-    if config.at.serial:
-        serial: Serial | None = getattr(config, "serial", None)
-        return serial or BEHIND_GATEWAY
-    return BEHIND_GATEWAY if config.at.scheme == RTU_TCP else None
+    return (config.serial or UNKNOWN) if config.at.framed_rtu else None
