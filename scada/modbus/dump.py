@@ -53,7 +53,7 @@ class Range:
     """Consecutive addresses at one time: their values, or that the device refused them.
 
     Attributes:
-        t_s: Seconds since the start.
+        t_s: Seconds since the start, to the microsecond.
         table: One of `TABLES`.
         address: First, zero-based.
         values: 0 … 65535, or 0 and 1 for bits; empty when it was refused.
@@ -173,7 +173,7 @@ def _range(data: dict[str, Any]) -> Range:
     if table not in TABLES:
         raise ValueError(f"table: {table!r} is not one of {', '.join(TABLES)}.")
     address = _whole(data, "address", 0, 65535)
-    t_s = _seconds(data, "t", 0.0)
+    t_s = round(_seconds(data, "t", 0.0), 6)  # as it is written
     if "exception" in data:
         if "values" in data:
             raise ValueError("it has values and an exception. Keep one of them.")

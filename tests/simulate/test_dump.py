@@ -115,3 +115,9 @@ def test_any_text_is_a_dump_or_a_clear_error(text: str) -> None:
 
 def test_further_keys_of_the_first_line_are_for_people() -> None:
     assert dump.parse('{"modbus_dump": 1, "note": "before the repair"}').header == Header()
+
+
+def test_times_are_kept_to_the_microsecond() -> None:
+    read = dump.parse(HEAD + '{"t": 0.10000000005, "table": "coil", "address": 0, "values": [0]}')
+    assert dump.parse("".join(dump.lines(read.header, read.ranges))) == read
+    assert read.ranges[0].t_s == 0.1
