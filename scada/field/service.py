@@ -17,6 +17,7 @@ import uvloop
 from scada import arming
 from scada.field.batch import join
 from scada.field.driver import Session
+from scada.field.health import Healths
 from scada.field.heartbeat import Heartbeat
 from scada.field.poller import LOOK_NS, Poller
 from scada.field.samples import Samples
@@ -28,7 +29,7 @@ from tags import quality
 from tags.image import ImageReader
 from tags.model import DEVICE, Device, Tag
 from tags.slots import SlotReader
-from tags.types import UINT16, Value
+from tags.types import UINT16
 
 CONTROL: Final = "control"
 TICK_NS: Final = LOOK_NS
@@ -81,6 +82,7 @@ class Field:
         self._watch = Watch(TICK_NS)
         self._sleeper = Sleeper(self._clock)
         self._drivers: dict[str, Any] = {}
+        self._healths = Healths(service.publisher, service.clock)
         self._trust = Trust(service.data.state / f"{service.name}.heartbeats.json")
         by_path = service.site.by_path()
         devices = [device for device in service.site.devices if device.service == service.name]
@@ -140,7 +142,7 @@ class Field:
         due = self._clock.monotonic_ns()
         count = 0
         self._look_at_arming()
-        self._health(self._pollers, due)
+        self._healths.publish(self._pollers, due)
         self._service.health()
         self._service.ready()
         while not self._service.stopping:
@@ -167,7 +169,7 @@ class Field:
             poller.tidy(now_ns)
         # a part at each tick: those of a thousand devices at once would hold up their polls
         told = self._pollers[count % SLOW_TICKS :: SLOW_TICKS]
-        self._health([*told, *(poller for poller in self._pollers if poller.news)], now_ns)
+        self._healths.publish([*told, *(poller for poller in self._pollers if poller.news)], now_ns)
         if count % SLOW_TICKS == 0:
             self._service.health()
             self._trust.save()
@@ -273,19 +275,6 @@ class Field:
             self._force_now = current
             for samples in self._samples:
                 samples.force(current, utc, now_ns)
-
-    def _health(self, pollers: Sequence[Poller], now_ns: int) -> None:
-        """Publishes the system tags of some devices."""
-        values: dict[str, Value] = {}
-        rows = self._service.publisher.rows
-        for poller in pollers:
-            poller.news = False
-            for key, value in poller.health(now_ns).items():
-                path = f"system/{poller.name}/{key}"
-                if path in rows:
-                    values[path] = value
-        if values:
-            self._service.publish(values)
 
     def _look_at_arming(self) -> None:
         try:

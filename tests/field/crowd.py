@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from tags.model import Device, Site, Tag
+from tags.site.system import DEVICE
 from tests.support.site import make_site
 
 WAYS: Final = ("unplugged", "refuses", "silent", "drops")
@@ -203,8 +204,10 @@ class Crowd:
                     Tag(id=10_000 + row, path=f"d{number}/u/{i}", type="float64", kind="device", writer="field", row=row,
                         device=f"D{number}", scan_ns=PERIOD_NS, address=place)
                 )  # fmt: skip
-        memory = "system/field/memory"
-        tags.append(Tag(id=9_000, path=memory, type="float64", kind="system", writer="field", row=len(tags)))
+        health = [(f"system/{device.name}/{one.key}", one.type) for device in devices for one in DEVICE]
+        for path, kind in (("system/field/memory", "float64"), *health):
+            row = len(tags)
+            tags.append(Tag(id=10_000 + row, path=path, type=kind, kind="system", writer="field", row=row))
         return replace(base, devices=tuple(devices), tags=(*kept, *tags))
 
     def close(self) -> None:
