@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scada.field.driver import NoReplyError
-from scada.field.modbus.late import COPIES, FORGOTTEN_NS, TWICE_NS, Late, look
+from scada.field.modbus.late import COPIES, FORGOTTEN_NS, TWICE_NS, WHILE, Late, look
 from scada.modbus import rtu, wire
 from scada.modbus.wire import Ask
 
@@ -159,16 +159,21 @@ def test_on_a_line_that_repeats_nothing_is_asked_again_before_its_copies_are_gon
     late, one = Late(), Ask(wire.read("holding", 0, 2), 1, T_NS)
     frame = rtu.frame(1, 3, b"\4\0\1\0\2")
     late.answered(one, 0)
-    late.overheard(b"\xff" + frame[:-1] + b"\0", MS)  # noise
-    late.overheard(rtu.frame(2, 3, b"\4\0\1\0\2"), MS)  # of a unit that was not asked
+    late.overheard(b"\xff" + frame[:-1] + b"\0", MS, T_NS)  # noise
+    late.overheard(rtu.frame(2, 3, b"\4\0\1\0\2"), MS, T_NS)  # of a unit that was not asked
     assert late.hold_ns(one, MS) == 0
-    late.overheard(b"\xff" + frame + b"\0", MS)
+    late.overheard(b"\xff" + frame + b"\0", MS, T_NS)
     assert late.hold_ns(one, MS) == COPIES * T_NS - MS
     assert late.hold_ns(one, COPIES * T_NS) == 0
     assert late.hold_ns(Ask(wire.read("holding", 0, 3), 1, T_NS), MS) == 0
     late.answered(one, FORGOTTEN_NS + MS)
-    assert late.hold_ns(one, FORGOTTEN_NS + MS) > 0
-    assert late.hold_ns(one, FORGOTTEN_NS + MS + 1) == 0  # it has not repeated for a minute
+    assert late.hold_ns(one, FORGOTTEN_NS + MS - 1) > 0
+    assert late.hold_ns(one, FORGOTTEN_NS + MS) == 0  # it has not repeated for a minute
+    late.missed(one, FORGOTTEN_NS + MS)  # and what comes now may as well be late
+    late.overheard(frame, FORGOTTEN_NS + MS, T_NS)
+    assert late.hold_ns(one, FORGOTTEN_NS + 2 * MS) > 0
+    late.answered(one, FORGOTTEN_NS + MS + WHILE * T_NS)
+    assert late.hold_ns(one, FORGOTTEN_NS + MS + WHILE * T_NS) == 0
 
 
 def test_every_request_finds_others() -> None:

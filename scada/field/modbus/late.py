@@ -18,6 +18,7 @@ from scada.modbus.wire import Ask, Pdu
 FORGOTTEN_NS: Final = 60_000_000_000  # no line keeps a reply for so long
 TWICE_NS: Final = 250_000_000  # a repeater sends the same again well within this
 COPIES: Final = 3  # time-outs within which a line that repeats sends its copies
+WHILE: Final = 10  # time-outs
 _KEPT: Final = 1024
 _SHORTER: Final = 16
 _TABLES: Final = {3: "holding", 4: "input", 1: "coil", 2: "discrete"}
@@ -46,7 +47,7 @@ class Late:
         self._vexed: dict[int, set[int]] = {}
         self._last: tuple[int, Look, int] | None = None
         self._answers: dict[tuple[int, Look], int] = {}
-        self._repeated_ns: int | None = None
+        self._repeats_until_ns = 0
 
     def missed(self, ask: Ask, now_ns: int) -> None:
         """The reply to a request did not come, or not rightly: it may come later."""
@@ -63,15 +64,20 @@ class Late:
                 key: since for key, since in self._answers.items() if now_ns - since < FORGOTTEN_NS
             }
 
-    def overheard(self, data: bytes, now_ns: int) -> None:
-        """Bytes came that answered nothing. A frame in them that has answered already shows that the line repeats."""
-        for unit, (function, head, length) in self._answers:
+    def overheard(self, data: bytes, now_ns: int, timeout_ns: int) -> None:
+        """Bytes came that answered nothing. A frame in them that has answered already shows that the line repeats.
+
+        One that may as well be the late reply to a later request of the same look is believed to show it for a while.
+        """
+        for unit, seen in self._answers:
+            function, head, length = seen
             begin = bytes((unit, function)) + head
             at = data.find(begin)
             while at >= 0:
                 if length is not None and rtu.whole(data[at : at + length + rtu.OVERHEAD]):
-                    self._repeated_ns = now_ns
-                    return
+                    late = seen in self._owed.get(unit, {})
+                    until = now_ns + (WHILE * timeout_ns if late else FORGOTTEN_NS)
+                    self._repeats_until_ns = max(self._repeats_until_ns, until)
                 at = data.find(begin, at + 1)
 
     def hold_ns(self, ask: Ask, now_ns: int) -> int:
@@ -126,7 +132,7 @@ class Late:
 
     def _repeats(self, now_ns: int) -> bool:
         """Whether the line has lately sent a frame again."""
-        return self._repeated_ns is not None and now_ns - self._repeated_ns <= FORGOTTEN_NS
+        return now_ns < self._repeats_until_ns
 
     def _apart(self, ask: Ask, now_ns: int) -> Ask | None:
         """A request between two of the same look in quick succession: the first reply may come twice."""

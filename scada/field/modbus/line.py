@@ -245,7 +245,7 @@ class Line:
         if exchange is not None:
             await exchange.silent(exchange.silence_s)
             if exchange.strays:
-                self._late.overheard(exchange.strays, self._now())
+                self._late.overheard(exchange.strays, self._now(), self._timeout_ns)
                 exchange.strays = b""
                 self._late.strayed(self._now())
         return self._late.barrier(ask, self._now())
@@ -275,7 +275,7 @@ class Line:
         if not await exchange.silent(seconds, QUARANTINES * seconds):
             self.close()
             raise NoReplyError("the line is never silent", MISMATCH)
-        self._late.overheard(exchange.strays, self._now())
+        self._late.overheard(exchange.strays, self._now(), self._timeout_ns)
         exchange.strays = b""
 
     def _now(self) -> int:
