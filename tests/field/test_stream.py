@@ -117,6 +117,23 @@ async def test_a_silent_device_is_given_up_in_time(client: str) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+async def test_a_short_time_out_behind_a_long_one_is_short(client: str) -> None:
+    """Units of one gateway may have time-outs of their own."""
+
+    async def answer(request: bytes, number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 1:
+            writer.write(right(request))
+
+    async with liar(answer) as port:
+        transport = await connected(opener(port, client))
+        assert await transport.ask(read(0, timeout_ms=30_000)) == truth(0)
+        async with asyncio.timeout(5):
+            with pytest.raises(NoReplyError) as error:
+                await transport.ask(read(1, timeout_ms=40))
+        assert error.value.kind == TIMEOUT
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 async def test_ids_go_on_over_connections(client: str) -> None:
     seen: list[int] = []
 

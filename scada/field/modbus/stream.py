@@ -23,6 +23,7 @@ from scada.modbus.endpoint import Endpoint
 from scada.modbus.wire import Ask
 
 GRACE_NS: Final = 1_000_000
+_NEVER: Final = 2**62
 KEEP_ALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),  # a peer that has gone without a word is noticed within
@@ -70,6 +71,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = mbap.Parser()
         self._timer: asyncio.TimerHandle | None = None
+        self._look_ns = _NEVER
         self._future: asyncio.Future[None] | None = None
         self._asks: Sequence[Ask] = ()
         self._answers: list[bytes | int] = []
@@ -152,7 +154,7 @@ class Stream(asyncio.Protocol):
             transport.abort()
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._look_ns = None, _NEVER
 
     # --- what the event loop calls ---
 
@@ -217,18 +219,18 @@ class Stream(asyncio.Protocol):
         while True:
             sent, transaction = self._sent, self._next_id()
             waiting[transaction] = sent
-            self._due[sent] = now + ask.timeout_ns
+            due = self._due[sent] = now + ask.timeout_ns
             self._sent = sent = sent + 1
             head = transaction.to_bytes(2, "big")
             self._right = head + ask.right
             self._right_bytes = ask.right_bytes if len(waiting) == 1 else -1
             self._write(head + ask.framed)
+            if due < self._look_ns and waiting:
+                self._late = False
+                self._watch(due, now)
             if sent == len(self._asks) or len(waiting) >= self._window or self._transport is None:
                 break
             ask = self._asks[sent]
-        if self._timer is None and waiting:
-            self._late = False
-            self._watch(ask.timeout_ns)
 
     def _next(self) -> None:
         """Replies have come: what is left is sent, or the call ends."""
@@ -258,24 +260,28 @@ class Stream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def _watch(self, delay_ns: int) -> None:
+    def _watch(self, when_ns: int, now_ns: int) -> None:
         """One timer for all requests: it is set to the first time-out, and set anew when that was answered meanwhile."""
-        self._timer = self._loop.call_later(delay_ns / 1e9, self._look)
+        if self._timer is not None:
+            self._timer.cancel()  # set by a request, perhaps to another unit, that may take longer
+        self._look_ns = when_ns
+        self._timer = self._loop.call_later((when_ns - now_ns) / 1e9, self._look)
 
     def _look(self) -> None:
         """The timer: has one waited too long?"""
-        self._timer = None
+        self._timer, self._look_ns = None, _NEVER
         if not self._waiting:
             return
-        left = min(self._due[position] for position in self._waiting.values()) - self._clock.monotonic_ns()
-        if left > 0:
+        now = self._clock.monotonic_ns()
+        first = min(self._due[position] for position in self._waiting.values())
+        if first > now:
             self._late = False
-            self._watch(left)
+            self._watch(first, now)
         elif self._late:
             self._fail(TIMEOUT, "no reply in time")
         else:  # this process may have slept: what the socket has already is read first
             self._late = True
-            self._watch(GRACE_NS)
+            self._watch(now + GRACE_NS, now)
 
     def _fail(self, kind: str, text: str) -> None:
         """Drops the connection and tells who waits."""
