@@ -56,6 +56,10 @@ def _text(model: type[BaseModel], found: Any, loc: tuple[Any, ...]) -> str:
         expected = str(found["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
         hint = did_you_mean(str(value), expected.split(", "))
         return f"{name}: {value!r} is not one of {expected}{hint or '.'}"
+    if kind in ("too_short", "too_long"):
+        side = "at least" if kind == "too_short" else "at most"
+        bound = found["ctx"]["min_length" if kind == "too_short" else "max_length"]
+        return f"{name}: there must be {side} {bound} in it, not {found['ctx']['actual_length']}. Correct it."
     wants = {
         "string_type": "is not a text. Put it in quotes.",
         "bool_type": "is not true or false.",

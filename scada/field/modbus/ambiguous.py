@@ -12,6 +12,7 @@ from typing import Final
 
 COIL, DISCRETE, HOLDING, INPUT = "coil", "discrete", "holding", "input"
 LAST: Final = 65535
+MAX_REGISTERS: Final = 125
 _DIGIT: Final = {DISCRETE: "1", INPUT: "3", HOLDING: "4"}
 _BY_DIGIT: Final = {"0": COIL, "1": DISCRETE, "3": INPUT, "4": HOLDING}
 _IEC: Final = {"MW": HOLDING, "IW": INPUT, "QW": HOLDING, "M": COIL, "I": DISCRETE, "Q": COIL}
@@ -52,7 +53,7 @@ def place(table: str, offset: int, bits: str = "") -> str:
     Raises:
         ValueError: There is no such place.
     """
-    if not 0 <= offset <= LAST:
+    if not 0 <= offset <= LAST or (bits and table not in (HOLDING, INPUT)):
         raise _NoPlaceError
     if _is_number(table, offset):
         return f"{_DIGIT[table]}{offset + 1:05d}" + (f" bit {bits}" if bits else "")
@@ -99,6 +100,9 @@ def _is_number(table: str, offset: int) -> int:
 def _fraction(match: re.Match[str]) -> str:
     number, fraction = match.groups()
     table, offset, bit = _BY_DIGIT[number[0]], int(number[1:]) - 1, int(fraction)
+    place(table, offset)  # or it is no number
+    if table == DISCRETE:
+        return f"a discrete input is one bit. Write {number}, or {place(table, offset)}"
     if not fraction.strip("0"):
         return (
             f"a fraction. Write {number} for the register, or {place(table, offset, '0')} for its lowest bit"
@@ -123,8 +127,8 @@ def _hexadecimal(match: re.Match[str]) -> str:
     if digits.isdecimal():
         number = int(digits)
         other = f", or {place(table, number)} if it is decimal"
-        if match[1] and match[2] and number:
-            other = f", or {table}/0 x {number} for {_registers(number)} from 0 on"
+        if match[1] in (HOLDING, INPUT) and match[2]:
+            other = _many(f"{table}/0", 0, number) or other
     return f"addresses are written in decimal. Write {place(table, int(digits, 16))} for hexadecimal {digits}{other}"
 
 
@@ -188,10 +192,17 @@ def _pair(match: re.Match[str]) -> str:
     )
     if table not in (HOLDING, INPUT) or (second > 15 and match[1]):
         raise _NoPlaceError
+    many = _many(place(table, first), first, second)
     if second > 15:
-        return f"{why}. Write {place(table, first)} x {second} for {_registers(second)}, or {place(table, 60 * first + second)}"
-    many = f", or {place(table, first)} x {second} for {_registers(second)}" if second else ""
+        return f"{why}. Write {place(table, 60 * first + second)}{many}"
     return f"{why}. Write {place(table, first, str(second))} for a bit{many}"
+
+
+def _many(start: str, first: int, count: int) -> str:
+    """The form for several registers, where that many can be written."""
+    if not 1 <= count <= MAX_REGISTERS or first + count > LAST + 1:
+        return ""
+    return f", or {start} x {count} for {_registers(count)}"
 
 
 def _iec(match: re.Match[str]) -> str:
@@ -222,15 +233,14 @@ def _short(match: re.Match[str]) -> str:
 
 def _span(match: re.Match[str]) -> str:
     start, first, last = match[1], int(match[2]), int(match[3])
-    if last <= first:
+    count = last - first + 1
+    if not 2 <= count <= LAST:
         raise _NoPlaceError
-    start = place(start.strip("/"), first) if start else str(first)
-    text = (
-        ""
-        if (match[1] or start[0]).startswith(("coil", "discrete", "1"))
-        else f", or {start} x {last - first + 1} for a text"
-    )
-    return f"an address is one place. Write {start} for the first, and array: 1..{last - first + 1} beside it for all{text}"
+    at = place(start.strip("/"), first) if start else str(first)
+    if not start:
+        place(_BY_DIGIT[at[0]], int(at[1:]) - 1)  # or it is no number
+    text = "" if at.startswith(("coil", "discrete", "1")) else _many(at, first if start else 0, count)
+    return f"an address is one place. Write {at} for the first, and array: 1..{count} beside it for all{text}"
 
 
 def _spelled(match: re.Match[str]) -> str:

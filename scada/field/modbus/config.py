@@ -98,16 +98,17 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _order(cls, data: Any) -> Any:
-        """`order` says both orders; written beside them it must say the same."""
+        """`order` says both orders."""
         words = ORDERS.get(str(data.get("order"))) if isinstance(data, dict) else None
-        if words is None:
-            return data
-        for key, value in zip(("word_order", "byte_order"), words, strict=True):
-            if data.get(key, value) != value:
-                raise ValueError(
-                    f"order: {data['order']} and {key}: {data[key]} say different things. Keep order:, leave out {key}:"
-                )
-        return {**data, "word_order": words[0], "byte_order": words[1]}
+        return data if words is None else {"word_order": words[0], "byte_order": words[1], **data}
+
+    @field_validator("word_order", "byte_order")
+    @classmethod
+    def _same_order(cls, value: str, info: ValidationInfo) -> str:
+        order = info.data.get("order")
+        if order and value != ORDERS[order][info.field_name == "byte_order"]:
+            raise ValueError(f"{value} is not what order: {order} says. Keep order:, leave this out")
+        return value
 
     @field_validator("endpoint")
     @classmethod
