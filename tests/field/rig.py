@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +136,3 @@ class Rig:
         finally:
             self.poller.stop()
             await asyncio.wait_for(task, 5)
-
-
-async def until(condition: Callable[[], bool], what: str = "", timeout_s: float = 5.0) -> None:
-    """Waits on the event loop until a condition holds."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + timeout_s
-    while not condition():
-        if loop.time() > end:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
-        await asyncio.sleep(0.005)

@@ -15,7 +15,7 @@ from scada.field.modbus import Modbus
 from scada.field.modbus.config import Config
 from scada.modbus import rtu
 from tags.model import Tag
-from tests.field.rig import until
+from tests.support.wait import until
 
 PERIOD_S = 0.05
 TIMEOUT_S = 0.06

@@ -10,7 +10,8 @@ import pytest
 from scada.field.poller import CONNECTED, NOT_CONNECTED, SLOW
 from tags import quality
 from tests.field.plc import Plc, plc
-from tests.field.rig import SCAN_NS, Rig, until
+from tests.field.rig import SCAN_NS, Rig
+from tests.support.wait import until
 
 TIMEOUT_NS = 400_000_000
 

@@ -27,8 +27,8 @@ from scada.field.modbus.transport import over_network
 from scada.modbus import rtu, wire
 from scada.modbus.serial import Serial
 from tests.field.plc import Memory
-from tests.field.rig import until
 from tests.support.cable import Cable, cable
+from tests.support.wait import until
 
 
 class Sink(asyncio.Protocol):

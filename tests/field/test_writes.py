@@ -13,7 +13,8 @@ from scada.field import commands
 from tags import quality
 from tags.model import OnLoss, Write
 from tests.field.plc import Plc, plc
-from tests.field.rig import Rig, output, until
+from tests.field.rig import Rig, output
+from tests.support.wait import until
 
 MS = 1_000_000
 
@@ -251,10 +252,11 @@ async def test_what_was_not_begun_by_its_deadline_is_not_done(device: Plc, tmp_p
     async with one.running():
         await read(one)
         device.kill()
-        one.command({0: 1}, within_ns=100 * MS)
+        end_ns = one.clock.monotonic_ns() + 100 * MS
+        one.command({0: 1}, within_ns=90 * MS)
         one.command({1: 2})
         await until(lambda: not one.poller.connected, "it is away")
-        await asyncio.sleep(0.1)
+        await until(lambda: one.clock.monotonic_ns() > end_ns, "too late")
         device.start()
         await until(lambda: one.value(1) == 2, "what has no deadline")
         assert device.memory.writes == [(6, 20, [2])]

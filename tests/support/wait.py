@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -32,3 +33,22 @@ def wait_for(condition: Callable[[], T | None], timeout_s: float = 10.0, what: s
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout_s} s: {what or condition}")
         pause.wait(0.01)
+
+
+async def until(condition: Callable[[], bool], what: str = "", timeout_s: float = 5.0) -> None:
+    """As `wait_for`, while the event loop of the test goes on.
+
+    Args:
+        condition: Cheap and free of effects.
+        what: What is being waited for, for the message.
+        timeout_s: Seconds before it gives up.
+
+    Raises:
+        AssertionError: It did not come true in time.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    while not condition():
+        if loop.time() > end:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        await asyncio.sleep(0.005)
