@@ -26,6 +26,8 @@ from tags.types import BCD, BCD_RANGE, BOOL, FLOAT64, FLOATS, INTEGER_RANGE, STR
 _OUTPUT_KEYS = ("write", "on_loss", "rate", "stop")
 _SCALING_KEYS = ("raw", "scale", "offset", "bad_outside", "scaling", "cutoff", "curve")
 _NUMBER_KEYS = ("unit", "range", "limits", "rate", *_SCALING_KEYS)
+SCAN_LEAST_NS = 10_000_000
+SCAN_MOST_NS = 3_600_000_000_000
 _DEVICE_KEYS = ("address", "order", "step", "scan", "owner", "remote", *_SCALING_KEYS, *_OUTPUT_KEYS)
 
 
@@ -182,6 +184,12 @@ def _of_device(
         address = parse_address(device, scope, model, element)
     check_raw(scope, model, (address or {}).get("limits"))
     limits = (address or {}).get("limits") or BCD_RANGE.get(model.type)
+    scan_ns = model.scan or group.scan or 1_000_000_000
+    if not SCAN_LEAST_NS <= scan_ns <= SCAN_MOST_NS:
+        scope.report(
+            ("scan",) if model.scan else (),
+            f"a scan of {scan_ns / 1e6:g} ms is not between 10 ms and 1 h. Write for example scan: 100 ms.",
+        )
     if model.retain and model.initial is None and model.owner is None:
         scope.report(
             ("retain",), "a value that is only read is not kept over a restart. Leave retain: out.", key=True
@@ -192,7 +200,7 @@ def _of_device(
         writer=device.device.service if device else "field",
         device=model.device,
         address=address,
-        scan_ns=model.scan or group.scan or 1_000_000_000,
+        scan_ns=scan_ns,
         history=history_of(scope, model, tag),
         limits=tuple(limits) if limits and tag.type not in FLOATS else None,
     )

@@ -195,6 +195,22 @@ tags:
     assert (hot.kind, hot.message) == ("state", "a/TS-1: Fine")
 
 
+def test_devices_on_one_connection_say_how_busy_it_is(compiled: Compile) -> None:
+    site = compiled.site("""
+devices:
+  M1: {driver: modbus, endpoint: "rtu+tcp://127.0.0.1:4001", unit_id: 1}
+  M2: {driver: modbus, endpoint: "rtu+tcp://127.0.0.1:4001", unit_id: 2}
+""")
+    shared = [path for path in site.by_path() if path.endswith("/link_load")]
+    assert sorted(shared) == ["system/M1/link_load", "system/M2/link_load"]
+
+
+@pytest.mark.parametrize("scan", ["9 ms", "61 min"])
+def test_devices_are_asked_every_10_ms_to_1_h(compiled: Compile, scan: str) -> None:
+    with pytest.raises(SiteError, match="not between 10 ms and 1 h"):
+        compiled.site(f"tags: {{a/TT-1: {{device: PLC1, address: input/9, type: int16, scan: {scan}}}}}")
+
+
 def test_alarms_that_come_by_themselves(compiled: Compile) -> None:
     site = compiled.site("")
     alarms = {alarm.path: alarm for alarm in site.alarms}
