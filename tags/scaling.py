@@ -108,9 +108,7 @@ class Scalings:
         if self.limited:
             values, bad = to_engineering(raw, self.gain, self.offset, self.bad_below, self.bad_above)
         else:
-            values = (
-                raw + 0.0 if self.plain else scaled(raw, self.gain, self.offset)
-            )  # no minus nought, as scaled
+            values = unscaled(raw) if self.plain else scaled(raw, self.gain, self.offset)
             bad = ~np.isfinite(values)
         for bend in self.bends:
             values[bend.rows] = bent(values[bend.rows], bend.scaling)
@@ -157,6 +155,12 @@ def scaled(raw: FloatArray, gain: FloatArray, offset: FloatArray) -> FloatArray:
         values = raw * gain
         values += offset
     return values
+
+
+def unscaled(raw: FloatArray) -> FloatArray:
+    """A copy with nought where there is minus nought, as scaling has it."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN is what any NaN is
+        return raw + 0.0
 
 
 def bent(values: FloatArray, scaling: Scaling) -> FloatArray:

@@ -248,6 +248,15 @@ def test_what_is_not_finite_is_neither_read_nor_written(type_: str, value: float
             encode.part(point, types.to_bits(point.type, value), "", config())
 
 
+@pytest.mark.parametrize(("type_", "words"), [("float32", [0x7F80, 1]), ("float64", [0x7FF0, 0, 0, 1])])
+def test_a_signalling_nan_is_no_value_and_no_warning(type_: str, words: list[int]) -> None:
+    for scaling in SCALINGS.values():
+        point, memory = point_of(type_, "ABCD", scaling), Memory()
+        memory.words["holding"][3 : 3 + len(words)] = words
+        _, (status,), _ = read(memory, [point], config())
+        assert status == quality.BAD_SENSOR_FAILURE
+
+
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("type_", [t for t in COUNT if t in CODES])
 def test_values_side_by_side_and_with_gaps_are_the_same(type_: str, order: str) -> None:
