@@ -85,7 +85,7 @@ def test_little_room_is_noted() -> None:
     found = budget((config(turnaround="9 ms", max_gap=0), tags(100, 2)))
     assert found.problems == ()
     [(_, text)] = found.notes
-    assert text == "it takes 90% of the time of tcp://plc:502"
+    assert text == "it takes 90% of the time of tcp://plc:502: little is left for an answer that comes late"
 
 
 def test_the_heartbeat_counts() -> None:

@@ -89,7 +89,8 @@ def budget(devices: Sequence[tuple[Device, Config, Sequence[Tag]]]) -> Budget:
         if share > 1.0:
             problems.append((most.device, _too_much(mine, most, share, settings[most.device])))
         elif share > LITTLE_ROOM:
-            notes.append((most.device, f"{_takes(mine)} {share:.0%} of the time of {most.link}"))
+            text = f"{_takes(mine)} {share:.0%} of the time of {most.link}: little is left for an answer that comes late"
+            notes.append((most.device, text))
     return Budget(tuple(loads), tuple(problems), tuple(notes))
 
 
