@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from scada.clock import SystemClock
 from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
 from scada.field.modbus.config import Config
-from scada.field.modbus.stream import KEEP_ALIVE, Stream
+from scada.field.modbus.keepalive import KEEP_ALIVE
+from scada.field.modbus.stream import Stream
 from scada.field.modbus.transactions import Transactions
 from scada.field.modbus.transport import Opener, Transport, over_network
 from scada.modbus import mbap, wire

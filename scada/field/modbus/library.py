@@ -19,6 +19,7 @@ from pymodbus.client import AsyncModbusTcpClient, AsyncModbusTlsClient
 from pymodbus.pdu import ModbusPDU
 
 from scada.field.driver import CLOSED, MISMATCH, NoReplyError, RefusedError
+from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
 from scada.field.modbus.transport import one_by_one
 from scada.modbus import mbap
@@ -115,6 +116,8 @@ class Session:
         try:
             self._client = client = self._made()
             self._open = await client.connect()
+            if self._open and client.ctx.transport is not None:
+                keep_alive(client.ctx.transport)
         except (ModbusException, OSError) as error:
             self.reason = str(error)
         if not self._open:

@@ -8,15 +8,14 @@ the connection.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from scada.clock import Clock
 from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
+from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
 from scada.modbus import mbap
 from scada.modbus.endpoint import Endpoint
@@ -24,14 +23,6 @@ from scada.modbus.wire import Ask
 
 GRACE_NS: Final = 1_000_000
 _NEVER: Final = 2**62
-KEEP_ALIVE: Final = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),  # a peer that has gone without a word is noticed within
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),  # 5 s + 3 · 2 s, also while nothing is asked
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-)
 
 
 class Stream(asyncio.Protocol):
@@ -162,13 +153,9 @@ class Stream(asyncio.Protocol):
         """The connection stands."""
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        peer = transport.get_extra_info("socket")
-        if peer is not None:
-            for level, option, value in KEEP_ALIVE:
-                with contextlib.suppress(OSError):
-                    peer.setsockopt(level, option, value)
-            if self._context is None:
-                self._file = peer.fileno()
+        peer = keep_alive(transport)
+        if peer is not None and self._context is None:
+            self._file = peer.fileno()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from scada.clock import Clock
 from scada.field.driver import RefusedError
 from scada.field.modbus.config import Config
+from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
 from scada.modbus import rtu, tls
 from scada.modbus.endpoint import TCP, TLS
@@ -125,6 +126,7 @@ def _over_line(config: Config) -> Opener:
 
     async def socket(exchange: line.Exchange) -> line.Port:
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: exchange, at.host, at.port)
+        keep_alive(transport)
         return transport
 
     # behind a network the speed of the line is only known where the site says it
