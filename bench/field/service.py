@@ -22,7 +22,8 @@ from tags.model import Device, Site, Tag
 from tags.ring import RingReader
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
-SETTLE_S: Final = 4.0
+SETTLE_S: Final = 3.0
+PATIENCE_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,14 @@ def run(port: int, devices: int, floats: int, seconds: float) -> Found:
         command = [sys.executable, "-m", "scada.field", "--data", folder, "--name", "field", "--epoch", "2"]
         field = subprocess.Popen(command)
         try:
-            time.sleep(SETTLE_S + len(made.tags) / 20_000)
+            image = ImageReader(data.image("field"))
+            _all_good(image, devices * floats)
+            time.sleep(SETTLE_S)
             ring = RingReader(data.run / "field.ring")
             ring.to_end()
             start, before = time.perf_counter(), _ticks(field.pid)
             time.sleep(seconds)
             share = (_ticks(field.pid) - before) / TICKS / (time.perf_counter() - start)
-            image = ImageReader(data.image("field"))
             image.snapshot()
             good = float((image.status[: devices * floats] == 0).mean())
             memory = int(Path(f"/proc/{field.pid}/statm").read_text().split()[1]) * 4096 / 1e6
@@ -90,6 +92,15 @@ def run(port: int, devices: int, floats: int, seconds: float) -> Found:
             field.terminate()
             field.wait(10)
     return Found(100 * share, off, good, memory)
+
+
+def _all_good(image: ImageReader, rows: int) -> None:
+    """Waits until all have been read once; the service takes a while to load so many tags."""
+    end = time.perf_counter() + PATIENCE_S
+    while not (image.snapshot() and (image.status[:rows] == 0).all()):
+        if time.perf_counter() > end:
+            raise TimeoutError("not all tags were read")
+        time.sleep(0.2)
 
 
 def _off_ms(ring: RingReader) -> float:
