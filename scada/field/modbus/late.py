@@ -17,7 +17,7 @@ from scada.modbus.wire import Ask, Pdu
 
 FORGOTTEN_NS: Final = 60_000_000_000  # no line keeps a reply for so long
 TWICE_NS: Final = 250_000_000  # a repeater sends the same again well within this
-COPIES: Final = 3  # time-outs within which a line that repeats sends its copies
+COPIES: Final = 4  # time-outs within which a line that repeats sends its copies
 WHILE: Final = 10  # time-outs
 _KEPT: Final = 1024
 _SHORTER: Final = 16
@@ -47,7 +47,7 @@ class Late:
         self._vexed: dict[int, set[int]] = {}
         self._last: tuple[int, Look, int] | None = None
         self._answers: dict[tuple[int, Look], int] = {}
-        self._repeats_until_ns = 0
+        self._repeats_until_ns: dict[int, int] = {}
 
     def missed(self, ask: Ask, now_ns: int) -> None:
         """The reply to a request did not come, or not rightly: it may come later."""
@@ -77,12 +77,12 @@ class Late:
                 if length is not None and rtu.whole(data[at : at + length + rtu.OVERHEAD]):
                     late = seen in self._owed.get(unit, {})
                     until = now_ns + (WHILE * timeout_ns if late else FORGOTTEN_NS)
-                    self._repeats_until_ns = max(self._repeats_until_ns, until)
+                    self._repeats_until_ns[unit] = max(self._repeats_until_ns.get(unit, 0), until)
                 at = data.find(begin, at + 1)
 
     def hold_ns(self, ask: Ask, now_ns: int) -> int:
         """How long a request must wait on a line that repeats: until no copy of its last reply can come any more."""
-        if not self._repeats(now_ns):
+        if not self._repeats(ask.unit, now_ns):
             return 0
         since = self._answers.get((ask.unit, look(ask.pdu)))
         return 0 if since is None else max(0, since + COPIES * ask.timeout_ns - now_ns)
@@ -130,16 +130,16 @@ class Late:
         self.missed(ask, now_ns)
         return False
 
-    def _repeats(self, now_ns: int) -> bool:
-        """Whether the line has lately sent a frame again."""
-        return now_ns < self._repeats_until_ns
+    def _repeats(self, unit: int, now_ns: int) -> bool:
+        """Whether frames of a unit came again lately."""
+        return now_ns < self._repeats_until_ns.get(unit, 0)
 
     def _apart(self, ask: Ask, now_ns: int) -> Ask | None:
         """A request between two of the same look in quick succession: the first reply may come twice."""
         if self._last is None:
             return None
         unit, seen, since = self._last
-        soon = now_ns - since <= TWICE_NS or self._repeats(now_ns)
+        soon = now_ns - since <= TWICE_NS or self._repeats(unit, now_ns)
         if unit != ask.unit or seen != look(ask.pdu) or not soon:
             return None
         return next((Ask(pdu, unit, ask.timeout_ns) for pdu in _others(ask.pdu)), None)
