@@ -89,7 +89,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
                 ("slow" if device["state"] == SLOW else "yes") if device["connected"] else "NO",
                 "armed" if device["armed"] else "not armed",
                 f"{device['period_asked']:.3g} s" if device["period_asked"] is not None else "—",
-                f"{device['period_achieved']:.3g} s" if device["period_achieved"] is not None else "—",
+                f"{device['period_achieved']:.3g} s" if device["period_achieved"] else "—",
                 f"{device['latency_p99']:.1f} ms" if device["latency_p99"] is not None else "—",
             )
             for device in devices

@@ -82,6 +82,7 @@ class Poller:
         self._looked_at = [
             i for i, tag in enumerate(tags) if tag.owner is not None or tag.type == types.STRING
         ]
+        self._made_ns = clock.monotonic_ns()
         self._sleeper = Sleeper(clock)
         self._stopping = False
         self._tried = self._started = False
@@ -191,7 +192,7 @@ class Poller:
             "latency_p99": p99,
             "errors": link.errors,
             **{f"errors_{kind}": count for kind, count in link.errors_by_kind.items()},
-            "good_age": (now_ns - link.good_ns) / 1e9 if link.good_ns else 0.0,
+            "good_age": (now_ns - (link.good_ns or self._made_ns)) / 1e9,
             "restarts": self._watchdog.restarts,
             "link_load": 100.0 * self._link_load(),
         }

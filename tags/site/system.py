@@ -106,7 +106,7 @@ DEVICE: Final = (
     Health("errors_closed", INT64, "Requests during which the connection was lost"),
     Health("errors_exception", INT64, "Requests that it refused"),
     Health("errors_connect", INT64, "Connections that failed"),
-    Health("good_age", FLOAT64, "Since the last good reply", "s", 1.0, 1),
+    Health("good_age", FLOAT64, "Since the last good reply, or since the start", "s", 1.0, 1),
 )
 
 RESTARTS: Final = Health(

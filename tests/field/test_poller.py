@@ -70,4 +70,6 @@ async def test_why_there_is_no_connection_is_told(device: Plc, one: Rig) -> None
         await until(lambda: any(e.get("state") == "not connected" for e in one.events), "an event")
         [event] = [e for e in one.events if e.get("state") == "not connected"]
         assert event["reason"] not in ("", "None")
-        assert one.poller.health(one.clock.monotonic_ns())["errors_connect"]
+        health = one.poller.health(one.clock.monotonic_ns() + 9_000_000_000)
+        assert health["errors_connect"]
+        assert float(str(health["good_age"])) > 9  # none is no fresh one
