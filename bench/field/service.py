@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,7 @@ def run(port: int, devices: int, floats: int, seconds: float) -> Found:
         finally:
             field.terminate()
             field.wait(10)
+            shutil.rmtree(data.run.resolve(), ignore_errors=True)  # files in memory
     return Found(100 * share, off, good, memory)
 
 
