@@ -143,12 +143,7 @@ BUGS = {
         RTU_TCP,
         "the reply before this one again",
         polls=1500,
-        more=(
-            (
-                "        if not self._repeats(now_ns):\n            return 0\n",
-                "        if True:\n            return 0\n",
-            ),
-        ),
+        more=(("if not self._repeats(ask.unit, now_ns):", "if True:"),),
     ),
 }
 
