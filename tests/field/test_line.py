@@ -285,3 +285,61 @@ def test_exceptions_and_a_line_that_is_lost() -> None:
         assert not line.open
 
     run(main)
+
+
+def test_a_line_that_begins_to_babble_between_two_requests_holds_nobody_up() -> None:
+    async def main(world: World) -> None:
+        port = Wire(world)
+        line = line_on(port)
+        await line.connect()
+        await line.ask(ask())
+
+        async def babble() -> None:
+            while True:
+                port.arrive(b"\x55")
+                await asyncio.sleep(SERIAL.silence_ns / 2e9)
+
+        task = asyncio.get_running_loop().create_task(babble())
+        await asyncio.sleep(0.01)
+        sent, start = len(port.sent), port.now
+        with pytest.raises(NoReplyError) as error:
+            async with asyncio.timeout(60):
+                await line.ask(ask())
+        assert error.value.kind == MISMATCH
+        assert port.now - start <= (QUARANTINES + 1) * T
+        assert len(port.sent) == sent, "nothing is sent into the noise"
+        assert not line.open, "what is opened anew is believed to be silent no more"
+        task.cancel()
+
+    run(main)
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_what_a_gateway_says_of_a_unit_shows_nothing_of_its_late_replies(code: int) -> None:
+    async def main(world: World) -> None:
+        port = Wire(world)
+        line = line_on(port, keep=False)
+        await line.connect()
+        port.answers = lambda _: []
+        with pytest.raises(NoReplyError):
+            await line.ask(ask(0, 2))
+        late = port.right(port.sent[-1][1])
+        late_line = Late()
+        late_line.unknown = False
+        late_line.missed(ask(0, 2), world.now_ns)
+        line = line_on(port, keep=False, late=late_line)
+        await line.connect()
+        port.answers = lambda frame: [(0.002, rtu.frame(frame[0], frame[1] | 0x80, bytes((code,))))]
+        with pytest.raises((NoReplyError, RefusedError)):
+            await line.ask(ask(0, 2))
+        await asyncio.sleep(1.0)
+        # the gateway gives the late reply to whoever asks next
+        port.answers = lambda frame: [(0.001, late)] if rtu.whole(frame) and frame[5] == 2 else []
+        line = line_on(port, keep=False, late=late_line)
+        await line.connect()
+        sent = len(port.sent)
+        with pytest.raises(NoReplyError):
+            await line.ask(ask(0, 2))
+        assert port.sent[sent][1][5] != 2, "a barrier must come first"
+
+    run(main)

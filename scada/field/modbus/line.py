@@ -21,6 +21,8 @@ BARRIERS: Final = 3  # an exception to the first may need a second of another fu
 _CLOCK_S: Final = 1e-6  # times of an event loop are no finer
 _STRAYS: Final = 1024
 QUARANTINES: Final = 4  # a line that babbles for so many reply times is closed
+NEVER_SILENT: Final = "the line is never silent"
+GATEWAYS_OWN: Final = frozenset({10, 11})  # exceptions that come neither from the unit nor in its order
 
 
 class Port(Protocol):
@@ -101,7 +103,8 @@ class Exchange(asyncio.Protocol):
         Raises:
             NoReplyError: As its kind says.
         """
-        await self.silent(self.silence_s)
+        if not await self.silent(self.silence_s, ask.timeout_ns / 1e9):
+            raise NoReplyError(NEVER_SILENT, MISMATCH)
         if self.lost:
             raise NoReplyError("the line was lost", CLOSED)
         frame = rtu.frame(ask.unit, ask.pdu.function, ask.pdu.data)
@@ -121,12 +124,12 @@ class Exchange(asyncio.Protocol):
             self._settled()
             self._ask = self._reply = None
 
-    async def silent(self, seconds: float, most: float = 0.0) -> bool:
+    async def silent(self, seconds: float, most: float) -> bool:
         """Waits until nothing came for so long.
 
         Args:
             seconds: How long.
-            most: Give up after this many seconds; 0 for never.
+            most: Give up after this many seconds.
 
         Returns:
             Whether the line is silent (or lost).
@@ -136,7 +139,7 @@ class Exchange(asyncio.Protocol):
             rest = self._heard_s + seconds - self._loop.time()
             if rest <= _CLOCK_S:
                 return True
-            if most and self._loop.time() >= end:
+            if self._loop.time() >= end:
                 return False
             await asyncio.sleep(rest)
         return True
@@ -200,7 +203,7 @@ class Line:
         if self._late.unknown:
             if not await exchange.silent(self._timeout_ns / 1e9, QUARANTINES * self._timeout_ns / 1e9):
                 self.close()
-                self.reason = "the line is never silent"
+                self.reason = NEVER_SILENT
                 return False
             exchange.strays = b""
             self._late.unknown = False
@@ -221,10 +224,18 @@ class Line:
             if barriers > BARRIERS:
                 raise NoReplyError("the line is not in order", MISMATCH)
             answer = await self._carry(barrier)
+            if answer in GATEWAYS_OWN:
+                self._late.missed(barrier, self._now())
+                raise NoReplyError(
+                    f"the gateway has no answer of unit {ask.unit} (exception {answer!r})", TIMEOUT
+                )
             if not isinstance(answer, int) or self._late.refused(barrier, self._now()):
                 self._late.answered(barrier, self._now())
         answer = await self._carry(ask)
-        self._late.answered(ask, self._now())
+        if answer in GATEWAYS_OWN:
+            self._late.missed(ask, self._now())
+        else:
+            self._late.answered(ask, self._now())
         if isinstance(answer, int):
             raise RefusedError(answer)
         return answer
@@ -243,7 +254,7 @@ class Line:
         """What must be asked first, judged when the line is silent."""
         exchange = self._exchange
         if exchange is not None:
-            await exchange.silent(exchange.silence_s)
+            await self._silent(exchange, exchange.silence_s, ask.timeout_ns)
             if exchange.strays:
                 self._late.overheard(exchange.strays, self._now(), self._timeout_ns)
                 exchange.strays = b""
@@ -271,12 +282,15 @@ class Line:
 
     async def _quarantine(self, exchange: Exchange, timeout_ns: int) -> None:
         """Discards input until the line was silent for as long as a reply may take; a line that babbles is closed."""
-        seconds = timeout_ns / 1e9
-        if not await exchange.silent(seconds, QUARANTINES * seconds):
-            self.close()
-            raise NoReplyError("the line is never silent", MISMATCH)
+        await self._silent(exchange, timeout_ns / 1e9, timeout_ns)
         self._late.overheard(exchange.strays, self._now(), self._timeout_ns)
         exchange.strays = b""
+
+    async def _silent(self, exchange: Exchange, seconds: float, timeout_ns: int) -> None:
+        """Waits for silence; a line that babbles is closed."""
+        if not await exchange.silent(seconds, QUARANTINES * timeout_ns / 1e9):
+            self.close()
+            raise NoReplyError(NEVER_SILENT, MISMATCH)
 
     def _now(self) -> int:
         return round(self._loop.time() * 1e9)
