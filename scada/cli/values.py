@@ -32,6 +32,8 @@ from tags.model import ALARM, COMMAND, SYSTEM
 
 WATCH_PERIOD_S: Final = 0.2
 SLOW: Final = 2  # of the states of a device
+_CONNECTED: Final = {True: "yes", False: "NO", None: "—"}
+_ARMED: Final = {True: "armed", False: "not armed", None: "—"}
 _UNUSUAL: Final = frozenset({SYSTEM, ALARM, COMMAND})
 
 
@@ -86,8 +88,8 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         (
             (
                 device["name"],
-                ("slow" if device["state"] == SLOW else "yes") if device["connected"] else "NO",
-                "armed" if device["armed"] else "not armed",
+                _CONNECTED[device["connected"]] if device["state"] != SLOW else "slow",
+                _ARMED[device["armed"]],
                 f"{device['period_asked']:.3g} s" if device["period_asked"] is not None else "—",
                 f"{device['period_achieved']:.3g} s" if device["period_achieved"] else "—",
                 f"{device['latency_p99']:.1f} ms" if device["latency_p99"] is not None else "—",
@@ -146,7 +148,8 @@ def _devices(plant: Client) -> list[dict[str, Any]]:
             "errors",
         ):
             path = f"system/{device.name}/{key}"
-            row[key] = plant.read(path).value if path in plant.tags else None
+            sample = plant.read(path) if path in plant.tags else None
+            row[key] = sample.value if sample is not None and sample.good else None
         rows.append(row)
     return rows
 

@@ -29,7 +29,7 @@ class Healths:
         self._places: dict[str, tuple[list[tuple[str, int]], list[tuple[str, int]]]] = {}
 
     def publish(self, pollers: Iterable[Poller], now_ns: int) -> None:
-        """Publishes what some devices say of themselves; what was news is told.
+        """Publishes what some devices say of themselves; what was news is told. What is not known yet is Bad.
 
         Args:
             pollers: Which; one that is named twice is asked once.
@@ -39,26 +39,31 @@ class Healths:
         reals: list[types.Value] = []
         whole_rows: list[int] = []
         wholes: list[types.Value] = []
+        unknown: list[int] = []
         for poller in dict.fromkeys(pollers):
             poller.news = False
             values = poller.health(now_ns)
             for_reals, for_wholes = self._places.get(poller.name) or self._places_of(poller.name, values)
-            for key, row in for_reals:
-                real_rows.append(row)
-                reals.append(values[key])
-            for key, row in for_wholes:
-                whole_rows.append(row)
-                wholes.append(values[key])
+            for places, rows, those in ((for_reals, real_rows, reals), (for_wholes, whole_rows, wholes)):
+                for key, row in places:
+                    value = values[key]
+                    if value is None:
+                        unknown.append(row)
+                    rows.append(row)
+                    those.append(0 if value is None else value)
         if not (real_rows or whole_rows):
             return
         bits = np.concatenate(
             [np.array(reals, np.float64).view(np.uint64), np.array(wholes, np.int64).view(np.uint64)]
         )
-        rows = np.array(real_rows + whole_rows, np.intp)
-        self._publisher.put(rows, bits, quality.GOOD, self._clock.utc_ns(), now_ns)
+        at = np.array(real_rows + whole_rows, np.intp)
+        status = np.full(len(at), quality.GOOD, np.uint32)
+        if unknown:
+            status[np.isin(at, unknown)] = quality.BAD_WAITING_FOR_INITIAL_DATA
+        self._publisher.put(at, bits, status, self._clock.utc_ns(), now_ns)
 
     def _places_of(
-        self, name: str, values: dict[str, types.Value]
+        self, name: str, values: dict[str, types.Value | None]
     ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         rows, tags = self._publisher.rows, self._publisher.tags
         found = [(key, row) for key in values if (row := rows.get(f"system/{name}/{key}")) is not None]

@@ -176,20 +176,24 @@ class Poller:
             self._samples.publish(np.flatnonzero(self._group_of == number), now_ns)
         self._samples.publish(self._samples.forced, now_ns)
 
-    def health(self, now_ns: int) -> dict[str, types.Value]:
-        """Values of the device's system tags, by key."""
+    def health(self, now_ns: int) -> dict[str, types.Value | None]:
+        """Values of the device's system tags, by key; None where there is nothing to tell yet.
+
+        Whether it answers is not known before it was asked, and no period is achieved while it does not answer.
+        """
         link = self._session.link
         p50, p99 = link.latency_ms()
         asked, achieved = self._groups.period_ns(now_ns)
         slow = self._groups.slow(now_ns)
+        state = (SLOW if slow else CONNECTED) if self.connected else NOT_CONNECTED
         return {
-            "connected": self.connected,
-            "state": NOT_CONNECTED if not self.connected else SLOW if slow else CONNECTED,
+            "connected": self.connected if self._tried else None,
+            "state": state if self._tried else None,
             "armed": self.armed,
             "period_asked": asked / 1e9,
-            "period_achieved": achieved / 1e9,
-            "latency_p50": p50,
-            "latency_p99": p99,
+            "period_achieved": achieved / 1e9 or None,
+            "latency_p50": p50 or None,
+            "latency_p99": p99 or None,
             "errors": link.errors,
             **{f"errors_{kind}": count for kind, count in link.errors_by_kind.items()},
             "good_age": (now_ns - (link.good_ns or self._made_ns)) / 1e9,

@@ -45,7 +45,7 @@ async def test_slow_then_gone_then_back(device: Plc, one: Rig) -> None:
     def state() -> object:
         return one.poller.health(one.clock.monotonic_ns())["state"]
 
-    assert state() == NOT_CONNECTED
+    assert state() is None, "not asked yet"
     async with one.running():
         await until(lambda: state() == CONNECTED, "connected")
         device.memory.slow_s = 0.1
@@ -72,4 +72,6 @@ async def test_why_there_is_no_connection_is_told(device: Plc, one: Rig) -> None
         assert event["reason"] not in ("", "None")
         health = one.poller.health(one.clock.monotonic_ns() + 9_000_000_000)
         assert health["errors_connect"]
+        assert (health["connected"], health["state"]) == (False, NOT_CONNECTED)
+        assert health["latency_p50"] is health["latency_p99"] is health["period_achieved"] is None, "none yet"
         assert float(str(health["good_age"])) > 9  # none is no fresh one
