@@ -12,13 +12,14 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient, AsyncModbusTlsClient
 from pymodbus.pdu import ModbusPDU
 
 from scada.field.driver import CLOSED, MISMATCH, NoReplyError, RefusedError
+from scada.field.modbus.drop import drop
 from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
 from scada.field.modbus.transport import one_by_one
@@ -208,6 +209,9 @@ class Session:
         """Drops the connection; late bytes go with it."""
         self._open = False
         if self._client is not None:
+            transport = self._client.ctx.transport
+            if transport is not None:
+                drop(cast("asyncio.WriteTransport", transport))
             self._client.close()
 
     def _on_connect(self, connected: bool) -> None:

@@ -15,8 +15,10 @@ from typing import Any, Final, cast
 
 from scada.clock import Clock
 from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
+from scada.field.modbus.drop import drop
 from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
+from scada.field.modbus.why import why
 from scada.modbus import mbap
 from scada.modbus.endpoint import Endpoint
 from scada.modbus.wire import Ask
@@ -93,7 +95,7 @@ class Stream(asyncio.Protocol):
         except TimeoutError:
             self.reason = "no connection in time"
         except (OSError, UnicodeError) as error:
-            self.reason = str(error) or type(error).__name__
+            self.reason = why(error)
         if self.reason:
             self.close()
         return self.open
@@ -272,6 +274,8 @@ class Stream(asyncio.Protocol):
 
     def _fail(self, kind: str, text: str) -> None:
         """Drops the connection and tells who waits."""
+        if self._transport is not None:
+            drop(self._transport)
         self.close()
         self._right_bytes = -1
         self._waiting.clear()

@@ -14,6 +14,7 @@ from typing import Protocol
 from scada.clock import Clock
 from scada.field.driver import RefusedError
 from scada.field.modbus.config import Config
+from scada.field.modbus.drop import drop
 from scada.field.modbus.keepalive import keep_alive
 from scada.field.modbus.transactions import Transactions
 from scada.modbus import rtu, tls
@@ -114,6 +115,18 @@ def over_network(config: Config, clock: Clock) -> Opener:
     raise ValueError(f"{at.scheme}:// is not there yet")
 
 
+class _Socket:
+    """A TCP connection as a port."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self.write = transport.write
+        self._transport = transport
+
+    def close(self) -> None:
+        """Ends it at once."""
+        drop(self._transport)
+
+
 def _over_line(config: Config) -> Opener:
     """Serial ports, and serial lines behind a network: what may still come late is known over all connections."""
     from scada.field.modbus import line, tty  # noqa: PLC0415 - as above
@@ -127,7 +140,7 @@ def _over_line(config: Config) -> Opener:
     async def socket(exchange: line.Exchange) -> line.Port:
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: exchange, at.host, at.port)
         keep_alive(transport)
-        return transport
+        return _Socket(transport)
 
     # behind a network the speed of the line is only known where the site says it
     character_ns = settings.character_ns if at.serial or config.serial else 0
