@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
 from scada.field.modbus.late import Late
 from scada.field.modbus.transport import one_by_one
+from scada.field.modbus.why import why
 from scada.modbus import rtu
 from scada.modbus.wire import Ask
 
@@ -196,8 +197,11 @@ class Line:
         try:
             async with asyncio.timeout(self._timeout_ns / 1e9):
                 self._port = await self._opener(exchange)
-        except (OSError, TimeoutError) as error:
-            self.reason = getattr(error, "strerror", None) or str(error) or "no connection in time"
+        except TimeoutError:
+            self.reason = "no connection in time"
+            return False
+        except OSError as error:
+            self.reason = why(error)
             return False
         self._exchange = exchange
         if self._late.unknown:
