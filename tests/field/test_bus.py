@@ -378,7 +378,7 @@ def test_a_silent_unit_is_looked_for_on_a_full_bus_too() -> None:
     run(main)
 
 
-def test_stops_go_first_and_polls_are_not_starved() -> None:
+def test_stops_go_first_and_neither_heartbeats_nor_polls_are_starved() -> None:
     async def main(world: World) -> None:
         del world
         turns, order = Turns(), []
@@ -401,10 +401,10 @@ def test_stops_go_first_and_polls_are_not_starved() -> None:
         ]
         await asyncio.gather(holder, *waiting)
         assert order[:2] == ["first", "stop"]
-        assert order.index("poll early") == 1 + IN_A_ROW
-        assert order.index("poll late") == 2 + 2 * IN_A_ROW
+        assert order.index("beat") == 1 + IN_A_ROW
+        assert order.index("poll early") == 2 + IN_A_ROW
+        assert order.index("poll late") == 3 + 2 * IN_A_ROW
         assert order[2:5] == ["write 0", "write 1", "write 2"]
-        assert order[-1] == "beat"
 
     run(main)
 

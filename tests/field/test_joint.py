@@ -133,6 +133,21 @@ async def test_together_as_each_alone(
     ]
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_broken_sensor_stays_broken_while_its_device_is_busy(together: bool) -> None:
+    """Not the 0 that a decoder begins with as the last usable value."""
+    tag = replace(tags_of([("int16", 0, 1.0)])[0], scaling=Scaling(bad_above=-32769.0))
+    one, peer = device(ORDERS[0], [tag], 1)
+    joint = Joint([await fetched(one)])
+    assert joint.reading().status.tolist() == [quality.BAD_SENSOR_FAILURE]
+    peer.refuse = 6
+    await fetched(one)
+    assert (joint.reading() if together else one.reading(0)).status.tolist() == [quality.BAD_SENSOR_FAILURE]
+    peer.refuse = 4
+    await fetched(one)
+    assert (joint.reading() if together else one.reading(0)).status.tolist() == [quality.BAD_DEVICE_FAILURE]
+
+
 async def test_a_hole_in_a_block_ends_it() -> None:
     one, peer = device(ORDERS[0], tags_of([("int16", 0, 1.0), ("int16", 2, 1.0)]), 1)
     joint = Joint([await fetched(one)])

@@ -23,6 +23,17 @@ Stamps = npt.NDArray[np.int64]
 _ADDRESS_ERRORS: Final = frozenset({2, 3})  # a hole in the block: ask for less at once
 
 
+def overlaid(status: Status, failure: Status) -> Status:
+    """Qualities with what became of the requests laid over them: a broken sensor stays broken in a device that is busy.
+
+    Args:
+        status: Of the values, as decoded.
+        failure: Of their requests; Good where it was answered.
+    """
+    over: Status = np.where((failure != 0) & (failure >> 30 >= status >> 30), failure, status)
+    return over
+
+
 class Group:
     """The requests of one period with what they brought.
 
@@ -133,8 +144,7 @@ class Group:
         decoder = self._decoder
         bits, status = decoder.decode()
         if self._failure.any():
-            failure = self._failure[decoder.request_of]
-            status = np.where(failure != 0, failure, status)
+            status = overlaid(status, self._failure[decoder.request_of])
         stamps = np.repeat(self._stamps, self._counts)
         members = decoder.members
         texts = {int(members[n]): decoder.text(n) for n in decoder.texts if status[n] == 0}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from scada.field.driver import Reading
 from scada.field.modbus.decode import Decoder, Point
-from scada.field.modbus.group import Group
+from scada.field.modbus.group import Group, overlaid
 from scada.field.modbus.plan import Request
 
 
@@ -69,8 +69,7 @@ class Joint:
         decoder = self._decoder
         bits, status = decoder.decode()
         if self._failure.any():
-            failure = self._failure[decoder.request_of]
-            status = np.where(failure != 0, failure, status)
+            status = overlaid(status, self._failure[decoder.request_of])
         return Reading(decoder.members, bits, status, np.repeat(self._stamps, self._counts), {})
 
     def members(self, number: int) -> npt.NDArray[np.intp]:

@@ -13,7 +13,7 @@ STOP, WRITE, HEARTBEAT, POLL = range(4)
 PROBE_PATIENCE_NS: Final = 1_000_000_000
 """A probe of a unit that does not answer lets polls pass that come up to this much later."""
 IN_A_ROW: Final = 8
-"""After so many writes and heartbeats in a row a poll that waits has its turn."""
+"""After so many writes and heartbeats in a row the heartbeat or poll that waits longest has its turn."""
 
 _Waiter = tuple[int, int, asyncio.Future[None]]
 
@@ -72,8 +72,8 @@ class Turns:
         waiting = self._waiting
         if waiting[STOP]:
             return STOP
-        if waiting[POLL] and self._row >= IN_A_ROW:
-            return POLL
+        if self._row >= IN_A_ROW and (waiting[POLL] or waiting[HEARTBEAT]):
+            return min((some[0], urgency) for urgency in (HEARTBEAT, POLL) if (some := waiting[urgency]))[1]
         return next((urgency for urgency, some in enumerate(waiting) if some), None)
 
     def _note(self, urgency: int) -> None:
