@@ -8,8 +8,10 @@ open. Nothing here reads YAML; pydantic is not imported.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -485,37 +487,52 @@ def load(data: bytes) -> Site:
         ValueError: Not JSON, or not of this version's shape.
     """
     try:
-        return typing.cast("Site", _build(Site, orjson.loads(data)))
+        return typing.cast("Site", _class_maker(Site)(orjson.loads(data)))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a compiled site of this version: {error}") from error
 
 
-def _build(kind: Any, data: Any) -> Any:
-    """Rebuilds dataclasses, tuples and unions with None from JSON, by their type hints."""
+Maker = Callable[[Any], Any]
+
+
+@functools.cache
+def _maker(kind: Any) -> Maker | None:
+    """What makes a dataclass, a tuple, a float or None by its type hint from JSON; None where JSON has it as it is.
+
+    Worked out once for each hint: a site may have a hundred thousand tags.
+    """
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        makers = _makers(kind)
-        return kind(**{key: makers[key](value) for key, value in data.items()})
+        return _class_maker(kind)
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
         inner = [arm for arm in typing.get_args(kind) if arm is not types.NoneType]
-        return data if data is None or len(inner) > 1 else _build(inner[0], data)
+        make = _maker(inner[0]) if len(inner) == 1 else None
+        return None if make is None else lambda data: None if data is None else make(data)
     if origin is tuple:
-        arms = typing.get_args(kind)
-        if len(arms) == 2 and arms[1] is ...:
-            return tuple(_build(arms[0], item) for item in data)
-        return tuple(_build(arm, item) for arm, item in zip(arms, data, strict=True))
-    return float(data) if kind is float else data
+        return _tuple_maker(typing.get_args(kind))
+    return float if kind is float else None
 
 
-_MAKERS: dict[type, dict[str, Any]] = {}
+def _class_maker(kind: type) -> Maker:
+    made = [(name, make) for name, hint in typing.get_type_hints(kind).items() if (make := _maker(hint))]
+
+    def of_class(data: Any) -> Any:
+        for name, make in made:
+            if name in data:
+                data[name] = make(data[name])
+        return kind(**data)
+
+    return of_class
 
 
-def _makers(kind: type) -> dict[str, Any]:
-    if kind not in _MAKERS:
-        hints = typing.get_type_hints(kind)
-        plain = (int, str, bool)
-        _MAKERS[kind] = {
-            name: (lambda value: value) if hint in plain else (lambda value, hint=hint: _build(hint, value))
-            for name, hint in hints.items()
-        }
-    return _MAKERS[kind]
+def _tuple_maker(arms: tuple[Any, ...]) -> Maker:
+    makers = [_maker(arm) for arm in arms if arm is not ...]
+    if len(arms) == 2 and arms[1] is ...:
+        make = makers[0]
+        return tuple if make is None else lambda data: tuple(map(make, data))
+
+    def of_tuple(data: Any) -> Any:
+        pairs = zip(makers, data, strict=True)
+        return tuple(item if make is None else make(item) for make, item in pairs)
+
+    return of_tuple
