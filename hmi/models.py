@@ -202,6 +202,8 @@ class DeviceInfo(BaseModel):
     name: str
     driver: str
     connected: bool | None
+    reason: str = Field(description="Why it is not connected; empty when it is, or when that is not known")
+    outputs: bool = Field(description="It has outputs, so that arming it means something")
     armed: bool | None
     simulated: bool
     values: dict[str, float | bool | None]

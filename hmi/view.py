@@ -220,6 +220,7 @@ class View:
             )
             for force in client.forces()
         ]
+        reasons = client.why_not_connected()
         bypasses = [
             BypassInfo(
                 path=bypass.path,
@@ -237,14 +238,14 @@ class View:
             utc_ms=utc_ns // 1_000_000,
             tags=len(client.tags),
             services=services,
-            devices=[self._device(name) for name in (device.name for device in client.site.devices)],
+            devices=[self._device(device.name, reasons) for device in client.site.devices],
             forces=forces,
             bypasses=bypasses,
             alarms=counts(client.alarms(hidden=True)),
             clients=clients,
         )
 
-    def _device(self, name: str) -> DeviceInfo:
+    def _device(self, name: str, reasons: Mapping[str, str]) -> DeviceInfo:
         device = next(device for device in self.client.site.devices if device.name == name)
         prefix = f"system/{name}/"
         values = {
@@ -257,6 +258,8 @@ class View:
             name=name,
             driver=device.driver,
             connected=connected if isinstance(connected, bool) else None,
+            reason=reasons.get(name, "") if connected is False else "",
+            outputs=name in self._with_outputs,
             armed=armed if isinstance(armed, bool) else None,
             simulated=device.simulate is not None,
             values=values,

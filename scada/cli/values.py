@@ -89,7 +89,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             (
                 device["name"],
                 _CONNECTED[device["connected"]] if device["state"] != SLOW else "slow",
-                _ARMED[device["armed"]],
+                _ARMED[device["armed"]] if device["outputs"] else "none",
                 f"{device['period_asked']:.3g} s" if device["period_asked"] is not None else "—",
                 f"{device['period_achieved']:.3g} s" if device["period_achieved"] else "—",
                 f"{device['latency_p99']:.1f} ms" if device["latency_p99"] is not None else "—",
@@ -97,6 +97,9 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             for device in devices
         ),
     )
+    for device in devices:
+        if device["reason"]:
+            out.print(f"  {device['name']}: {plain(device['reason'])}", markup=False)
     if tasks:
         out.print()
         show_table(
@@ -135,6 +138,8 @@ def _hmi(plant: Client) -> str:
 
 def _devices(plant: Client) -> list[dict[str, Any]]:
     plant.refresh()
+    reasons = plant.why_not_connected()
+    written = {tag.device for tag in plant.site.tags if tag.owner is not None}
     rows: list[dict[str, Any]] = []
     for device in plant.site.devices:
         row: dict[str, Any] = {"name": device.name}
@@ -150,6 +155,8 @@ def _devices(plant: Client) -> list[dict[str, Any]]:
             path = f"system/{device.name}/{key}"
             sample = plant.read(path) if path in plant.tags else None
             row[key] = sample.value if sample is not None and sample.good else None
+        row["outputs"] = device.name in written
+        row["reason"] = reasons.get(device.name, "") if row["connected"] is False else ""
         rows.append(row)
     return rows
 

@@ -20,6 +20,7 @@ from scada.client.errors import NotRunningError, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.forces import Forces
 from scada.client.images import Images
+from scada.client.losses import Losses
 from scada.client.past import Past
 from scada.client.running import is_locked
 from scada.client.services import service_states
@@ -89,6 +90,7 @@ class Client(Past):
         self._alarms: Alarms | None = None
         self._forces: Forces | None = None
         self._bypasses: Bypasses | None = None
+        self._losses: Losses | None = None
         self._store: Store | None = None
         self._open()
 
@@ -174,6 +176,12 @@ class Client(Past):
     def services(self) -> list[ServiceState]:
         """The supervisor and its services."""
         return service_states(self.site, self.images)
+
+    def why_not_connected(self) -> dict[str, str]:
+        """The reason, by device, of those that do not answer; a device that nobody has reported is not in it."""
+        if self._losses is None:
+            self._losses = Losses(self.site, self.data)
+        return self._losses.current()
 
     def forces(self) -> list[Force]:
         """Values that are held by hand."""
@@ -415,10 +423,10 @@ class Client(Past):
             raise NotRunningError(f"{self.data.root}: the plant was stopped")
 
     def _close_parts(self) -> None:
-        for part in (self._requests, self._alarms, self._forces, self._store):
+        for part in (self._requests, self._alarms, self._forces, self._losses, self._store):
             if part is not None:
                 part.close()
-        self._requests = self._alarms = self._forces = self._bypasses = self._store = None
+        self._requests = self._alarms = self._forces = self._bypasses = self._losses = self._store = None
 
 
 __all__ = ["Client", "StoreError"]

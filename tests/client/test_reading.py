@@ -213,6 +213,16 @@ def test_services_tell_state_and_silence(plant: Plant, client: Client) -> None:
     assert states["supervisor"].state == "running"
 
 
+def test_why_a_device_is_not_connected(plant: Plant, client: Client) -> None:
+    assert client.why_not_connected() == {}
+    plant.event("service", "field", device="PLC1", state="not connected", reason="connection refused")
+    assert client.why_not_connected() == {"PLC1": "connection refused"}
+    plant.event("service", "field", device="PLC1", state="armed")
+    assert client.why_not_connected() == {"PLC1": "connection refused"}, "it is of something else"
+    plant.event("service", "field", device="PLC1", state="connected")
+    assert client.why_not_connected() == {}
+
+
 def test_forces_tell_value_and_end(plant: Plant, client: Client) -> None:
     plant.put("tank1/LT-101", 4.0, quality.GOOD_LOCAL_OVERRIDE)
     plant.put("tank1/draining", value=True, status=quality.GOOD_LOCAL_OVERRIDE)

@@ -99,7 +99,21 @@ def test_status_names_services_and_devices(http: httpx.Client, plant: Plant) -> 
     assert {service["name"] for service in status["services"]} >= {"field", "control", "hmi", "supervisor"}
     device = status["devices"][0]
     assert (device["name"], device["armed"], device["connected"]) == ("PLC1", False, True)
+    assert (device["reason"], device["outputs"]) == ("", True)
     plant.put("system/PLC1/armed", True)
+
+
+def test_status_says_why_a_device_is_not_connected(http: httpx.Client, plant: Plant) -> None:
+    plant.put("system/PLC1/connected", False)
+    plant.event("service", "field", device="PLC1", state="not connected", reason="connection refused")
+    try:
+        wait_for(
+            lambda: http.get("/api/status").json()["devices"][0]["reason"] == "connection refused",
+            what="the reason",
+        )
+    finally:
+        plant.event("service", "field", device="PLC1", state="connected")
+        plant.put("system/PLC1/connected", True)
 
 
 def test_openapi_names_every_way_in(http: httpx.Client) -> None:

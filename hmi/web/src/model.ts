@@ -154,6 +154,8 @@ export interface DeviceStatus {
   name: string;
   driver: string;
   connected: boolean | null;
+  reason: string;
+  outputs: boolean;
   armed: boolean | null;
   simulated: boolean;
   values: Record<string, number | boolean | null>;

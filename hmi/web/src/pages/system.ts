@@ -19,8 +19,10 @@ const UNITS: Record<string, [string, string, number]> = {
   errors_exception: ["Refused", "", 0],
   errors_connect: ["Failed connections", "", 0],
   link_load: ["Shared connection busy", "%", 0],
-  good_age: ["Last good answer", "s ago", 1],
 };
+
+// Errors by kind are shown where there were any.
+const KINDS = new Set(["errors_timeout", "errors_mismatch", "errors_closed", "errors_exception", "errors_connect"]);
 
 const SLOW = 2; // of the states of a device
 
@@ -61,7 +63,7 @@ export class SystemPage extends Panel {
           <td>${service.state === "running" ? "running" : html`<b class="abnormal">${service.state}</b>`}</td>
           <td class="n">${service.heartbeat_age_s === null ? NONE : `${ageText(service.heartbeat_age_s)} ago`}</td>
           <td class="n">${service.memory_mb === null ? NONE : `${numberText(service.memory_mb, 0)} MB`}</td></tr>`)}</tbody></table>
-      <table class="list"><caption>Devices</caption>
+      <table class="list devices"><caption>Devices</caption>
         <thead><tr><th scope="col">Device</th><th scope="col">Connection</th><th scope="col">Outputs</th><th scope="col">Polling</th></tr></thead>
         <tbody>${status.devices.map((device) => this.device(device))}</tbody></table>
       <h3>Forced values</h3>
@@ -80,13 +82,14 @@ export class SystemPage extends Panel {
   }
 
   private device(device: DeviceStatus) {
+    const age = device.values.good_age;
     return html`<tr><th scope="row">${device.name} <span class="hint">${device.driver}${device.simulated ? ", simulated" : ""}</span></th>
-      <td>${device.connected ? (device.values.state === SLOW ? html`<b class="abnormal">slow</b>` : "connected") : html`<b class="abnormal">${device.connected === null ? "unknown" : "not connected"}</b>`}</td>
-      <td>${device.armed ? "armed" : html`<b class="abnormal">not armed: nothing is written</b>`}</td>
+      <td>${device.connected ? (device.values.state === SLOW ? html`<b class="abnormal">slow</b>` : "connected") : html`<b class="abnormal">${device.connected === null ? "unknown" : "not connected"}</b>`}${device.reason ? html` <span class="hint">${device.reason}</span>` : nothing}</td>
+      <td>${!device.outputs ? "none" : device.armed ? "armed" : html`<b class="abnormal">not armed: nothing is written</b>`}</td>
       <td><dl class="figures">${Object.entries(UNITS).map(([key, [text, unit, decimals]]) => {
         const value = device.values[key];
-        return typeof value === "number" ? html`<div><dt>${text}</dt><dd>${numberText(value, decimals)} ${unit}</dd></div>` : nothing;
-      })}</dl></td></tr>`;
+        return typeof value === "number" && (value > 0 || !KINDS.has(key)) ? html`<div><dt>${text}</dt><dd>${numberText(value, decimals)} ${unit}</dd></div>` : nothing;
+      })}${typeof age === "number" ? html`<div><dt>Last good answer</dt><dd>${typeof device.values.latency_p50 === "number" ? `${ageText(age)} ago` : "none yet"}</dd></div>` : nothing}</dl></td></tr>`;
   }
 
   private async load(): Promise<void> {
