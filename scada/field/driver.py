@@ -29,7 +29,7 @@ connection to build on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -68,6 +68,10 @@ class RefusedError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"exception {code}")
         self.code = code
+
+
+class WithdrawnError(Exception):
+    """It was not sent: while it waited for its turn it was taken back, or something more urgent came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,25 @@ class Session(Protocol):
 
         Raises:
             NoReplyError: There is no connection, or one had no right reply. What was answered before counts all the same.
+            WithdrawnError: See `hurry`; nothing was sent.
         """
         ...
+
+    def hurry(self, urgent: Callable[[], bool]) -> None:
+        """Called often, also while a fetch is awaited.
+
+        A fetch that still waits for its turn, as on a shared connection, ends with WithdrawnError if `urgent` says that
+        something is to be written. It keeps its place for the next one.
+        """
+        del urgent
+
+    def permit(self, wanted: Callable[[], bool]) -> None:
+        """Called before each write (and heartbeat): a driver whose writes may have to wait asks `wanted` right before it sends.
+
+        When the answer is no, the write ends with WithdrawnError. What was disarmed, taken back or too late meanwhile is not
+        written.
+        """
+        del wanted
 
     def reading(self, group: int, only: int | None = None) -> Reading:
         """What the last fetches of a group brought; what was never fetched is Bad.
@@ -201,6 +222,7 @@ class Session(Protocol):
             ValueError: It cannot be written; nothing was sent.
             RefusedError: The device will not.
             NoReplyError: Whether it was written is unknown.
+            WithdrawnError: See `permit`; nothing was sent.
         """
         ...
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scada.clock import Clock
-from scada.field.driver import NoReplyError, Session
+from scada.field.driver import NoReplyError, Session, WithdrawnError
 from scada.field.groups import Group, Groups
 from scada.field.heartbeat import Heartbeat
 from scada.field.samples import Samples
@@ -77,6 +77,7 @@ class Poller:
         self._group_of = np.array([session.place(i)[0] for i in range(len(tags))], np.intp)
         self._read_back_ns = np.zeros(len(tags), np.int64)
         self._link_load: Callable[[], float] = getattr(session.link, "bus_load", lambda: 0.0)
+        self._hurry: Callable[[Callable[[], bool]], None] = getattr(session, "hurry", lambda _: None)
         self.together: dict[int, Callable[[int], bool]] = {}
         self._beats = device.heartbeat is not None
         self._looked_at = [
@@ -155,9 +156,11 @@ class Poller:
         if len(rows):
             self.writer.observe(image, rows, alive)
             self._sleeper.wake()
+            self._hurry(self._urgent)
 
     def look_at_age(self, now_ns: int) -> None:
-        """Called at each tick: what has become stale says so."""
+        """Called at each tick: what has become stale says so, and what is to be written waits for no poll."""
+        self._hurry(self._urgent)
         for number, limit_ns in self._groups.stale(now_ns) if self.connected else ():
             mine = np.flatnonzero(self._group_of == number)
             good = mine[(self._samples.status[mine] >> 30) == 0]
@@ -219,6 +222,8 @@ class Poller:
                     await self._step()
                 except NoReplyError as error:
                     self._lost(str(error))
+                except WithdrawnError:
+                    continue  # what is due now is another
         finally:
             self._session.link.close()
 
@@ -316,6 +321,11 @@ class Poller:
         self.writer.unread = [i for i in self.writer.unread if self._session.place(i) != (number, request)]
         now = self._clock.monotonic_ns()
         self._read_back_ns[self._take(number, request, now)] = now
+
+    def _urgent(self) -> bool:
+        """Whether a poll that waits for its turn is to let a write pass."""
+        now, outputs = self._clock.monotonic_ns(), self.writer.outputs
+        return self._writes < WRITES_IN_A_ROW and now >= outputs.next_ns and bool(outputs.due(now))
 
     def _may_beat(self) -> bool:
         self._look()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from scada.clock import Clock
-from scada.field.driver import NoReplyError, Reading, RefusedError, Session
+from scada.field.driver import NoReplyError, Reading, RefusedError, Session, WithdrawnError
 from scada.field.heartbeat import Heartbeat
 from scada.field.writer import Event
 from tags import quality
@@ -65,6 +65,7 @@ class Watchdog:
         self._heard = heard
         self._restarted = restarted
         self._noticed = noticed or (lambda _: None)
+        self._permit: Callable[[Callable[[], bool]], None] = getattr(session, "permit", lambda _: None)
         self.due_ns = 0 if self._used else _NEVER
         self.compare_first = False
         self.away = 0
@@ -99,6 +100,7 @@ class Watchdog:
         if not allowed():
             return
         first, value = not self._counter.written, self._counter.next
+        self._permit(allowed)
         try:
             await self._session.write_counter(self._address, value)
             self._counter.wrote()
@@ -106,6 +108,8 @@ class Watchdog:
         except NoReplyError:
             self._counter.wrote()
             raise
+        except WithdrawnError:
+            return
         except RefusedError as error:
             if first:
                 self._event(

@@ -20,6 +20,7 @@ from tags.image import ImageReader
 from tags.model import Tag
 
 Event = Callable[..., None]
+JUST_NOW_NS: Final = 1_000_000
 NOT_TOGETHER: Final = frozenset(
     {1, 2, 3, 4, commands.REFUSED}
 )  # may be meant for one of several values, or their number
@@ -69,6 +70,9 @@ class Writer:
         self._loss_digests: dict[int, str] = {}
         self.outputs = Outputs(_declared([tags[i] for i in self._out], self._quantise, self._loss_digests))
         self.outputs.restore(samples.aux[self._out])
+        self._permit: Callable[[Callable[[], bool]], None] = getattr(session, "permit", lambda _: None)
+        self._sending: Sequence[Order] = ()
+        self._decided_ns = 0
         self._alone: set[int] = set()  # outputs that the device did not take in one request with others
         self.unread: list[int] = []
         self._texts = [int(i) for i in self._out if tags[i].type == types.STRING]
@@ -142,6 +146,7 @@ class Writer:
         if orders:  # what was decided on an older word may have been taken back: this process may have slept
             self._look()
             orders = self.outputs.due(now_ns)
+            self._decided_ns = self._clock.monotonic_ns()
         self._samples.acted(self._out, self.outputs.aux, now_ns)
         if len(orders) < 2 or orders[0].index in self._alone:
             return orders[:1]
@@ -162,8 +167,11 @@ class Writer:
 
         Raises:
             NoReplyError: Whether the device acted is unknown.
+            WithdrawnError: They were taken back while they waited for their turn; nothing was sent.
         """
         result = commands.OK
+        self._sending = orders
+        self._permit(self._wanted)
         try:
             values = [(int(self._out[o.index]), o.bits, self._text(o)) for o in orders]
             if len(values) == 1:
@@ -185,6 +193,22 @@ class Writer:
         for order in orders:
             self._written(order, result)
         self.unread += [int(self._out[order.index]) for order in orders]
+
+    def _wanted(self) -> bool:
+        """Whether what is about to be sent is still to be written: it may have waited long for its turn."""
+        now = self._clock.monotonic_ns()
+        if now - self._decided_ns < JUST_NOW_NS:
+            return True
+        self._look()
+        due = {order.index: order for order in self.outputs.due(now)}
+        return all(self._as_good(order, due.get(order.index)) for order in self._sending)
+
+    def _as_good(self, order: Order, now: Order | None) -> bool:
+        """Whether an order stands as it is now. A quantity that moves all the time would never come through otherwise."""
+        if now is None or now.reason != order.reason:
+            return False
+        output = self.outputs.outputs[order.index]
+        return now.bits == order.bits or (output.analogue and output.mode == commands.MAINTAINED)
 
     def _text(self, order: Order) -> str:
         if self._tags[int(self._out[order.index])].type != types.STRING:

@@ -7,7 +7,7 @@ no reply at all: with Modbus the wrong answer looks exactly like a right one.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +51,7 @@ class Ask:
         pdu: Its bytes and what answers it.
         unit: Unit identifier, 0 … 255.
         timeout_ns: How long its reply may take.
+        wanted: Whether it is still to be sent, asked right before that; None where nobody takes it back.
         body: Unit, function code and data: all that stands before the checksum of a serial line.
         framed: What stands behind the transaction id on Modbus TCP.
         right: What stands there in a right reply, as far as the request fixes it.
@@ -60,6 +61,7 @@ class Ask:
     pdu: Pdu
     unit: int
     timeout_ns: int = 1_000_000_000
+    wanted: Callable[[], bool] | None = None
     body: bytes = field(init=False)
     framed: bytes = field(init=False)
     right: bytes = field(init=False)

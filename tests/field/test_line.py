@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
+from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError, WithdrawnError
 from scada.field.modbus.late import Late
 from scada.field.modbus.line import QUARANTINES, Exchange, Line
 from scada.modbus import rtu, wire
@@ -341,5 +341,25 @@ def test_what_a_gateway_says_of_a_unit_shows_nothing_of_its_late_replies(code: i
         with pytest.raises(NoReplyError):
             await line.ask(ask(0, 2))
         assert port.sent[sent][1][5] != 2, "a barrier must come first"
+
+    run(main)
+
+
+def test_what_was_taken_back_while_the_line_was_brought_in_order_is_not_sent() -> None:
+    async def main(world: World) -> None:
+        port = Wire(world)
+        line = line_on(port)
+        await line.connect()
+        write = Ask(wire.write_register(7, b"\0\1"), 1, T_NS)
+        port.answers = lambda _: []
+        with pytest.raises(NoReplyError):
+            await line.ask(write)
+        port.answers = lambda frame: [(0.002, port.right(frame))]
+        sent = len(port.sent)
+        with pytest.raises(WithdrawnError):
+            await line.ask(Ask(write.pdu, 1, T_NS, lambda: len(port.sent) == sent))
+        assert [frame[1] for _, frame in port.sent[sent:]] == [3], "only the barrier was"
+        await line.ask(write)
+        assert port.sent[-1][1][1] == 6
 
     run(main)

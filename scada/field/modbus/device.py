@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from scada.clock import Clock
@@ -52,6 +52,7 @@ class ModbusDevice:
         }
         self._layouts = [Layout(addresses, group.requests, limits) for group in groups]
         self._probes = [range(0)] * len(groups)
+        self._wanted: Callable[[], bool] = _always
         self._place: dict[int, tuple[int, int]] = {}
         for number in range(len(self._groups)):
             self._index(number)
@@ -109,6 +110,14 @@ class ModbusDevice:
         """Makes commands of these tags comparable with what is read back."""
         return encode.Quantiser([self._points[i] for i in positions])
 
+    def hurry(self, urgent: Callable[[], bool]) -> None:
+        """Lets a fetch that still waits for its turn give way if `urgent` says so."""
+        self.link.hurry(urgent)
+
+    def permit(self, wanted: Callable[[], bool]) -> None:
+        """What is asked right before the next write is sent."""
+        self._wanted = wanted
+
     async def write(self, position: int, bits: int, text: str) -> None:
         """Writes one value.
 
@@ -140,18 +149,23 @@ class ModbusDevice:
             ValueError: One of them cannot be written; nothing was.
             RefusedError: The device refused them.
             NoReplyError: Whether they were written is unknown.
+            WithdrawnError: They are not wanted any more; nothing was sent.
         """
         parts = [encode.part(self._points[i], bits, text, self._config) for i, bits, text in values]
         urgency = STOP if any(self._stops[i] for i, _, _ in values) else WRITE
-        for request in writes.requests(parts, self._config):
+        first, *more = writes.requests(parts, self._config)
+        await self._write(first, urgency, self._wanted)
+        for request in more:  # what is begun is brought to its end: half a value is worse than an old one
             await self._write(request, urgency)
 
-    async def _write(self, request: Pdu | writes.Change, urgency: int) -> None:
+    async def _write(
+        self, request: Pdu | writes.Change, urgency: int, wanted: Callable[[], bool] | None = None
+    ) -> None:
         if isinstance(request, writes.Change):
             data = await self.link.ask(self.link.prepare(wire.read("holding", request.offset, 1)), urgency)
             word = request.applied(int.from_bytes(data[1:3], "big"))
             (request,) = writes.registers(request.offset, word.to_bytes(2, "big"), self._config)
-        await self.link.ask(self.link.prepare(request), urgency)
+        await self.link.ask(self.link.prepare(request, wanted), urgency)
 
     async def write_counter(self, address: dict[str, Any], value: int) -> None:
         """Writes the heartbeat counter, 0 … 65535.
@@ -161,7 +175,7 @@ class ModbusDevice:
             NoReplyError: No right reply.
         """
         for request in writes.registers(address["offset"], value.to_bytes(2, "big"), self._config):
-            await self._write(request, HEARTBEAT)
+            await self._write(request, HEARTBEAT, self._wanted)
 
     async def read_counter(self, address: dict[str, Any]) -> int:
         """Reads the heartbeat counter back, 0 … 65535.
@@ -202,3 +216,7 @@ class ModbusDevice:
         for number, request in enumerate(self._layouts[group].requests):
             for position in request.members:
                 self._place[position] = group, number if number < polled else number + _ALONE
+
+
+def _always() -> bool:
+    return True

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
-from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError
+from scada.field.driver import CLOSED, MISMATCH, TIMEOUT, NoReplyError, RefusedError, WithdrawnError
 from scada.field.modbus.late import Late
 from scada.field.modbus.transport import one_by_one
 from scada.field.modbus.why import why
@@ -219,6 +219,7 @@ class Line:
         Raises:
             RefusedError: The device answered with an exception to this request.
             NoReplyError: Nothing right came; nothing that comes late will answer another request.
+            WithdrawnError: It was taken back while the line was brought in order; it was not sent.
         """
         if hold := self._late.hold_ns(ask, self._now()):
             await asyncio.sleep(hold / 1e9)
@@ -235,6 +236,8 @@ class Line:
                 )
             if not isinstance(answer, int) or self._late.refused(barrier, self._now()):
                 self._late.answered(barrier, self._now())
+        if ask.wanted is not None and not ask.wanted():
+            raise WithdrawnError("taken back while the line was brought in order")
         answer = await self._carry(ask)
         if answer in GATEWAYS_OWN:
             self._late.missed(ask, self._now())

@@ -15,7 +15,7 @@ PROBE_PATIENCE_NS: Final = 1_000_000_000
 IN_A_ROW: Final = 8
 """After so many writes and heartbeats in a row the heartbeat or poll that waits longest has its turn."""
 
-_Waiter = tuple[int, int, asyncio.Future[None]]
+_Waiter = tuple[int, int, asyncio.Future[bool]]
 
 
 class Turns:
@@ -36,21 +36,25 @@ class Turns:
         self._note(urgency)
         return True
 
-    async def wait(self, urgency: int, since_ns: int) -> None:
+    async def wait(self, urgency: int, since_ns: int, place: asyncio.Future[bool] | None = None) -> bool:
         """Waits for the turn, and takes it.
 
         Args:
             urgency: STOP, WRITE, HEARTBEAT or POLL.
             since_ns: Since when; the earlier, the sooner. Of the same clock for all.
+            place: Who sets it False waits no longer; None for one that nobody knows.
+
+        Returns:
+            Whether it is his turn; False when `place` was given up.
         """
-        mine = asyncio.get_running_loop().create_future()
+        mine = place or asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._waiting[urgency], (since_ns, self._count, mine))
         self._queue += 1
         try:
-            await mine
+            return await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # it was given to us while we went
+            if mine.done() and not mine.cancelled() and mine.result():  # it was given to us while we went
                 self.give()
             raise
 
@@ -65,7 +69,7 @@ class Turns:
             if not waiter.done():
                 self._taken = True
                 self._note(urgency)
-                waiter.set_result(None)
+                waiter.set_result(True)
                 return
 
     def _next(self) -> int | None:
