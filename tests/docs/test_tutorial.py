@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from scada.datadir import DataDir
+from tests.support import standard_nodes
 from tests.support.ports import free_ports
 from tests.support.wait import wait_for
 
@@ -47,6 +49,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
     for name, body in re.findall(r"```yaml file=(\S+)\n(.*?)```", text, re.DOTALL):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(body.replace("5020", str(first)))
+    standard_nodes.lend(tmp_path.parent, DataDir(tmp_path / "mill-data"))
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     ran = 0
     with contextlib.ExitStack() as stack:
@@ -75,7 +78,7 @@ def _until_as_printed(words: str, folder: Path, environment: dict[str, str], ste
         return done.returncode == step.code and (not step.output or matches(step.output, done.stdout))
 
     try:
-        wait_for(attempt, 20, words)
+        wait_for(attempt, 20, words, every_s=0.5)
     except AssertionError as error:
         raise AssertionError(f"{step.command}: {last}") from error
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -160,3 +162,31 @@ class DemoPlant:
             except subprocess.TimeoutExpired:
                 self.kill()
         shutil.rmtree(self.data.run.resolve(), ignore_errors=True)
+
+
+def number(client: Client, path: str) -> float:
+    """The value of a tag now."""
+    client.refresh()
+    value = client.read(path).value
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def largest_step(client: Client, path: str, until: float) -> float:
+    """The largest change between two looks at a tag, 20 ms apart, until a monotonic time."""
+    seen = [number(client, path)]
+
+    def look() -> bool:
+        seen.append(number(client, path))
+        return time.monotonic() > until
+
+    wait_for(look, 60)
+    return max(abs(after - before) for before, after in itertools.pairwise(seen))
+
+
+def other_process(plant: DemoPlant, service: str, first: int) -> bool:
+    """A service runs as another process than `first`."""
+    try:
+        return plant.pid(service) != first
+    except AssertionError:
+        return False

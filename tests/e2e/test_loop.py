@@ -65,6 +65,7 @@ async def test_the_same_value_everywhere(shared_plant: DemoPlant) -> None:
     stored = wait_for(
         lambda: [row for row in shared_plant.json("history", path, "--start=-1min") if row["value"] == 2.25],
         10,
+        every_s=0.5,
     )
     assert stored[-1]["quality"] == "Good"
     shared_plant.scada("write", path, "2.5")
@@ -101,7 +102,9 @@ def test_a_force_is_marked_listed_alarmed_and_ends(shared_plant: DemoPlant) -> N
         wait_for(forced, 3, "forced value is shown")
         assert [force["path"] for force in shared_plant.json("status")["forces"]] == ["ahu1/TT-200"]
         wait_for(
-            lambda: any(a["path"] == "system/control/FORCED" for a in shared_plant.json("alarms", "list")), 3
+            lambda: any(a["path"] == "system/control/FORCED" for a in shared_plant.json("alarms", "list")),
+            3,
+            every_s=0.5,
         )
         shared_plant.scada("force", "ahu1/TT-200", "-5", "--for", "2 s", "--reason", "frost drill")
 
@@ -134,14 +137,18 @@ def test_a_bypass_is_listed_alarmed_audited_and_ends(shared_plant: DemoPlant) ->
     assert "8 h at most" in shared_plant.scada("bypass", what, "--for", "9h", "--reason", "x", code=3)
     assert "did you mean" in shared_plant.scada("bypass", "tank1/OVERFIL", "--for", "5 s", code=2)
     shared_plant.scada("bypass", what, "--for", "1h", "--reason", "LT-101 is being cleaned")
-    (listed,) = wait_for(lambda: [row for row in shared_plant.json("bypass") if row["bypassed"]], 3)
+    (listed,) = wait_for(
+        lambda: [row for row in shared_plant.json("bypass") if row["bypassed"]], 3, every_s=0.5
+    )
     assert (listed["path"], listed["reason"]) == (what, "LT-101 is being cleaned")
     assert [one["path"] for one in http(shared_plant, "/api/status")["bypasses"]] == [what]
     assert [one["path"] for one in shared_plant.json("status")["bypasses"]] == [what]
     alarm = f"{what}/BYPASSED/ALARM"
-    wait_for(lambda: any(a["path"] == alarm for a in shared_plant.json("alarms", "list")), 3)
+    wait_for(lambda: any(a["path"] == alarm for a in shared_plant.json("alarms", "list")), 3, every_s=0.5)
     shared_plant.scada("bypass", what, "--for", "2 s", "--reason", "LT-101 is being cleaned")
-    wait_for(lambda: not shared_plant.json("status")["bypasses"], 12, "the bypass ended by itself")
+    wait_for(
+        lambda: not shared_plant.json("status")["bypasses"], 12, "the bypass ended by itself", every_s=0.5
+    )
     shared_plant.scada("alarms", "ack", alarm)
 
     def audited() -> bool:

@@ -1,7 +1,8 @@
-"""The standard nodes of OPC UA, made once for all plants of a test process: asyncua needs seconds for them."""
+"""The standard nodes of OPC UA, made once for all plants of a test run: asyncua needs seconds for them."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def lend(base: Path, data: DataDir) -> None:
         base: Folder that the plants share.
         data: Data directory of the plant.
     """
-    kept = copy_of(base)
+    kept = copy_of(_of_the_run(base))
     if kept.exists():
         data.create()
         shutil.copyfile(kept, copy_of(data.run))
@@ -24,8 +25,13 @@ def lend(base: Path, data: DataDir) -> None:
 
 def keep(base: Path, data: DataDir) -> None:
     """Keeps the copy that a running plant made."""
-    made, kept = copy_of(data.run), copy_of(base)
+    made, kept = copy_of(data.run), copy_of(_of_the_run(base))
     if made.exists() and not kept.exists():
-        fresh = kept.with_suffix(".fresh")
+        fresh = kept.with_suffix(f".{os.getpid()}")
         shutil.copyfile(made, fresh)
         fresh.rename(kept)
+
+
+def _of_the_run(base: Path) -> Path:
+    """The folder that all processes of a run share: xdist gives each of them one inside it."""
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -11,13 +11,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], timeout_s: float = 10.0, what: str = "") -> T:
+def wait_for(
+    condition: Callable[[], T | None], timeout_s: float = 10.0, what: str = "", *, every_s: float = 0.01
+) -> T:
     """Calls `condition` until it is true and returns what it returned.
 
     Args:
         condition: Cheap and free of effects.
         timeout_s: Seconds before it gives up.
         what: What is being waited for, for the message.
+        every_s: Seconds between two looks: more where a look starts an interpreter, which slows down what it waits for.
 
     Returns:
         The first true result.
@@ -32,7 +35,7 @@ def wait_for(condition: Callable[[], T | None], timeout_s: float = 10.0, what: s
             return result
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout_s} s: {what or condition}")
-        pause.wait(0.01)
+        pause.wait(every_s)
 
 
 async def until(condition: Callable[[], bool], what: str = "", timeout_s: float = 5.0) -> None:
