@@ -75,14 +75,14 @@ def cut_everywhere(
             raise WrongError(f"power cut before step {number} {steps[number][:3]}: {wrong}") from wrong
 
 
-@pytest.mark.parametrize("cuts", [30, pytest.param(CUTS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cuts", [15, pytest.param(CUTS, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_no_acknowledged_batch_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
     steps = record(tmp_path, "tests.faults.work", "{}/data/history", "{}/said", "130")
     cut_everywhere(steps, tmp_path, cuts, random.Random(cuts))
 
 
-@pytest.mark.parametrize("places", [25, pytest.param(PLACES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("places", [12, pytest.param(PLACES, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: int) -> None:
     """All that was written is there, as after kill -9; in the long run every place is tried."""
@@ -90,7 +90,7 @@ def test_a_worker_may_be_killed_between_any_two_steps(tmp_path: Path, places: in
     cut_everywhere(steps, tmp_path, places, random.Random(places), what_is_left=crash.everything)
 
 
-@pytest.mark.parametrize("cuts", [60, pytest.param(CUTS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cuts", [30, pytest.param(CUTS, marks=pytest.mark.slow)])
 @pytest.mark.timeout(7200)
 def test_no_entry_of_the_audit_trail_is_lost_when_the_power_goes(tmp_path: Path, cuts: int) -> None:
     steps = record(tmp_path, "tests.faults.audited", "{}/data/history", "{}/said", "60")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from historian.packing import Scales, _Reader, _Writer, pack, unpack
 from scada.scan.record import Raw
+from tests.support.examples import examples
 
 PERIOD = 100_000_000
 SCALES = Scales(np.array([0.0, 0.1, 0.00018084490740740740, 1.0]), np.array([0.0, -20.0, 0.0, 0.0]))
@@ -74,7 +75,7 @@ def told(one: Raw) -> Any:
     )  # fmt: skip
 
 
-@settings(max_examples=300)
+@examples(100)
 @given(raws())
 def test_what_is_packed_comes_back(scans: list[Raw]) -> None:
     back = unpack(pack(scans, PERIOD, SCALES))
@@ -92,6 +93,7 @@ def test_columns_come_back(column: list[int]) -> None:
     assert _Reader(b"".join(out.parts)).ints().tolist() == column
 
 
+@examples(60)
 @given(raws(), st.data())
 def test_damage_is_an_error_and_nothing_worse(scans: list[Raw], data: st.DataObject) -> None:
     packed = bytearray(pack(scans, PERIOD, SCALES))

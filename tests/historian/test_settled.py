@@ -20,6 +20,7 @@ from historian.store import BAD_DATA_LOST, SAMPLE, Batch
 from tests.historian.contract import END, LEVEL, RUN, TAGS, batch
 from tests.historian.fresh import fresh
 from tests.historian.layouts import LAYOUT_1
+from tests.support.examples import examples
 
 SECOND = 1_000_000_000
 
@@ -157,6 +158,7 @@ FOLDS = st.lists(
 )
 
 
+@examples(40)
 @given(FOLDS, st.integers(0, 40), st.integers(0, 40), st.integers(1, 60))
 def test_whatever_is_joined_the_store_is_a_sorted_list(
     folds: list[tuple[npt.NDArray[np.void], str]], start: int, span: int, limit: int

@@ -16,6 +16,7 @@ from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Store, StoreDamagedError, StoreError
 from tests.historian.contract import END, LEVEL, TAGS, StoreContract, batch
 from tests.historian.fresh import fresh
+from tests.support.examples import examples
 
 
 class TestSqliteStore(StoreContract):
@@ -59,6 +60,7 @@ def test_a_flipped_bit_is_an_error_and_never_a_value(at: int, bit: int) -> None:
         assert (codec.unpack_batch(bytes(damaged)) == samples).all()
 
 
+@examples(50)
 @given(
     st.lists(st.tuples(SAMPLES, st.booleans()), max_size=6),
     st.integers(1, 5),

@@ -36,6 +36,7 @@ RING = 2048
 EVENT_BYTES = 1 << 17
 SLOT = 20_000
 ENOUGH = 100  # new records for each reader
+KILLS = 20
 PATIENCE_S = 40
 EPOCHS_A_FILE = 12  # then the file is lost, as by a reboot
 
@@ -292,10 +293,13 @@ def torture(kind: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
     failures: list[str] = []
     start = time.monotonic()
     known = {name: Knowledge() for name in names}
-    # On a busy machine readers come late: go on until they have seen something.
+    # On a busy machine readers and kills come late: go on until there were some.
     while not failures and (
         time.monotonic() < start + seconds
-        or (min(know.seen for know in known.values()) < ENOUGH and time.monotonic() < start + PATIENCE_S)
+        or (
+            (kills < KILLS or min(know.seen for know in known.values()) < ENOUGH)
+            and time.monotonic() < start + PATIENCE_S
+        )
     ):
         if epoch % EPOCHS_A_FILE == 0:
             renew(folder / file, create, epoch + 1, lost=chance.random() < 0.7)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from historian.read import NAMES, Grid, Signal, aggregate, at
 from tags import quality
 from tests.read.slow import Rules, S, Sample, course, interval
+from tests.support.examples import examples
 
 STATUSES = [
     quality.GOOD,
@@ -58,6 +59,7 @@ def grid(edges: list[int]) -> Grid:
 
 
 @pytest.mark.parametrize("name", COMPARED)
+@examples(40)
 @given(samples=SAMPLES, rules=RULES, edges=EDGES, now=st.integers(0, 50))
 def test_every_aggregate_is_what_paper_says(
     name: str, samples: list[Sample], rules: Rules, edges: list[int], now: int
@@ -100,6 +102,7 @@ def test_at_a_time_is_what_paper_says(samples: list[Sample], rules: Rules, now: 
             assert code >> 31 == 0
 
 
+@examples(40)
 @given(samples=SAMPLES, rules=RULES, edges=EDGES, now=st.integers(0, 50))
 def test_totals_of_parts_are_the_total_of_the_whole(
     samples: list[Sample], rules: Rules, edges: list[int], now: int
@@ -112,6 +115,7 @@ def test_totals_of_parts_are_the_total_of_the_whole(
         assert np.nansum(parts.value) == pytest.approx(np.nansum(one.value), abs=1e-9)
 
 
+@examples(40)
 @given(samples=SAMPLES, rules=RULES, edges=EDGES, now=st.integers(0, 50))
 def test_every_name_answers(samples: list[Sample], rules: Rules, edges: list[int], now: int) -> None:
     for name in NAMES:

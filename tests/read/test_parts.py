@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from historian import rollups
@@ -27,6 +26,8 @@ from historian.store import SAMPLE, Batch
 from tags import quality
 from tags.model import History as Kept
 from tags.model import Tag
+from tests.historian import fresh
+from tests.support.examples import examples
 
 S = 1_000_000_000
 MINUTE, HOUR = 60 * S, 3600 * S
@@ -80,7 +81,7 @@ def same(found: Intervals, wanted: Intervals, what: object) -> None:
     assert found.value == pytest.approx(wanted.value, rel=1e-9, abs=1e-5, nan_ok=True), what
 
 
-@settings(max_examples=8)
+@examples(4, 40)
 @example(25, 3.0, ["fold"], 7 * MINUTE)  # all good samples at one time before a gap
 @given(
     seed=st.integers(0, 1000),
@@ -89,8 +90,8 @@ def same(found: Intervals, wanted: Intervals, what: object) -> None:
     every=st.sampled_from([HOUR, 7 * MINUTE, 3 * HOUR, 1000 * S]),
 )
 def test_the_answer_is_that_of_all_samples(seed: int, hours: float, steps: list[str], every: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore.writer(Path(folder))
+    with fresh.folder() as folder:
+        store = SqliteStore.writer(folder)
         store.declare(TAGS)
         pieces = [np.array_split(course(seed, hours, tag.id), len(steps)) for tag in TAGS]
         for step, *batches in zip(steps, *pieces, strict=True):
@@ -103,7 +104,7 @@ def test_the_answer_is_that_of_all_samples(seed: int, hours: float, steps: list[
             if step == "join":
                 store.join_short()
             if step == "seal":
-                _seal(store, Path(folder))
+                _seal(store, folder)
         rng = np.random.default_rng(seed)
         start = BEGIN - 3 * HOUR + int(rng.integers(0, 3)) * 1800 * S
         end = start + int(rng.integers(1, 32)) * HOUR + int(rng.choice([0, 7 * S]))
@@ -216,13 +217,13 @@ def test_summaries_outlive_the_samples(week: SqliteStore, tmp_path: Path) -> Non
     assert np.isnan(past.aggregate(TAGS[0], "time-average", BEGIN, BEGIN + DAY_NS, HOUR).value).all()
 
 
-@settings(max_examples=10)
+@examples(10, 50)
 @given(
     seed=st.integers(0, 1000), steps=st.lists(st.sampled_from(["", "fold", "edit"]), min_size=1, max_size=4)
 )
 def test_around_is_a_range_with_its_neighbours(seed: int, steps: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore.writer(Path(folder))
+    with fresh.folder() as folder:
+        store = SqliteStore.writer(folder)
         store.declare(TAGS)
         pieces = [np.array_split(course(seed, 30.0, tag.id), len(steps)) for tag in TAGS]
         for step, *batches in zip(steps, *pieces, strict=True):

@@ -18,6 +18,7 @@ from historian.read.merge import merged
 from historian.read.whole import Need, with_whole
 from tags import quality
 from tags.types import BOOL, FLOAT64, INT32, UINT64, to_bits
+from tests.support.examples import examples
 
 S = 1_000_000_000
 NO_DATA, WAITING = quality.BAD_NO_DATA, quality.BAD_WAITING_FOR_INITIAL_DATA
@@ -106,6 +107,7 @@ def two_states() -> tuple[str, npt.NDArray[np.int64], Bits, npt.NDArray[np.uint3
     return "float64", np.array([0, 0, 1, 2, 3, 4], np.int64) * S, bits, np.zeros(6, np.uint32)
 
 
+@examples(40)
 @example(
     what=two_states(),
     rules=NO_SAMPLES,
