@@ -177,7 +177,8 @@ class Poller:
             return
         for number, _ in self._groups.stale(now_ns):
             self._samples.publish(np.flatnonzero(self._group_of == number), now_ns)
-        self._samples.publish(self._samples.forced, now_ns)
+        if self._samples.any_forced:
+            self._samples.publish(self._samples.forced, now_ns)
 
     def health(self, now_ns: int) -> dict[str, types.Value | None]:
         """Values of the device's system tags, by key; None where there is nothing to tell yet.

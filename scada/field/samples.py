@@ -31,6 +31,7 @@ class Samples:
         status: Shape (n,), as read.
         source_ns: Shape (n,), when that was, ns UTC.
         aux: Shape (n,), what field acted on (see `commands`).
+        any_forced: Whether some of them are forced now.
     """
 
     def __init__(self, publisher: Publisher, tags: Sequence[Tag]) -> None:
@@ -44,6 +45,7 @@ class Samples:
         self.status = np.full(n, quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
         self.source_ns = np.zeros(n, np.int64)
         self.aux = publisher.image.aux[self._rows]  # what an earlier life had acted on stays known
+        self.any_forced = False
         self._forced = np.zeros(n, np.bool_)
         self._forced_bits = np.zeros(n, np.uint64)
         self._forced_ns = np.zeros(n, np.int64)
@@ -164,6 +166,7 @@ class Samples:
             self._forced_bits[position] = bits
         touched = np.flatnonzero(forced | self._forced)
         self._forced[:] = forced
+        self.any_forced = bool(forced.any())
         self.publish(touched, now_ns)
 
     @property

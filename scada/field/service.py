@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -49,10 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 stopped as asked, 1 failed.
     """
+    gc.disable()  # what a large site is made of stays: nobody needs to look at it over and over
     with Service.start(argv) as service:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # a connection for each of a thousand devices
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        return uvloop.run(Field(service).run())
+        field = Field(service)
+        gc.freeze()
+        gc.enable()
+        return uvloop.run(field.run())
 
 
 def open_session(driver: Any, device: Device, tags: Sequence[Tag]) -> Session:
