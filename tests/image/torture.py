@@ -38,7 +38,7 @@ SLOT = 20_000
 ENOUGH = 100  # new records for each reader
 KILLS = 20
 PATIENCE_S = 40
-EPOCHS_A_FILE = 12  # then the file is lost, as by a reboot
+EPOCHS_A_FILE = 2, 12  # one of these; then the file is lost, as by a reboot
 
 
 def pause(seconds: float) -> None:
@@ -289,7 +289,7 @@ def torture(kind: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
     file, write, _, create = ROLES[kind]
     names = ["steady", "killed"]
     readers: dict[str, int] = {}
-    kills = epoch = 0
+    kills = epoch = renewal = 0
     failures: list[str] = []
     start = time.monotonic()
     known = {name: Knowledge() for name in names}
@@ -301,7 +301,8 @@ def torture(kind: str, seed: int, seconds: float, folder: Path) -> dict[str, Any
             and time.monotonic() < start + PATIENCE_S
         )
     ):
-        if epoch % EPOCHS_A_FILE == 0:
+        if epoch == renewal:
+            renewal += chance.choice(EPOCHS_A_FILE)
             renew(folder / file, create, epoch + 1, lost=chance.random() < 0.7)
         epoch += 1
         draw = random.Random(chance.random())
