@@ -116,6 +116,9 @@ def _target(
     for group, names in (("serial", _SERIAL), ("tls", _TLS)):
         if found := {name: _plain(given.pop(name)) for name in names if name in given}:
             data[group] = found
+    missing = [f"--{name}" for name in _TLS[:3] if name not in data.get("tls", {})]
+    if data["endpoint"].startswith("tls://") and missing:
+        raise failed(f"tls:// needs certificates: add {', '.join(missing)}, each with a file.", USAGE)
     return Target(_config(data | given))
 
 

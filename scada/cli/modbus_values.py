@@ -76,12 +76,18 @@ def parse_range(text: str) -> Range:
             f"{text!r} may be read as address 0 or as hexadecimal. "
             f"Write {match[1]}/0-{max(int(match[2][:5]) - 1, 0)}, or {match[1]}/{int(match[2][:5], 16)}"
         )
+    from scada.field.modbus.ambiguous import forms  # noqa: PLC0415 - other verbs start faster without
+
+    if re.search(r"/0\d", words) and (meant := forms(words)):
+        raise ValueError(f"{words}: {meant}")
     if match := _PLAIN.fullmatch(words):
         table, first = match[1], int(match[2])
         count = int(match[4]) - first + 1 if match[4] else int(match[3] or 1)
     elif match := _NUMBER.fullmatch(words):
         table, first, count = _TABLES[match[1]], int(match[2]) - 1, int(match[3] or 1)
     else:
+        if meant := forms(words):
+            raise ValueError(f"{words}: {meant}")
         raise ValueError(
             f"{text!r} is no range of addresses. Write holding/100x20, holding/100-119, coil/0-15, or 40101x20"
         )

@@ -290,9 +290,12 @@ def _amount(what: str, text: str) -> float:
 def _percent(text: str) -> float:
     number = text.strip().removesuffix("%").strip()
     try:
-        return float(number) / 100.0
+        share = float(number) / 100.0
     except ValueError:
-        raise failed(f"{text!r} is not a percentage. Write for example: --share '20 %'", 2)
+        share = 0.0
+    if not 0.0 < share <= 1.0:
+        raise failed(f"{text!r} is not a percentage up to 100 %. Write for example: --share '20 %'", 2)
+    return share
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from scada.client import Sample
@@ -62,7 +62,9 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> 
         for line in lines:
             print("\t".join(str(cell) for cell in line))
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        *(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False, header_style="bold"
+    )
     for line in lines:
         table.add_row(*line)
     out.print(table)

@@ -188,7 +188,7 @@ def _of_device(
     if not SCAN_LEAST_NS <= scan_ns <= SCAN_MOST_NS:
         scope.report(
             ("scan",) if model.scan else (),
-            f"a scan of {scan_ns / 1e6:g} ms is not between 10 ms and 1 h. Write for example scan: 100 ms.",
+            f"a scan of {_length(scan_ns)} is not between 10 ms and 1 h. Write for example scan: 100 ms.",
         )
     if model.retain and model.initial is None and model.owner is None:
         scope.report(
@@ -233,3 +233,7 @@ def _values(scope: Scope, model: models.Tag, tag: Tag) -> Tag:
     elif tag.kind == MEMORY and tag.type == STRING:
         tag = changed(tag, initial="")
     return tag
+
+
+def _length(ns: int) -> str:
+    return f"{ns / 1e6:g} ms" if ns < 1_000_000_000 else f"{ns / 1e9:g} s"

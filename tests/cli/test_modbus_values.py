@@ -102,7 +102,8 @@ def test_ranges_come_back(table: str, first: int, count: int) -> None:
     ("text", "says"),
     [
         ("holding", "no range"),
-        ("00001", "no range"),
+        ("00001", "Write coil/0"),
+        ("holding/0100", "Write holding/100"),
         ("holding/5-3", "first address first"),
         ("holding/1x0", "first address first"),
         ("40000", "count from 1"),

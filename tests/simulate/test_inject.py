@@ -67,7 +67,7 @@ async def test_faults_with_amounts_shares_and_ends(simulation: Simulation, scada
         (["PLC1", "exception", "four"], "'four' is not a number. Write for example: exception 4"),
         (["PLC1", "exception", "300"], "300 is no exception code"),
         (["PLC1", "drop", "--share", "some"], "'some' is not a percentage"),
-        (["PLC1", "drop", "--share", "200"], "share: 2.0 is not a number in 0 … 1"),
+        (["PLC1", "drop", "--share", "200"], "'200' is not a percentage up to 100 %"),
         (["PLC1", "LV-101.local=true", "5"], "a setting at the panel has no amount"),
         (["PLC1", "LV-101.hand=much"], "'much' is neither true, false nor a number"),
         (["PLC1", "melt"], "'melt' is not one of unplug, plug, freeze"),

@@ -169,6 +169,13 @@ class Config(BaseModel):
             raise ValueError(f"a serial line carries one request at a time, not {number}. Use window: 1")
         return number
 
+    @field_validator("timeout", "turnaround", mode="before")
+    @classmethod
+    def _with_unit(cls, given: object) -> object:
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            raise ValueError(f"a duration needs a unit: write {given} s or {given} ms")  # noqa: TRY004 - as others
+        return given
+
     @field_validator("timeout")
     @classmethod
     def _timeout(cls, text: str) -> str:

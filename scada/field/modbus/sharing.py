@@ -62,9 +62,11 @@ def port_notes(config: Config) -> list[tuple[bool, str]]:
         return []
     path = Path(config.at.path)
     if not path.exists():
-        return [
-            (False, f"there is no {path} on this machine now. Plug the adapter in, or correct the endpoint.")
-        ]
+        text = (
+            f"there is no {path} on this machine now. Plug the adapter in, or correct the endpoint; "
+            "of a simulated device scada simulate makes it."
+        )
+        return [(False, text)]
     if not path.is_char_device():
         return [(False, f"{path} is no serial port. Correct the endpoint.")]
     if not os.access(path, os.R_OK | os.W_OK):
