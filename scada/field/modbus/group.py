@@ -79,16 +79,16 @@ class Group:
     async def fetch(self, number: int, most: int) -> int:
         """Sends requests from `number` on, keeps their answers; returns how many. Raises NoReplyError."""
         answers = await self._link.ask_all(self._asks[number : number + most])
-        now = self._clock.utc_ns()
+        began = self._clock.utc_ns() - self._clock.monotonic_ns()
         position = number
-        for answer in answers:
+        for answer, heard in zip(answers, self._link.heard_ns, strict=True):
             if isinstance(answer, int):
                 self._refuse(position, answer)
             else:
                 self._decoder.put(position, answer[1:])
                 if not self._right[position]:
                     self._be_right(position)
-            self._times[position] = now
+            self._times[position] = began + heard
             position += 1
         return len(answers)
 

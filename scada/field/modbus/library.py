@@ -88,6 +88,7 @@ class Session:
 
     Attributes:
         reason: Why it could not be opened, "" when it could.
+        heard_ns: See `Transport`; empty when the reply came just now.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Session:
         self._request = Request()
         self._expected = b""
         self._open = False
+        self.heard_ns: tuple[int, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -168,8 +170,12 @@ class Session:
         self._expected = transaction.to_bytes(2, "big") + b"\0\0"
         context.next_tid = transaction - 1
         context.comm_params.timeout_connect = ask.timeout_ns / 1e9
+        loop = asyncio.get_running_loop()
+        sent = loop.time()
         try:
             reply: Any = await client.execute(False, request)
+            late = loop.time() - sent > ask.timeout_ns / 1e9  # it lay in the socket while this process slept
+            self.heard_ns = (round(sent * 1e9),) if late else ()
         except MismatchError as error:
             self.close()
             raise NoReplyError(str(error), MISMATCH) from None

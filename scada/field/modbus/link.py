@@ -39,6 +39,7 @@ class Link:
         failures: Failures (connect or reply) since the last right reply.
         next_try_ns: Not asked before this, ns monotonic.
         reason: What failed last, for people.
+        heard_ns: When the replies of the last `ask_all` came, ns monotonic.
     """
 
     def __init__(self, config: Config, clock: Clock, bus: Bus) -> None:
@@ -52,6 +53,7 @@ class Link:
         self._asked = 0
         self._place: asyncio.Future[bool] | None = None  # of a poll that waits for its turn …
         self._since_ns = 0  # … since then
+        self.heard_ns: Sequence[int] = ()
         self.errors = 0
         self.errors_by_kind = dict.fromkeys((TIMEOUT, MISMATCH, CLOSED, EXCEPTION, CONNECT), 0)
         self.good_ns = 0
@@ -173,6 +175,8 @@ class Link:
         finally:
             bus.turns.give()
         self._answered(start)
+        heard: Sequence[int] = getattr(transport, "heard_ns", ())
+        self.heard_ns = heard if len(heard) == len(found) else [self.good_ns] * len(found)
         return found
 
     def close(self) -> None:

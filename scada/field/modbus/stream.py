@@ -41,6 +41,7 @@ class Stream(asyncio.Protocol):
 
     Attributes:
         reason: Why it could not be opened, "" when it could.
+        heard_ns: When each reply of the last call came, ns monotonic; see `Transport`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Stream(asyncio.Protocol):
         self._future: asyncio.Future[None] | None = None
         self._asks: Sequence[Ask] = ()
         self._answers: list[bytes | int] = []
+        self.heard_ns: list[int] = []
         self._due: list[int] = []
         self._sent = 0
         self._late = False
@@ -130,7 +132,7 @@ class Stream(asyncio.Protocol):
             return []
         future = self._future = self._loop.create_future()
         self._asks, self._sent = asks, 0
-        self._answers, self._due = [0] * len(asks), [0] * len(asks)
+        self._answers, self._due, self.heard_ns = [0] * len(asks), [0] * len(asks), [0] * len(asks)
         self._send(asks[0])
         try:
             await future
@@ -166,7 +168,9 @@ class Stream(asyncio.Protocol):
         waiting = self._waiting
         if len(data) == self._right_bytes and data.startswith(self._right):
             self._right_bytes = -1  # nearly always: the one reply that is waited for, whole and alone
-            self._answers[waiting.popitem()[1]] = data[8:]
+            position = waiting.popitem()[1]
+            self._answers[position] = data[8:]
+            self._note(position)
             self._next()
             return
         self._right_bytes = -1
@@ -182,6 +186,7 @@ class Stream(asyncio.Protocol):
                 self._fail(MISMATCH, "the reply does not answer the request")
                 return
             self._answers[position] = answer
+            self._note(position)
         if not waiting and self._parser.pending:
             self._fail(MISMATCH, "more came than was asked for")
         elif frames:
@@ -220,6 +225,11 @@ class Stream(asyncio.Protocol):
             if sent == len(self._asks) or len(waiting) >= self._window or self._transport is None:
                 break
             ask = self._asks[sent]
+
+    def _note(self, position: int) -> None:
+        """When a reply came. One that lay in the socket while this process slept is no newer than its request."""
+        now, due = self._clock.monotonic_ns(), self._due[position]
+        self.heard_ns[position] = now if now <= due + GRACE_NS else due - self._asks[position].timeout_ns
 
     def _next(self) -> None:
         """Replies have come: what is left is sent, or the call ends."""

@@ -34,6 +34,10 @@ class Transport(Protocol):
 
     Attributes:
         reason: Why it could not be opened, for people; "" when it could.
+
+    One that can tell more of them than that they came before the call returned has `heard_ns`: when each reply of the last
+    call came, ns monotonic. Of one that was read after its time-out only that it is no older than its request is known:
+    then it is when that was sent.
     """
 
     reason: str
