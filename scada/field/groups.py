@@ -118,6 +118,9 @@ class Groups:
         periods: Period and phase of each, ns.
         timeout_ns: Longest wait for a reply, ns.
         tick_ns: `stale` is asked this often.
+
+    Attributes:
+        fresh_ns: Nothing is stale up to this monotonic time, ns.
     """
 
     def __init__(self, periods: Sequence[tuple[int, int]], timeout_ns: int, tick_ns: int = 0) -> None:
@@ -126,7 +129,7 @@ class Groups:
             (group, group.period_ns + timeout_ns + max(0, group.period_ns // 2 - tick_ns))
             for group in self._groups
         ]
-        self._fresh_ns = 0  # nothing is stale before
+        self.fresh_ns = 0
 
     def start(self, now_ns: int, spread: float) -> None:
         """The very first connection.
@@ -165,9 +168,9 @@ class Groups:
         Returns:
             (number, age in ns at which its values are stale) of each.
         """
-        if now_ns <= self._fresh_ns:
+        if now_ns <= self.fresh_ns:
             return []
-        self._fresh_ns = min(
+        self.fresh_ns = min(
             (group.good_ns + limit_ns if group.good_ns else 0 for group, limit_ns in self._limits), default=0
         )
         return [

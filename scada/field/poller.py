@@ -49,6 +49,7 @@ class Poller:
 
     Attributes:
         writer: Its writing half.
+        groups: When its scan groups are due.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class Poller:
         self._event = event
         self._spread = spread
         self._look = look or (lambda: None)
-        self._groups = Groups(session.periods, session.timeout_ns, LOOK_NS)
+        self.groups = Groups(session.periods, session.timeout_ns, LOOK_NS)
         self._group_of = np.array([session.place(i)[0] for i in range(len(tags))], np.intp)
         self._read_back_ns = np.zeros(len(tags), np.int64)
+        self._all = np.arange(len(tags), dtype=np.intp)
         self._link_load: Callable[[], float] = getattr(session.link, "bus_load", lambda: 0.0)
         self._hurry: Callable[[Callable[[], bool]], None] = getattr(session, "hurry", lambda _: None)
         self.together: dict[int, Callable[[int], bool]] = {}
@@ -158,10 +160,13 @@ class Poller:
             self._sleeper.wake()
             self._hurry(self._urgent)
 
-    def look_at_age(self, now_ns: int) -> None:
-        """Called at each tick: what has become stale says so, and what is to be written waits for no poll."""
+    def hurry(self) -> None:
+        """Called at each tick where there are outputs: what is to be written waits for no poll."""
         self._hurry(self._urgent)
-        for number, limit_ns in self._groups.stale(now_ns) if self.connected else ():
+
+    def look_at_age(self, now_ns: int) -> None:
+        """Called at the ticks after `groups.fresh_ns`: what has become stale says so."""
+        for number, limit_ns in self.groups.stale(now_ns) if self.connected else ():
             mine = np.flatnonzero(self._group_of == number)
             good = mine[(self._samples.status[mine] >> 30) == 0]
             good = good[now_ns - self._read_back_ns[good] > limit_ns]
@@ -169,16 +174,16 @@ class Poller:
                 self._samples.status[good] = quality.UNCERTAIN_LAST_USABLE
                 self._samples.publish(good, now_ns)
 
-    def tidy(self, now_ns: int) -> None:
-        """Called a few times a second: what stands still stays fresh in the image."""
+    def still(self, now_ns: int) -> npt.NDArray[np.intp]:
+        """Positions of the tags that stand still; published a few times a second they stay fresh in the image."""
         if not self.connected:
-            if self._tried:
-                self._samples.publish(None, now_ns)
-            return
-        for number, _ in self._groups.stale(now_ns):
-            self._samples.publish(np.flatnonzero(self._group_of == number), now_ns)
-        if self._samples.any_forced:
-            self._samples.publish(self._samples.forced, now_ns)
+            return self._all if self._tried else self._all[:0]
+        stale = [number for number, _ in self.groups.stale(now_ns)]
+        if not stale:
+            return self._samples.forced if self._samples.any_forced else self._all[:0]
+        found = np.isin(self._group_of, stale)
+        found[self._samples.forced] = True
+        return np.flatnonzero(found)
 
     def health(self, now_ns: int) -> dict[str, types.Value | None]:
         """Values of the device's system tags, by key; None where there is nothing to tell yet.
@@ -187,8 +192,8 @@ class Poller:
         """
         link = self._session.link
         p50, p99 = link.latency_ms()
-        asked, achieved = self._groups.period_ns(now_ns)
-        slow = self._groups.slow(now_ns)
+        asked, achieved = self.groups.period_ns(now_ns)
+        slow = self.groups.slow(now_ns)
         state = (SLOW if slow else CONNECTED) if self.connected else NOT_CONNECTED
         return {
             "connected": self.connected if self._tried else None,
@@ -240,12 +245,12 @@ class Poller:
         now = self._clock.monotonic_ns()
         self.writer.link(True)
         if self._started:
-            self._groups.again(now)
+            self.groups.again(now)
         else:
             self._started = True
-            self._groups.start(now, self._spread)
+            self.groups.start(now, self._spread)
             if self._tried:  # it was awaited
-                self._groups.again(now)
+                self.groups.again(now)
         self._watchdog.connected(now)
 
     async def _step(self) -> None:
@@ -256,7 +261,7 @@ class Poller:
             watchdog.compare_first = False
             await watchdog.compare()
             return
-        group = self._groups.next(now)
+        group = self.groups.next(now)
         polling = group is not None and (group.position > 0 or group.due_ns <= now)
         if watchdog.notice_ns and (now >= watchdog.notice_ns or not outputs.held):
             watchdog.notice_ns = 0
@@ -335,7 +340,7 @@ class Poller:
     def _restarted(self) -> None:
         """The device has lost its power: what was to be done with it, and what was read of it, is of before."""
         self.writer.outputs.restarted()
-        self._groups.again(self._clock.monotonic_ns())
+        self.groups.again(self._clock.monotonic_ns())
 
     def _heard(self) -> None:
         if not self.connected:
@@ -349,7 +354,7 @@ class Poller:
             return
         now = self._clock.monotonic_ns()
         if self.connected or not self._tried:
-            self._groups.forget()
+            self.groups.forget()
             self._samples.fail(quality.BAD_NO_COMMUNICATION, self._clock.utc_ns(), now)
             self._event("service", device=self.name, state="not connected", reason=reason)
         self.connected = False

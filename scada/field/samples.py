@@ -31,7 +31,7 @@ class Samples:
         status: Shape (n,), as read.
         source_ns: Shape (n,), when that was, ns UTC.
         aux: Shape (n,), what field acted on (see `commands`).
-        any_forced: Whether some of them are forced now.
+        any_forced: Whether `force` has left some of them forced; of all devices together it says nothing.
     """
 
     def __init__(self, publisher: Publisher, tags: Sequence[Tag]) -> None:

@@ -37,7 +37,7 @@ TICK_NS: Final = LOOK_NS
 STOP_S: Final = 1.0
 GOLDEN: Final = (3 - 5**0.5) / 2
 """Parts of a period: its multiples lie far apart also for any few neighbours, as behind one gateway."""
-TIDY_TICKS: Final = 5
+STILL_TICKS: Final = 5
 SLOW_TICKS: Final = 20
 
 
@@ -98,12 +98,14 @@ class Field:
         for tag in service.publisher.tags:
             if tag.kind == DEVICE:
                 by_device[tag.device].append(tag)
-        whole = Samples(service.publisher, [tag for device in devices for tag in by_device[device.name]])
-        first, firsts = 0, list[int]()
+        self._whole = whole = Samples(
+            service.publisher, [tag for device in devices for tag in by_device[device.name]]
+        )
+        first, self._firsts = 0, list[int]()
         for number, device in enumerate(devices):
             tags = by_device[device.name]
             samples = whole.part(first, tags)
-            firsts.append(first)
+            self._firsts.append(first)
             first += len(tags)
             poller = self._poller(device, tags, samples, number)
             self._samples.append(samples)
@@ -111,7 +113,8 @@ class Field:
             self._rows.append(np.array([by_path[path].row for path in poller.command_paths], np.intp))
         for name, driver in self._drivers.items():
             mine = [n for n, device in enumerate(devices) if device.driver == name]
-            join(whole, driver, [(self._pollers[n], firsts[n]) for n in mine])
+            join(whole, driver, [(self._pollers[n], self._firsts[n]) for n in mine])
+        self._writing = [poller for poller in self._pollers if poller.command_paths]
         self._all_rows = np.concatenate([np.zeros(0, np.intp), *self._rows])
         self._seen: tuple[np.ndarray[Any, Any], ...] = ()
         self._alive = False
@@ -168,10 +171,18 @@ class Field:
         self._look_at_arming()
         self._look_at_control(now_ns)
         self._look_at_forces(now_ns)
+        for poller in self._writing:
+            poller.hurry()
         for poller in self._pollers:
-            poller.look_at_age(now_ns)
-        for poller in self._pollers[count % TIDY_TICKS :: TIDY_TICKS]:
-            poller.tidy(now_ns)
+            if now_ns > poller.groups.fresh_ns:
+                poller.look_at_age(now_ns)
+        some = slice(count % STILL_TICKS, None, STILL_TICKS)
+        still = [
+            first + poller.still(now_ns)
+            for poller, first in zip(self._pollers[some], self._firsts[some], strict=True)
+        ]
+        if still:
+            self._whole.publish(np.concatenate(still), now_ns)
         # a part at each tick: those of a thousand devices at once would hold up their polls
         told = self._pollers[count % SLOW_TICKS :: SLOW_TICKS]
         self._healths.publish([*told, *(poller for poller in self._pollers if poller.news)], now_ns)
