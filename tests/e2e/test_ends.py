@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,19 @@ def plant(started: DemoPlant) -> DemoPlant:
 
 
 def test_each_killed_service_is_back_within_seconds(plant: DemoPlant, client: Client) -> None:
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     for service in SERVICES:
         first = plant.pid(service)
         os.kill(first, signal.SIGKILL)
-        wait_for(lambda: other_process(plant, service, first), 10, f"{service} was started again")  # noqa: B023
-        wait_for(lambda: plant.all_good(client), 15, f"all Good after {service}: {plant.not_good(client)}")
+        wait_for(
+            partial(other_process, plant, service, first), 10, f"{service} was started again", every_s=0.1
+        )
+        wait_for(
+            lambda: plant.all_good(client),
+            15,
+            f"all Good after {service}: {plant.not_good(client)}",
+            every_s=0.1,
+        )
     told = wait_for(
         lambda: {e.get("name") for e in client.events(0, 1 << 62, ["service"])} >= set(SERVICES), 10
     )
@@ -49,7 +57,7 @@ def test_a_killed_supervisor_takes_its_services_along_and_the_plant_starts_again
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 5, "the services ended too")
     plant.start()
     with plant.client() as client:
-        wait_for(lambda: plant.all_good(client), 10)
+        wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
 
 
 def test_ctrl_c_stops_everything_cleanly(plant: DemoPlant) -> None:

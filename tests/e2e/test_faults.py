@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def test_local_at_the_panel_and_back(plant: DemoPlant, client: Client) -> None:
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     plant.inject("PLC1", "LV-101.local=true")
     wait_for(lambda: number(client, "tank1/LV-101/REM") == 0, 5, "Local is seen")
     assert "Local" in plant.scada("write", "tank1/LV-101/OUT", "50", code=3)
@@ -40,7 +40,7 @@ def test_local_at_the_panel_and_back(plant: DemoPlant, client: Client) -> None:
 
 
 def test_control_killed_in_mid_stroke(plant: DemoPlant, client: Client) -> None:
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     wait_for(
         lambda: abs(number(client, "tank1/P-101/SPD") - 90) < 0.5, 20, "the ramp of the speed is at its end"
     )
@@ -53,7 +53,7 @@ def test_control_killed_in_mid_stroke(plant: DemoPlant, client: Client) -> None:
     step = largest_step(client, "tank1/LV-101/OUT", time.monotonic() + 4)
     assert step < 1.0  # what the PLC was told did not move
     assert plant.pid("control") != first
-    wait_for(lambda: plant.all_good(client), 5)
+    wait_for(lambda: plant.all_good(client), 5, every_s=0.1)
     assert number(client, "tank1/LV-101/OUT/command") == pytest.approx(90, abs=0.5)
     assert number(client, "tank1/LIC-101/MODE") == 1
     assert number(client, "tank1/P-101/SPD") == pytest.approx(speed, abs=1)

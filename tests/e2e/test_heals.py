@@ -7,6 +7,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoPlant]:
 
 def test_an_unplugged_plc(plant: DemoPlant, client: Client) -> None:
     """Its values are Bad within 2 s, there is one alarm, the valve holds, and the return is bumpless."""
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     held = number(client, "tank1/LV-101/OUT/command")
     plant.inject("PLC1", "unplug")
     began = time.monotonic()
@@ -52,23 +53,28 @@ def test_an_unplugged_plc(plant: DemoPlant, client: Client) -> None:
         every_s=0.5,
     )
     plant.inject("PLC1", "plug")
-    wait_for(lambda: plant.all_good(client), 10, "all Good again")
+    wait_for(lambda: plant.all_good(client), 10, "all Good again", every_s=0.1)
     assert largest_step(client, "tank1/LV-101/OUT/command", time.monotonic() + 3) < 2.0
     assert abs(number(client, "tank1/LV-101/OUT/command") - held) < 10.0
     assert not [a for a in plant.json("alarms", "list") if a["active"] and "COMMS" in a["path"]]
 
 
 def test_each_frozen_service_is_replaced(plant: DemoPlant, client: Client) -> None:
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     for service in ("field", "control", "hmi"):
         first = plant.pid(service)
         os.kill(first, signal.SIGSTOP)
-        wait_for(lambda: other_process(plant, service, first), 15, f"{service} was replaced")  # noqa: B023
-        wait_for(lambda: plant.all_good(client), 15, f"all Good after {service}: {plant.not_good(client)}")
+        wait_for(partial(other_process, plant, service, first), 15, f"{service} was replaced", every_s=0.1)
+        wait_for(
+            lambda: plant.all_good(client),
+            15,
+            f"all Good after {service}: {plant.not_good(client)}",
+            every_s=0.1,
+        )
 
 
 def test_a_frozen_supervisor_stops_nothing(plant: DemoPlant, client: Client) -> None:
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     os.kill(plant.process.pid, signal.SIGSTOP)
     try:
 
@@ -80,12 +86,12 @@ def test_a_frozen_supervisor_stops_nothing(plant: DemoPlant, client: Client) -> 
         assert "confirmed" in plant.scada("write", "tank1/LIC-101/SP", "2.51")
     finally:
         os.kill(plant.process.pid, signal.SIGCONT)
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
 
 
 def test_disk_full_for_the_journal(plant: DemoPlant, client: Client) -> None:
     """The historian says so and goes on; control does not notice; it heals when there is room again."""
-    wait_for(lambda: plant.all_good(client), 10)
+    wait_for(lambda: plant.all_good(client), 10, every_s=0.1)
     historian = plant.pid("historian")
     soft, hard = resource.prlimit(historian, resource.RLIMIT_FSIZE)
     scans = number(client, "system/control/scans")
