@@ -9,7 +9,8 @@ SAMPLE ?= 150
 SOAK_ROUNDS ?= 1000
 SEED ?= 1
 # Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
-PYTEST := $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
+# They start hundreds of interpreters, each of which would compile the plant anew where bytecode files are forbidden.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
 
 .PHONY: help demo test test-all fuzz soak mutants lint bench lock web clean browser databases
 
@@ -42,7 +43,7 @@ test: web browser lint ## format, lint, types, layers and all quick tests
 
 test-all: web browser databases ## the slow tests: third-party peers, long kill loops
 	@echo "== properties, five times as many examples"; \
-	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/house tests/read tests/requests tests/scan
+	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/historian tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(PYTEST) --timeout 300 -m slow
 
 fuzz: $(VENV)/ready ## inputs that nobody meant, N=1000000 into each reader of Modbus (SEED=1, READERS="mbap dump")
