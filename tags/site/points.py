@@ -143,6 +143,8 @@ def _decimals(model: models.Tag, type_: str, range_: tuple[float, float] | None,
         return model.decimals
     if type_ not in FLOATS:
         return 0
+    if range_ is None and scaling.plain:
+        return 2  # nothing says how large it is: a pH must not be shown as 7
     span = range_[1] - range_[0] if range_ else abs(scaling.gain) * 1000
     return 0 if span >= 1000 else 1 if span >= 100 else 2
 

@@ -195,6 +195,18 @@ tags:
     assert (hot.kind, hot.message) == ("state", "a/TS-1: Fine")
 
 
+def test_a_number_of_unknown_size_is_not_shown_as_a_whole_one(compiled: Compile) -> None:
+    site = compiled.site("""
+tags:
+  a/AT-1: {device: PLC1, address: input/9, type: float32}
+  a/AT-2: {device: PLC1, address: input/11, type: float32, range: [0, 5000]}
+  a/AT-3: {device: PLC1, address: input/13, type: int16}
+  a/AT-4: {device: PLC1, address: input/14, type: int16, scale: 0.1}
+""")
+    tags = site.by_path()
+    assert [tags[f"a/AT-{n}"].decimals for n in (1, 2, 3, 4)] == [2, 0, 0, 1]
+
+
 def test_devices_on_one_connection_say_how_busy_it_is(compiled: Compile) -> None:
     site = compiled.site("""
 devices:
