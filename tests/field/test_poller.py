@@ -54,7 +54,7 @@ async def test_slow_then_gone_then_back(device: Plc, one: Rig) -> None:
             one.poller.health(one.clock.monotonic_ns())[key] for key in ("period_asked", "period_achieved")
         )
         assert asked == SCAN_NS / 1e9
-        assert 0.07 < float(str(achieved)) < 0.5
+        assert 1.25 * SCAN_NS / 1e9 < float(str(achieved)) < 30  # the machine may be slow, too
         device.kill()
         await until(lambda: state() == NOT_CONNECTED, "gone")
         assert one.status(0) == quality.BAD_NO_COMMUNICATION
