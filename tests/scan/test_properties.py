@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scada.requests import FINAL, Request
@@ -24,6 +24,7 @@ from tests.scan.plant import (
     VALVE,
     Plant,
 )
+from tests.support.examples import examples
 
 PATHS = (VALVE, SPEED, PANEL, DAMPER, PUMP, SP, MODE, f"{LOCK}/ACTIVE", "tank1/draining")
 LIMITS = {VALVE: (0.0, 100.0), SPEED: (20.0, 80.0), PANEL: (15.0, 26.0)}
@@ -62,7 +63,7 @@ _any = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.sampled_from(("write", "force", "unforce", "acknowledge")),
     st.lists(
@@ -80,7 +81,7 @@ def test_nothing_that_is_sent_stops_the_scan(kind: str, items: list[tuple[str, A
     assert not any("internal error" in reason for _, reasons in told for reason in reasons)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(75)
 @given(_moves)
 def test_no_sequence_of_requests_gets_past_what_guards_an_output(moves: list[Any]) -> None:
     plant = Plant()
