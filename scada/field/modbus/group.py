@@ -79,7 +79,7 @@ class Group:
     async def fetch(self, number: int, most: int) -> int:
         """Sends requests from `number` on, keeps their answers; returns how many. Raises NoReplyError."""
         answers = await self._link.ask_all(self._asks[number : number + most])
-        began = self._clock.utc_ns() - self._clock.monotonic_ns()
+        began = self._clock.utc_ns() - self._link.good_ns  # just now
         position = number
         for answer, heard in zip(answers, self._link.heard_ns, strict=True):
             if isinstance(answer, int):

@@ -58,7 +58,7 @@ class Stream(asyncio.Protocol):
         self._endpoint = endpoint
         self._timeout_ns = timeout_ns
         self._window = window
-        self._clock = clock
+        self._now = clock.monotonic_ns
         self._next_id = transactions.next
         self._context = context
         self._server_name = server_name or endpoint.host
@@ -69,8 +69,7 @@ class Stream(asyncio.Protocol):
         self._future: asyncio.Future[None] | None = None
         self._asks: Sequence[Ask] = ()
         self._answers: list[bytes | int] = []
-        self.heard_ns: list[int] = []
-        self._due: list[int] = []
+        self.heard_ns: list[int] = []  # until a reply has come, when it is due
         self._sent = 0
         self._late = False
         self._waiting: dict[int, int] = {}  # transaction id → position in the asks, oldest first
@@ -132,7 +131,7 @@ class Stream(asyncio.Protocol):
             return []
         future = self._future = self._loop.create_future()
         self._asks, self._sent = asks, 0
-        self._answers, self._due, self.heard_ns = [0] * len(asks), [0] * len(asks), [0] * len(asks)
+        self._answers, self.heard_ns = [0] * len(asks), [0] * len(asks)
         self._send(asks[0])
         try:
             await future
@@ -170,7 +169,11 @@ class Stream(asyncio.Protocol):
             self._right_bytes = -1  # nearly always: the one reply that is waited for, whole and alone
             position = waiting.popitem()[1]
             self._answers[position] = data[8:]
-            self._note(position)
+            now, heard = self._now(), self.heard_ns
+            if now <= heard[position] + GRACE_NS:
+                heard[position] = now
+            else:
+                self._note(position)
             self._next()
             return
         self._right_bytes = -1
@@ -209,11 +212,11 @@ class Stream(asyncio.Protocol):
             ask: The one at `_sent`.
         """
         waiting = self._waiting
-        now = self._clock.monotonic_ns()
+        now = self._now()
         while True:
             sent, transaction = self._sent, self._next_id()
             waiting[transaction] = sent
-            due = self._due[sent] = now + ask.timeout_ns
+            due = self.heard_ns[sent] = now + ask.timeout_ns
             self._sent = sent = sent + 1
             head = transaction.to_bytes(2, "big")
             self._right = head + ask.right
@@ -228,7 +231,7 @@ class Stream(asyncio.Protocol):
 
     def _note(self, position: int) -> None:
         """When a reply came. One that lay in the socket while this process slept is no newer than its request."""
-        now, due = self._clock.monotonic_ns(), self._due[position]
+        now, due = self._now(), self.heard_ns[position]
         self.heard_ns[position] = now if now <= due + GRACE_NS else due - self._asks[position].timeout_ns
 
     def _next(self) -> None:
@@ -271,8 +274,8 @@ class Stream(asyncio.Protocol):
         self._timer, self._look_ns = None, _NEVER
         if not self._waiting:
             return
-        now = self._clock.monotonic_ns()
-        first = min(self._due[position] for position in self._waiting.values())
+        now = self._now()
+        first = min(self.heard_ns[position] for position in self._waiting.values())
         if first > now:
             self._late = False
             self._watch(first, now)
