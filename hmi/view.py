@@ -28,7 +28,7 @@ from hmi.models import (
     TagWithReading,
 )
 from scada.client import AlarmState, Client, Sample
-from tags.model import Block, Display, Tag
+from tags.model import Block, Device, Display, Tag
 
 PRIORITIES: Final = ("critical", "high", "medium", "low")
 RELATED_MAX: Final = 200
@@ -61,6 +61,11 @@ class View:
                     if command := client.tags[path].command:
                         self._mode.setdefault(command, block.points["MODE"])
         self._with_outputs = sorted({tag.device for tag in client.site.tags if tag.owner and tag.device})
+        self._health_of: dict[str, dict[str, str]] = {device.name: {} for device in client.site.devices}
+        for path, tag in client.tags.items():
+            folder, _, name = path.removeprefix("system/").partition("/")
+            if tag.kind == "system" and path.startswith("system/") and folder in self._health_of:
+                self._health_of[folder][name] = path
         self.last_writes: dict[str, LastWrite] = {}
 
     def blocks(self) -> list[BlockInfo]:
@@ -190,7 +195,8 @@ class View:
 
     def unarmed(self) -> list[str]:
         """Devices with outputs that field may not write to."""
-        return [name for name in self._with_outputs if self._health(name, "armed") is False]
+        armed = ((name, self._health_of[name].get("armed")) for name in self._with_outputs)
+        return [name for name, path in armed if path is not None and self._health(path) is False]
 
     def status(self, epoch: int, utc_ns: int, clients: int) -> Status:
         """The system itself.
@@ -238,21 +244,16 @@ class View:
             utc_ms=utc_ns // 1_000_000,
             tags=len(client.tags),
             services=services,
-            devices=[self._device(device.name, reasons) for device in client.site.devices],
+            devices=[self._device(device, reasons) for device in client.site.devices],
             forces=forces,
             bypasses=bypasses,
             alarms=counts(client.alarms(hidden=True)),
             clients=clients,
         )
 
-    def _device(self, name: str, reasons: Mapping[str, str]) -> DeviceInfo:
-        device = next(device for device in self.client.site.devices if device.name == name)
-        prefix = f"system/{name}/"
-        values = {
-            path.removeprefix(prefix): self._health(name, path.removeprefix(prefix))
-            for path, tag in self.client.tags.items()
-            if path.startswith(prefix) and tag.kind == "system"
-        }
+    def _device(self, device: Device, reasons: Mapping[str, str]) -> DeviceInfo:
+        name = device.name
+        values = {key: self._health(path) for key, path in self._health_of[name].items()}
         connected, armed = values.pop("connected", None), values.pop("armed", None)
         return DeviceInfo(
             name=name,
@@ -265,10 +266,7 @@ class View:
             values=values,
         )
 
-    def _health(self, device: str, key: str) -> bool | float | None:
-        path = f"system/{device}/{key}"
-        if path not in self.client.tags:
-            return None
+    def _health(self, path: str) -> bool | float | None:
         sample = self.client.read(path)
         return sample.value if sample.good and not isinstance(sample.value, str) else None
 
