@@ -82,6 +82,7 @@ class Batch:
         self._enough = max(FEW, len(parts) // SHARE)
         self._complete: list[int] = []
         self._now_ns = 0
+        self._error: Exception | None = None
 
     def add(self, number: int, now_ns: int) -> bool:
         """A group is complete; published within this turn of the event loop.
@@ -92,14 +93,27 @@ class Batch:
 
         Returns:
             False when it must be published by itself.
+
+        Raises:
+            Exception: What was complete before could not be published. It must end the service: nobody else would see that
+                values stand still.
         """
+        if self._error is not None:
+            raise self._error
         if not self._joint.usable(number):
             return False
         if not self._complete:
-            asyncio.get_running_loop().call_soon(self.flush)
+            asyncio.get_running_loop().call_soon(self._flush)
         self._complete.append(number)
         self._now_ns = now_ns
         return True
+
+    def _flush(self) -> None:
+        try:
+            self.flush()
+        except Exception as error:
+            self._error = error
+            raise
 
     def flush(self) -> None:
         """Publishes what is complete."""

@@ -121,6 +121,25 @@ async def test_together_as_each_alone(
     out.close()
 
 
+async def test_what_cannot_be_published_ends_the_service(
+    publisher: publish.Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else values would stand still and look Good: an event loop only logs what goes wrong in a callback."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    rig = Rig(publisher)
+    batch = await rig.batch()
+    await fetched(rig.sessions[0])
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(rig, "publish", broken)
+    assert batch.add(0, 1)
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="planted"):
+        batch.add(0, 2)
+
+
 async def test_what_was_refused_is_not_for_it(publisher: publish.Publisher) -> None:
     rig = Rig(publisher)
     batch = await rig.batch()
