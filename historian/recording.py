@@ -377,7 +377,9 @@ def _whole(records: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 def head_frames(site: Site, begun_ns: int) -> bytes:
     """What a file begins with, twice: without it the file would be worth nothing, so damage to one place must not cost it."""
     head = {"version": VERSION, "site": site.name, "digest": site.digest, "begun": begun_ns}
-    return 2 * (frames.frame(frames.HEAD, orjson.dumps(head)) + frames.frame(frames.SITE, dump(site), _LEVEL))
+    whole = dump(site)
+    level = _LEVEL if len(whole) < _LARGE else _LEVEL_LARGE
+    return 2 * (frames.frame(frames.HEAD, orjson.dumps(head)) + frames.frame(frames.SITE, whole, level))
 
 
 def chunk_frame(where: Chunk, records: Sequence[bytes], period_ns: int, scales: Scales) -> bytes:

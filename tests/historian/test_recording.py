@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from historian.recorded import RecordingError, recordings
-from historian.recording import PACK_NS, TAIL, Recorder, files, head_of
+from historian.recording import PACK_NS, TAIL, Recorder, files, head_frames, head_of
 from scada.clock import SimulatedClock
 from scada.scan import Replay, record
 from scada.scan.record import Item, Scan
@@ -336,3 +337,11 @@ def test_recordings_of_an_earlier_version_are_left_alone(
     Recorder(folder, ring, SimulatedClock(), SITE).close()
     assert old.stat().st_size == 108
     assert numbers(folder) == list(range(1, 401))
+
+
+def test_a_recording_of_a_large_site_begins_at_once() -> None:
+    tag = SITE.tags[0]
+    large = tuple(dataclasses.replace(tag, id=1000 + n, path=f"a/zone/{n}") for n in range(10_000))
+    begun = time.thread_time()
+    head_frames(dataclasses.replace(SITE, tags=large), 0)
+    assert time.thread_time() - begun < 2, "the historian has no heartbeat meanwhile"
