@@ -86,6 +86,7 @@ class Poller:
             i for i, tag in enumerate(tags) if tag.owner is not None or tag.type == types.STRING
         ]
         self._made_ns = clock.monotonic_ns()
+        self._writable = any(tag.owner is not None for tag in tags)
         self._sleeper = Sleeper(clock)
         self._stopping = False
         self._tried = self._started = False
@@ -162,7 +163,8 @@ class Poller:
 
     def hurry(self) -> None:
         """Called at each tick where there are outputs: what is to be written waits for no poll."""
-        self._hurry(self._urgent)
+        if self._writable:
+            self._hurry(self._urgent)
 
     def look_at_age(self, now_ns: int) -> None:
         """Called at the ticks after `groups.fresh_ns`: what has become stale says so."""

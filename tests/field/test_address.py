@@ -311,7 +311,7 @@ def test_what_is_printed_can_be_read(table: str, offset: int, type_: str) -> Non
         ({"endpoint": "tcp://plc:0"}, "1 … 65535"),
         ({"endpoint": "tcp://plc:99999"}, "1 … 65535"),
         ({"endpoint": "tcp://user:secret@plc"}, "more than a host"),
-        ({"endpoint": "tcp://plc", "timeout": 500}, "valid string"),
+        ({"endpoint": "tcp://plc", "timeout": 500}, "write 500 s or 500 ms"),
         ({"endpoint": "tcp://plc", "timeout": "5"}, "number and its unit"),
         ({"endpoint": "tcp://plc", "timeout": "1 ms"}, "between 10 ms and 60 s"),
         ({"endpoint": "tcp://plc", "max_registers": 126}, "less than or equal to 125"),
