@@ -13,6 +13,7 @@ from scada.clock import SystemClock
 from scada.field.driver import NoReplyError
 from scada.field.modbus.bus import Bus
 from scada.field.modbus.config import Config
+from scada.field.modbus.drop import drop
 from scada.field.modbus.link import Link
 from scada.field.modbus.transport import over_network
 from scada.modbus import wire
@@ -45,3 +46,25 @@ async def give_up(scheme: str, client: Any) -> None:
             with pytest.raises(ConnectionResetError):
                 await loop.sock_recv(peer, 100)
         link.close()
+
+
+@pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_connection_that_has_ended_may_be_dropped(loops: Any) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ended = asyncio.Event()
+
+            class Told(asyncio.Protocol):
+                def connection_lost(self, exc: Exception | None) -> None:
+                    del exc
+                    ended.set()
+
+            transport, _ = await asyncio.get_running_loop().create_connection(Told, *server.getsockname())
+            server.accept()[0].close()
+            await ended.wait()
+            drop(transport)
+            await asyncio.sleep(0)
+            drop(transport)
+
+    with asyncio.Runner(loop_factory=loops) as runner:
+        runner.run(main())

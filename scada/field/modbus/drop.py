@@ -23,7 +23,7 @@ def drop(transport: asyncio.WriteTransport) -> None:
         transport: Of TCP, or of TLS over it; may be closed already.
     """
     peer = transport.get_extra_info("socket")
-    if peer is not None:
-        with contextlib.suppress(OSError):
+    if peer is not None and not transport.is_closing():  # else its file may be gone, or another's
+        with contextlib.suppress(OSError, ValueError):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING)
     transport.abort()
