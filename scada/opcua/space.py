@@ -6,6 +6,7 @@ another tag (`tank1/LT-101/HH`) is its component; everything else lies in folder
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from asyncua import Node, Server, ua
@@ -17,6 +18,8 @@ from tags.model import Site, Tag
 from tags.types import BOOL, STRING
 
 NAMESPACE: Final = 2
+TURN: Final = 100
+"""Tags that are made before others have their turn: asyncua waits for nothing here, and the service must beat."""
 _ANALOG_ITEM: Final = ua.NodeId(ua.ObjectIds.AnalogItemType)
 _BASE_VARIABLE: Final = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
 
@@ -40,7 +43,9 @@ async def build(server: Server, site: Site) -> dict[str, AttributeValue]:
     paths = {tag.path for tag in site.tags}
     made: dict[str, Node] = {}
     values: dict[str, AttributeValue] = {}
-    for tag in sorted(site.tags, key=lambda tag: tag.path.count("/")):
+    for number, tag in enumerate(sorted(site.tags, key=lambda tag: tag.path.count("/"))):
+        if number % TURN == 0:
+            await asyncio.sleep(0)
         parent = await _parent(top, made, paths, tag.path)
         made[tag.path] = await _variable(parent, tag)
         values[tag.path] = server.iserver.aspace[node_id(tag.path)].attributes[ua.AttributeIds.Value]
