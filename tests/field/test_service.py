@@ -127,6 +127,12 @@ def test_the_plc_is_killed_and_comes_back_and_is_read_before_it_is_written(water
     plant.until_status(OUT, quality.BAD_NO_COMMUNICATION, 2.0)
     plant.until("system/PLC1/connected", False)
     plant.until_status("system/PLC1/period_achieved", quality.BAD_WAITING_FOR_INITIAL_DATA)
+    rows = [tag.row for tag in plant.site.of_writer("field") if tag.device == "PLC1"]
+    published = plant.image.publish_ns[rows].copy()
+    wait_for(
+        lambda: plant.image.snapshot() and bool((plant.image.publish_ns[rows] > published).all()),
+        what="what stands still stays fresh in the image",
+    )
     plant.command(OUT, 60.0)
     water.set("holding", 0, 2765)
     water.memory.writes.clear()
