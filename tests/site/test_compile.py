@@ -212,9 +212,11 @@ def test_devices_on_one_connection_say_how_busy_it_is(compiled: Compile) -> None
 devices:
   M1: {driver: modbus, endpoint: "rtu+tcp://127.0.0.1:4001", unit_id: 1}
   M2: {driver: modbus, endpoint: "rtu+tcp://127.0.0.1:4001", unit_id: 2}
+  M3: {driver: modbus, endpoint: "tcp://127.0.0.9", unit_id: 1}
+  M4: {driver: modbus, endpoint: "tcp://127.0.0.9:502", unit_id: 2}
 """)
     shared = [path for path in site.by_path() if path.endswith("/link_load")]
-    assert sorted(shared) == ["system/M1/link_load", "system/M2/link_load"]
+    assert sorted(shared) == [f"system/M{n}/link_load" for n in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("scan", ["9 ms", "61 min"])

@@ -113,8 +113,7 @@ class Config(BaseModel):
     @field_validator("endpoint")
     @classmethod
     def _endpoint(cls, text: str) -> str:
-        parse(text)
-        return text
+        return str(parse(text))  # in one form: whoever compares texts sees which devices share a connection
 
     @field_validator("serial")
     @classmethod
