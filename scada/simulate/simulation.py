@@ -111,7 +111,7 @@ class Simulation:
             return f"{server} cannot be made ({error}). Correct the path, or the files of simulate: tls:"
         if server.port == 0:
             return f"{server} cannot be made ({error.strerror}). Correct the path of the serial line."
-        return f"{server} cannot be listened on; is it in use? Stop what holds it, or choose other ports with --plc-port."
+        return f"{server} cannot be listened on; is it in use? Stop what holds it, or choose another port (endpoint: of the device; scada demo --plc-port)."
 
     async def close(self) -> None:
         """Takes all PLCs off the network."""
