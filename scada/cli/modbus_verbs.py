@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -216,10 +217,17 @@ def dump(
 
     async def work(line: Line) -> None:
         nonlocal count
+        me = asyncio.current_task()
+        assert me is not None
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # also in the background, where a shell has Ctrl-C ignored
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
         with (
             writer(file) as take,
             contextlib.suppress(asyncio.CancelledError),
-        ):  # Ctrl-C ends it; what there is stays
+        ):  # ends it; what there is stays
             async for text in record(line, target, ranges, every_s, length_s, fine=fine):
                 take(text)
                 count += 1

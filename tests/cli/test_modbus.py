@@ -327,7 +327,10 @@ def test_a_recording_holds_each_change_once(peer: ModbusPeer) -> None:
 
 
 @pytest.mark.slow
-def test_a_recording_that_is_ended_by_hand_is_kept(peer: ModbusPeer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_recording_that_is_ended_by_hand_is_kept(
+    peer: ModbusPeer, tmp_path: Path, number: signal.Signals
+) -> None:
     file = tmp_path / "long.dump"
     scada_ = str(Path(sys.executable).with_name("scada"))
     long = [
@@ -345,7 +348,7 @@ def test_a_recording_that_is_ended_by_hand_is_kept(peer: ModbusPeer, tmp_path: P
     ]
     recording = subprocess.Popen(long, stdout=subprocess.PIPE)
     wait_for(lambda: peer.memory.reads > 5, 20, "it records")
-    recording.send_signal(signal.SIGINT)
+    recording.send_signal(number)
     said, _ = recording.communicate(timeout=10)
     assert recording.returncode == 0
     assert b"1 ranges" in said
