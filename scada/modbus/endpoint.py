@@ -76,7 +76,8 @@ def parse(text: str) -> Endpoint:
 
 
 def _serial(text: str, parts: SplitResult) -> Endpoint:
-    if parts.netloc or parts.query or parts.fragment or len(parts.path) < 2 or "\0" in parts.path:
+    absolute = parts.path.startswith("/") and len(parts.path) > 1
+    if parts.netloc or parts.query or parts.fragment or not absolute or "\0" in parts.path:
         raise ValueError(
             f"{text!r} does not name the file of a serial line. "
             f"Write it with three slashes: endpoint: {_EXAMPLE[RTU]}"

@@ -42,6 +42,7 @@ def test_understood(text: str, endpoint: Endpoint) -> None:
         ("rtu://dev/ttyUSB0", "three slashes"),
         ("rtu://", "three slashes"),
         ("rtu:///", "three slashes"),
+        ("rtu:dev/ttyUSB0", "three slashes"),
         ("rtu:///dev/ttyS0?baud=9600", "three slashes"),
     ],
 )
@@ -54,7 +55,10 @@ def test_refused_with_what_to_write(text: str, what: str) -> None:
 @given(
     st.builds(
         "".join,
-        st.tuples(st.sampled_from(("", "tcp://", "tls://", "rtu://", "rtu+tcp://")), st.text(max_size=20)),
+        st.tuples(
+            st.sampled_from(("", "tcp://", "tls://", "rtu:", "rtu://", "rtu:///", "rtu+tcp://")),
+            st.text(max_size=20),
+        ),
     )
 )
 def test_any_text_is_understood_or_refused(text: str) -> None:
