@@ -1,0 +1,65 @@
+"""What a client may ask for: one table, enforced where the work is done and told in ServerCapabilities.
+
+A number here is both what the server does and what it says (OPC 10000-5 §6.3.2 ServerCapabilitiesType, §6.3.11
+OperationLimitsType); the standard nodes are filled from it by `information`. All limits are checked before anything of
+the asked size is allocated.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Of one request: more are refused with BadTooManyOperations (OPC 10000-4 §5.3).
+NODES_PER_READ: Final = 10_000
+NODES_PER_WRITE: Final = 1_000
+NODES_PER_CALL: Final = 100  # methods in one Call
+NODES_PER_BROWSE: Final = 1_000  # also continuation points in one BrowseNext
+NODES_PER_REGISTER: Final = 10_000  # also of UnregisterNodes
+PATHS_PER_TRANSLATE: Final = 1_000
+ITEMS_PER_CALL: Final = 10_000  # of Create-, Modify-, DeleteMonitoredItems, SetMonitoringMode, links of SetTriggering
+NODES_PER_HISTORY_READ: Final = 100
+NODES_PER_HISTORY_EVENTS: Final = 10
+NODES_PER_HISTORY_UPDATE: Final = 100
+SUBSCRIPTIONS_PER_CALL: Final = 1_000  # of DeleteSubscriptions, TransferSubscriptions, SetPublishingMode
+ACKNOWLEDGEMENTS_PER_PUBLISH: Final = 10_000
+
+# Of one answer.
+REFERENCES_PER_NODE: Final = 10_000  # the rest through BrowseNext
+HISTORY_VALUES_PER_NODE: Final = 10_000  # the rest through a continuation point
+HISTORY_EVENTS_PER_NODE: Final = 1_000
+HISTORY_VALUES_PER_ANSWER: Final = 100_000
+NOTIFICATIONS_PER_PUBLISH: Final = 10_000  # the rest with MoreNotifications
+
+# Of one session.
+BROWSE_CONTINUATION_POINTS: Final = 50
+HISTORY_CONTINUATION_POINTS: Final = 100
+SUBSCRIPTIONS_PER_SESSION: Final = 50
+ITEMS_PER_SESSION: Final = 100_000
+PUBLISH_REQUESTS_PER_SESSION: Final = 100  # the oldest ends with BadTooManyPublishRequests
+REGISTERED_PER_SESSION: Final = 100_000  # handles that RegisterNodes gave out
+
+# Of one subscription.
+ITEMS_PER_SUBSCRIPTION: Final = 100_000
+QUEUE_PER_ITEM: Final = 1_000
+EVENT_QUEUE_PER_ITEM: Final = 1_000
+UNACKNOWLEDGED_PER_SUBSCRIPTION: Final = 20  # messages kept for Republish
+PUBLISHING_MS: Final = (50.0, 3_600_000.0)  # what is asked for is revised into this
+SAMPLING_MS: Final = 50.0  # the shortest: one look at the plant
+KEEP_ALIVE_COUNT: Final = 5_000
+LIFETIME_COUNT: Final = 15_000
+SELECT_CLAUSES: Final = 100
+WHERE_ELEMENTS: Final = 100
+
+# Of the whole server.
+SESSIONS: Final = 600
+CONNECTIONS: Final = 700
+SUBSCRIPTIONS: Final = 5_000
+ITEMS: Final = 1_000_000
+
+# Of what travels, bytes and elements (OPC 10000-6 §6.7, OPC 10000-5 §6.3.2).
+CHUNK: Final = 65_535
+MESSAGE: Final = 4 * 1024 * 1024
+STRING: Final = 1024 * 1024
+BYTE_STRING: Final = 1024 * 1024
+ARRAY: Final = 65_536
+DEPTH: Final = 20  # of Variants, ExtensionObjects and DiagnosticInfos in each other
