@@ -17,7 +17,7 @@ from asyncua.server.binary_server_asyncio import OPCUAProtocol
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
 
-from scada.opcua.sessions import Session
+from scada.opcua.security.sessions import Session
 
 CHUNK_MAX: Final = 65_535
 UNREAD_MAX: Final = 16 * 1024 * 1024  # bytes that a client has asked for and not taken

@@ -12,8 +12,9 @@ from asyncua.crypto.security_policies import SecurityPolicy
 
 from scada.datadir import DataDir
 from scada.opcua import connections, monitoring
-from scada.opcua.certificates import own_certificate
-from scada.opcua.sessions import SiteServer, SiteUsers
+from scada.opcua.security.certificates import own_certificate
+from scada.opcua.security.passwords import SiteUsers
+from scada.opcua.security.sessions import SiteServer
 from scada.opcua.space import NAMESPACE
 from tags.model import Site
 

@@ -14,8 +14,8 @@ from scada.client import Client
 from scada.opcua.history import Histories
 from scada.opcua.history_nodes import describe
 from scada.opcua.mirror import Mirror
+from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.sessions import SiteUsers
 from scada.opcua.space import NAMESPACE, build
 from scada.opcua.writes import Writes
 from scada.service import Service

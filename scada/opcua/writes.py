@@ -12,7 +12,7 @@ from asyncua.server.address_space import AddressSpace, AttributeService
 
 from scada.access import refusal
 from scada.client import Client, Outcome
-from scada.opcua.sessions import Caller
+from scada.opcua.security.caller import Caller
 from scada.opcua.space import NAMESPACE
 from scada.opcua.types import VARIANT
 from tags.model import Tag

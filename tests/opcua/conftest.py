@@ -13,8 +13,8 @@ from asyncua import Server
 from scada.client import Client
 from scada.clock import SimulatedClock
 from scada.opcua.mirror import Mirror
+from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.sessions import SiteUsers
 from scada.opcua.space import build
 from scada.opcua.writes import Writes
 from scada.users import Users

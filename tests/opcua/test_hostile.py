@@ -13,7 +13,7 @@ import pytest
 from asyncua import Client, Node, ua
 
 from scada.opcua.monitoring import moved
-from scada.opcua.sessions import interval
+from scada.opcua.security.sessions import interval
 from tags import quality
 from tests.client.plant import Responder, answers
 from tests.opcua.conftest import PASSWORD, Running

@@ -12,7 +12,8 @@ from asyncua.server.address_space import AddressSpace, NodeManagementService
 from asyncua.server.standard_address_space import standard_address_space
 
 from scada.clock import SimulatedClock
-from scada.opcua.sessions import SiteServer, SiteUsers
+from scada.opcua.security.passwords import SiteUsers
+from scada.opcua.security.sessions import SiteServer
 from scada.opcua.standard_nodes import copy_of, fill
 from scada.users import Users
 

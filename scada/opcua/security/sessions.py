@@ -1,17 +1,13 @@
-"""Sessions and log-ins: who a caller is, and what asyncua leaves open closed.
+"""Sessions: what asyncua leaves open closed.
 
-A password is taken over an encrypted channel only. `admin` is nobody special. Session tokens are random. Anonymous
-callers may read. Wrong passwords are throttled by user and by source before anything is hashed. A session touches its
-own subscriptions only, and not too many of them.
+A password is taken over an encrypted channel only. Session tokens are random. A session touches its own subscriptions
+only, and not too many of them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,97 +16,15 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
-from asyncua.server.user_managers import UserManager
 
-from scada.clock import Clock
+from scada.opcua.security.caller import Caller
+from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.standard_nodes import fill
-from scada.users import NAME_MAX, PASSWORD_MAX, Throttle, Users, place_of
 
-ANONYMOUS_ROLE: Final = "viewer"
-WAITING_MAX: Final = 8
 NOT_ACTIVATED_MAX: Final = 100
 SUBSCRIPTIONS_MAX: Final = 50  # of one session
 READS_MAX: Final = 10_000  # nodes in one Read
 INTERVAL_MS: Final = (50.0, 3_600_000.0)
-LoginLog = Callable[[str, str, bool], None]
-"""(user, source, accepted): called for each password that was checked; a name that nobody has is ""."""
-
-
-@dataclass
-class Caller(User):
-    """asyncua's user with the role that our access rules know.
-
-    Attributes:
-        site_role: One of `scada.access.ROLES`.
-        mark: `Users.mark` at sign-in.
-    """
-
-    site_role: str = ANONYMOUS_ROLE
-    mark: str = ""
-
-
-class SiteUsers(UserManager):
-    """Checks names and passwords against the site's users.
-
-    Args:
-        users: The site's users.
-        clock: Monotonic; guessing is slowed down by it.
-        log: Told of each log-in by name.
-    """
-
-    def __init__(self, users: Users, clock: Clock, log: LoginLog) -> None:
-        self._users = users
-        self._per_user = Throttle(clock)
-        self._per_place = Throttle(clock, free=30)
-        self._log = log
-        self._hasher = ThreadPoolExecutor(1, "password")
-        self._waiting = 0
-        self.checked: Caller | None = None  # of the session that is being activated
-
-    async def check(self, name: str, password: str, place: str) -> Caller | None:
-        """Who has this name and password; None for nobody, or when it was tried too often."""
-        if not 0 < len(name) <= NAME_MAX or len(password) > PASSWORD_MAX:
-            return None
-        place = place_of(place)
-        key = f"{name}@{place}"
-        if not self._per_user.allowed(key) or not self._per_place.allowed(place):
-            return None
-        if self._waiting >= WAITING_MAX:
-            return None
-        self._waiting += 1
-        try:
-            role = await asyncio.get_running_loop().run_in_executor(
-                self._hasher, self._users.verify, name, password
-            )
-        finally:
-            self._waiting -= 1
-        if role is None:
-            self._per_user.failed(key)
-            self._per_place.failed(place)
-            # A name that nobody has may be a password typed into the wrong field: it is not recorded.
-            self._log(name if name in self._users.roles() else "", place, False)
-            return None
-        self._per_user.succeeded(key)
-        self._log(name, place, True)
-        return Caller(role=UserRole.User, name=name, site_role=role, mark=self._users.mark(name))
-
-    def still(self, caller: Caller) -> bool:
-        """Whether a caller has the role and the password yet that he signed in with."""
-        return caller.name is not None and self._users.mark(caller.name) == caller.mark
-
-    def get_user(
-        self,
-        iserver: InternalServer,
-        username: str | None = None,
-        password: str | None = None,
-        certificate: Any = None,
-    ) -> Caller | None:
-        """The caller, or None to refuse; a password was checked before (`Session.check`)."""
-        del iserver, password, certificate
-        if username is None:
-            return Caller(role=UserRole.User, name=None)
-        caller, self.checked = self.checked, None
-        return caller if caller and caller.name == username else None
 
 
 class Session(InternalSession):
