@@ -1,0 +1,232 @@
+"""Every name of asyncua that we override, replace or reach into, as it is in 2.1: a new asyncua that changes one fails here.
+
+A row of `NAMES`: where it is below `asyncua`, its parameters (a trailing `=` has a default, `async` in front awaits; no
+parentheses: an attribute), and what we need it for. Two tests find what the table lacks.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import pytest
+
+import scada.opcua
+
+SESSION: Final = "server.internal_session.InternalSession"
+SERVER: Final = "server.internal_server.InternalServer"
+PROCESSOR: Final = "server.uaprocessor.UaProcessor"
+PROTOCOL: Final = "server.binary_server_asyncio.OPCUAProtocol"
+ITEMS: Final = "server.monitored_item_service.MonitoredItemService"
+HISTORY: Final = "server.history.HistoryManager"
+ATTRIBUTES: Final = "server.address_space.AttributeService"
+
+_PRIVATE: Final = re.compile(r"(?<!\bself)\.(_[a-z]\w*)")
+
+NAMES: Final[dict[str, str]] = {
+    # The server and its endpoints.
+    "server.server.Server._set_endpoints(self, policy, mode, level)": "no names over an unencrypted channel",
+    "async server.server.Server._setup_server_nodes(self)": "what an unencrypted channel may carry",
+    "server.server.Server.set_security_policy(self, security_policy, permission_ruleset=)": "offered policies",
+    "server.server.Server._policies": "rules of each policy",
+    f"{SERVER}.__init__(self, user_manager=)": "our limits",
+    f"{SERVER}.create_session(self, name, user=, external=)": "our sessions",
+    f"{SERVER}.decrypt_user_token(self, isession, token)": "refuses RSA PKCS#1 v1.5",
+    f"async {SERVER}.load_standard_address_space(self, shelf_file=)": "from a copy",
+    f"{SERVER}.register_server(self, server, conf=)": "refused",
+    f"{SERVER}.register_external_session(self, session)": "random tokens",
+    f"{SERVER}.unregister_external_session(self, session)": "random tokens, expiry",
+    f"{SERVER}.lookup_external_session(self, auth_token)": "who activates",
+    f"{SERVER}._external_sessions": "count and expiry",
+    f"{SERVER}.attribute_service": "writes become requests",
+    f"{SERVER}.history_manager": "our historian",
+    f"{SERVER}.allow_remote_admin": "nobody is admin",
+    f"{SERVER}.supported_tokens": "anonymous and names",
+    f"{SERVER}.max_connections": "limit",
+    f"{SERVER}.max_subscriptions": "limit",
+    f"{SERVER}.max_unacked_messages_per_subscription": "limit",
+    f"{SERVER}.max_monitored_item_queue_size": "limit",
+    f"{SERVER}.asyncio_transports": "tests of slow readers",
+    "server.standard_address_space.standard_address_space.fill_address_space(nodeservice)": "the copy",
+    "crypto.permission_rules.SimpleRoleRuleset.check_validity(self, user, action_type_id, body)": "unencrypted: reading only",
+    # Sessions.
+    f"{SESSION}.__init__(self, internal_server, aspace, submgr, name, user=, external=)": "random tokens",
+    f"{SESSION}.activate_session(self, params, peer_certificate)": "by the password that was checked",
+    f"async {SESSION}.read(self, params)": "limit",
+    f"async {SESSION}.create_subscription(self, params, callback, request_callback=)": "limit",
+    f"{SESSION}.modify_subscription(self, params)": "its own only",
+    f"async {SESSION}.delete_subscriptions(self, ids)": "its own only",
+    f"async {SESSION}.create_monitored_items(self, params)": "its own only",
+    f"async {SESSION}.modify_monitored_items(self, params)": "its own only",
+    f"async {SESSION}.delete_monitored_items(self, params)": "its own only",
+    f"async {SESSION}.set_monitoring_mode(self, params)": "its own only",
+    "server.user_managers.UserManager.get_user(self, iserver, username=, password=, certificate=)": "our users",
+    # Connections.
+    f"async {PROCESSOR}._process_message(self, typeid, requesthdr, seqhdr, body)": "passwords beside the loop",
+    f"{PROCESSOR}.send_response(self, requesthandle, seqhdr, response, msgtype=)": "slow readers",
+    f"{PROCESSOR}._connection": "its security policy",
+    f"{PROCESSOR}._transport": "what it has not taken",
+    f"{PROTOCOL}.data_received(self, data)": "bounds of a chunk",
+    f"{PROTOCOL}._buffer": "bounds of a chunk",
+    "server.binary_server_asyncio.UaProcessor": "replaced by ours",
+    "server.binary_server_asyncio.OPCUAProtocol": "replaced by ours",
+    # Subscriptions.
+    f"async {ITEMS}.create_monitored_items(self, params)": "limit",
+    f"async {ITEMS}.datachange_callback(self, handle, value, error=)": "dead bands against what was reported",
+    f"{ITEMS}._modify_monitored_item(self, params)": "unknown items",
+    f"{ITEMS}._revise_queue_size(self, requested)": "limit",
+    f"{ITEMS}._monitored_items": "by id",
+    f"{ITEMS}._monitored_datachange": "by handle",
+    "server.internal_subscription.MonitoredItemService": "replaced by ours",
+    "async server.internal_subscription.InternalSubscription.enqueue_datachange_event(self, mid, eventdata, maxsize)": "reports",
+    # Services on nodes.
+    f"{ATTRIBUTES}.__init__(self, aspace)": "writes become requests",
+    f"async {ATTRIBUTES}.write(self, params, user=)": "writes become requests",
+    f"{ATTRIBUTES}._aspace": "which nodes there are",
+    f"{HISTORY}.__init__(self, iserver)": "our historian",
+    f"async {HISTORY}.read_history(self, params)": "our historian",
+    f"async {HISTORY}.stop(self)": "ends the worker",
+}  # fmt: skip
+
+
+def place(row: str) -> str:
+    """`server.x.Y.z` of a row."""
+    return row.removeprefix("async ").partition("(")[0]
+
+
+def found_at(path: str) -> tuple[Any, str]:
+    """The module or class that has a name, and the name."""
+    parts = ("asyncua." + path).split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        try:
+            owner: Any = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:-1]:
+            owner = getattr(owner, part)
+        return owner, parts[-1]
+    raise AssertionError(path)
+
+
+def parameters(thing: Any) -> str:
+    marks: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    listed = inspect.signature(thing).parameters.values()
+    names = (marks.get(p.kind, "") + p.name + "=" * (p.default is not p.empty) for p in listed)
+    return f"({', '.join(names)})"
+
+
+def set_by(tree: ast.AST) -> set[str]:
+    """Names that are assigned, on `self` or in the body of a class."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        targets: list[ast.expr] = [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets += node.targets if isinstance(node, ast.Assign) else []
+        found |= {target.attr for target in targets if isinstance(target, ast.Attribute)}
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+@cache
+def attributes_of(cls: Any) -> set[str]:
+    """What the methods of a class or of its bases set on `self`."""
+    found: set[str] = set()
+    for one in cls.__mro__:
+        with contextlib.suppress(OSError, TypeError):  # written in C
+            found |= set_by(ast.parse(textwrap.dedent(inspect.getsource(one))))
+    return found
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_asyncua_has_it_as_we_use_it(row: str) -> None:
+    owner, name = found_at(place(row))
+    if "(" not in row:
+        has = hasattr(owner, name) if isinstance(owner, ModuleType) else name in attributes_of(owner)
+        assert has, f"{owner.__name__} has no {name} any more"
+        return
+    thing = getattr(owner, name)
+    waits = "async " * inspect.iscoroutinefunction(thing)
+    assert waits + place(row) + parameters(thing) == row
+
+
+def our_modules() -> Iterator[ModuleType]:
+    for info in pkgutil.walk_packages(scada.opcua.__path__, "scada.opcua."):
+        if not info.name.endswith("__main__"):
+            yield importlib.import_module(info.name)
+
+
+def our_classes() -> dict[type, type]:
+    """Each of our classes that has asyncua's for a base, with that one."""
+    found = {}
+    for module in our_modules():
+        for cls in vars(module).values():
+            if inspect.isclass(cls) and cls.__module__ == module.__name__:
+                bases = [base for base in cls.__mro__ if base.__module__.startswith("asyncua.")]
+                if bases and not bases[0].__module__.startswith("asyncua.ua"):
+                    found[cls] = bases[0]
+    return found
+
+
+def listed(base: type, name: str) -> bool:
+    """Whether the table has a name of a class or of one of its bases."""
+    places = {place(row) for row in NAMES}
+    return any(f"{one.__module__.removeprefix('asyncua.')}.{one.__qualname__}.{name}" in places for one in base.__mro__)  # fmt: skip
+
+
+def private_of_self(tree: ast.AST) -> set[str]:
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+    }
+
+
+def test_the_table_has_every_name_that_we_override() -> None:
+    lacking = [
+        f"{base.__module__}.{base.__qualname__}.{name}, overridden by {cls.__module__}.{cls.__qualname__}"
+        for cls, base in our_classes().items()
+        for name in vars(cls)
+        if hasattr(base, name) and not hasattr(object, name) and not name.startswith(("__", "_abc_"))
+        if not listed(base, name)
+    ]
+    assert not lacking, "add a row to NAMES for each: " + "; ".join(lacking)
+
+
+def test_the_table_has_every_private_name_that_we_use_of_our_own_bases() -> None:
+    lacking = []
+    for cls, base in our_classes().items():
+        theirs = set(dir(base)) | attributes_of(base)
+        used = private_of_self(ast.parse(textwrap.dedent(inspect.getsource(cls))))
+        lacking += [
+            f"{base.__module__}.{base.__qualname__}.{name}, used by {cls.__module__}.{cls.__qualname__}"
+            for name in used & theirs
+            if not listed(base, name)
+        ]
+    assert not lacking, "add a row to NAMES for each: " + "; ".join(sorted(lacking))
+
+
+def test_the_table_has_every_private_name_that_we_reach_for() -> None:
+    """Where we reach into an object of asyncua, the linter made us say so with `noqa: SLF001`."""
+    names = {place(row).rpartition(".")[2] for row in NAMES}
+    lacking = set()
+    for file in Path(scada.opcua.__path__[0]).rglob("*.py"):
+        for line in file.read_text().splitlines():
+            code, mark, why = line.partition("# noqa: SLF001")
+            if mark and "ours" not in why:
+                lacking |= {f"{file.name}: {name}" for name in _PRIVATE.findall(code) if name not in names}
+    assert not lacking, "add a row to NAMES for each, or say 'ours' behind the noqa: " + "; ".join(
+        sorted(lacking)
+    )
