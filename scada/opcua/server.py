@@ -12,10 +12,10 @@ from asyncua.crypto.security_policies import SecurityPolicy
 
 from scada.datadir import DataDir
 from scada.opcua import connections, monitoring
+from scada.opcua.nodes.ids import NAMESPACE
 from scada.opcua.security.certificates import own_certificate
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.sessions import SiteServer
-from scada.opcua.space import NAMESPACE
 from tags.model import Site
 
 _MESSAGE_MAX: Final = 4 * 1024 * 1024

@@ -11,12 +11,13 @@ from typing import Final
 from asyncua import Server
 
 from scada.client import Client
-from scada.opcua.history import Histories
-from scada.opcua.history_nodes import describe
+from scada.opcua.history.manager import Histories
+from scada.opcua.history.nodes import describe
 from scada.opcua.mirror import Mirror
+from scada.opcua.nodes.ids import NAMESPACE
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.space import NAMESPACE, build
+from scada.opcua.space import build
 from scada.opcua.writes import Writes
 from scada.service import Service
 from scada.users import Users

@@ -12,21 +12,16 @@ from typing import Final
 from asyncua import Node, Server, ua
 from asyncua.server.address_space import AttributeValue
 
+from scada.opcua.nodes.ids import NAMESPACE, node_id
 from scada.opcua.types import VARIANT, zero
 from tags import units
 from tags.model import Site, Tag
 from tags.types import BOOL, STRING
 
-NAMESPACE: Final = 2
 TURN: Final = 100
 """Tags that are made before others have their turn: asyncua waits for nothing here, and the service must beat."""
 _ANALOG_ITEM: Final = ua.NodeId(ua.ObjectIds.AnalogItemType)
 _BASE_VARIABLE: Final = ua.NodeId(ua.ObjectIds.BaseDataVariableType)
-
-
-def node_id(path: str) -> ua.NodeId:
-    """`ns=2;s=<path>`."""
-    return ua.NodeId(path, NAMESPACE)
 
 
 async def build(server: Server, site: Site) -> dict[str, AttributeValue]:

@@ -12,8 +12,8 @@ from asyncua.server.address_space import AddressSpace, AttributeService
 
 from scada.access import refusal
 from scada.client import Client, Outcome
+from scada.opcua.nodes.ids import NAMESPACE
 from scada.opcua.security.caller import Caller
-from scada.opcua.space import NAMESPACE
 from scada.opcua.types import VARIANT
 from tags.model import Tag
 from tags.types import Value, coerce

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from scada.datadir import DataDir
-from scada.opcua.standard_nodes import copy_of
+from scada.opcua.nodes.standard import copy_of
 
 
 def lend(base: Path, data: DataDir) -> None:

@@ -17,9 +17,9 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 
+from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
-from scada.opcua.standard_nodes import fill
 
 NOT_ACTIVATED_MAX: Final = 100
 SUBSCRIPTIONS_MAX: Final = 50  # of one session

@@ -12,9 +12,9 @@ from asyncua.server.address_space import AddressSpace, NodeManagementService
 from asyncua.server.standard_address_space import standard_address_space
 
 from scada.clock import SimulatedClock
+from scada.opcua.nodes.standard import copy_of, fill
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.sessions import SiteServer
-from scada.opcua.standard_nodes import copy_of, fill
 from scada.users import Users
 
 SERVER_STATUS = ua.NodeId(ua.ObjectIds.Server_ServerStatus)
