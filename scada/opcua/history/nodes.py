@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from asyncua import Node, Server, ua
 
-from scada.opcua.history import NODES_MAX
-from scada.opcua.reads import AGGREGATES, VALUES_MAX
+from scada.opcua.history.manager import NODES_MAX
+from scada.opcua.history.reads import AGGREGATES, VALUES_MAX
 from tags.model import Site, Tag
 from tags.types import FLOATS
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.client import Cursor
-from scada.opcua import encode
-from scada.opcua.continuation import Place
+from scada.opcua.history import encode
+from scada.opcua.history.continuation import Place
 from scada.opcua.types import VARIANT
 from tags import types as t
 from tags.types import to_bits

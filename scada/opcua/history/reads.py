@@ -15,8 +15,8 @@ import numpy.typing as npt
 from asyncua import ua
 
 from scada.client import DURATIONS, OPCUA_NAMES, Client, Intervals
-from scada.opcua import encode
-from scada.opcua.continuation import Place
+from scada.opcua.history import encode
+from scada.opcua.history.continuation import Place
 from tags.model import Tag
 from tags.quality import BAD_BOUND_NOT_FOUND
 from tags.types import FLOAT64, FLOATS, INT32, STRING

@@ -9,9 +9,9 @@ import numpy as np
 from asyncua import ua
 
 from scada.client import Client, Cursor, Edit
-from scada.opcua import encode
-from scada.opcua.continuation import Place
-from scada.opcua.reads import Found, RefusedError, utc_ns
+from scada.opcua.history import encode
+from scada.opcua.history.continuation import Place
+from scada.opcua.history.reads import Found, RefusedError, utc_ns
 from tags.model import Tag
 from tags.types import STRING
 
