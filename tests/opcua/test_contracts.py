@@ -29,6 +29,7 @@ PROCESSOR: Final = "server.uaprocessor.UaProcessor"
 PROTOCOL: Final = "server.binary_server_asyncio.OPCUAProtocol"
 ITEMS: Final = "server.monitored_item_service.MonitoredItemService"
 HISTORY: Final = "server.history.HistoryManager"
+METHODS: Final = "server.address_space.MethodService"
 ATTRIBUTES: Final = "server.address_space.AttributeService"
 
 _PRIVATE: Final = re.compile(r"(?<!\bself)\.(_[a-z]\w*)")
@@ -93,6 +94,11 @@ NAMES: Final[dict[str, str]] = {
     f"{ATTRIBUTES}.__init__(self, aspace)": "writes become requests",
     f"async {ATTRIBUTES}.write(self, params, user=)": "writes become requests",
     f"{ATTRIBUTES}._aspace": "which nodes there are",
+    f"async {METHODS}.call(self, methods)": "who calls, how many, audit",
+    f"async {METHODS}._call(self, method)": "functions of ordinary nodes",
+    f"{METHODS}._aspace": "which nodes there are",
+    f"{SERVER}.method_service": "our Call service",
+    f"async {SESSION}.call(self, params)": "tells the method who calls",
     f"{HISTORY}.__init__(self, iserver)": "our historian",
     f"async {HISTORY}.read_history(self, params)": "our historian",
     f"async {HISTORY}.stop(self)": "ends the worker",

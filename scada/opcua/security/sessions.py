@@ -17,7 +17,9 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 
+from scada.opcua.calls import Calls
 from scada.opcua.nodes.standard import fill
+from scada.opcua.events.audit import Audit
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
 
@@ -74,6 +76,10 @@ class Session(InternalSession):
         if len(params.NodesToRead) > READS_MAX:
             raise ServiceError(ua.StatusCodes.BadTooManyOperations)
         return list(await super().read(params))
+
+    async def call(self, params: list[ua.CallMethodRequest]) -> list[ua.CallMethodResult]:
+        """As asyncua; the methods know who calls."""
+        return list(await self.iserver.method_service.call(params, self))
 
     async def create_subscription(
         self,
@@ -146,11 +152,16 @@ class SiteServer(InternalServer):
     Args:
         user_manager: Who may sign in.
         run: Where the copy of the standard nodes lies.
+
+    Attributes:
+        audit: Takes what clients do, for the record; swallows it until the service puts its own here.
     """
 
     def __init__(self, user_manager: SiteUsers, run: Path) -> None:
         super().__init__(user_manager=user_manager)
         self._run = run
+        self.audit = Audit()
+        self.method_service = Calls(self.aspace)
         self.allow_remote_admin = False
         self.supported_tokens = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken)
         self.max_connections = 100
