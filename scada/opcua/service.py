@@ -11,6 +11,7 @@ from typing import Final
 from asyncua import Server
 
 from scada.client import Client
+from scada.opcua.events.audit import Audit
 from scada.opcua.history.manager import Histories
 from scada.opcua.history.nodes import describe
 from scada.opcua.mirror import Mirror
@@ -49,6 +50,7 @@ async def _serve(service: Service) -> None:
     users = SiteUsers(Users(service.data.users), service.clock, log_login)
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
+    server.iserver.audit = Audit(service.event, service.clock)
     values = await build(server, site)
     await describe(server, site, NAMESPACE)
     server.iserver.history_manager = Histories(server.iserver, service.data.root, client.tags)
