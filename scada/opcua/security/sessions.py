@@ -18,8 +18,8 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 
 from scada.opcua.calls import Calls
-from scada.opcua.nodes.standard import fill
 from scada.opcua.events.audit import Audit
+from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
 
