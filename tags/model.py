@@ -238,6 +238,8 @@ class Alarm:
         response: What the operator should do.
         unless: Expression; while true the alarm is suppressed by design, or None.
         device: The tag's device: while its communication alarm is active this alarm is suppressed. None for none.
+        confirm: After the acknowledgement somebody must confirm that what was to be done is done (OPC 10000-9, 4.3.3).
+        shelve_max_ns: It may be shelved this long, ns; 0 for not at all.
     """
 
     path: str
@@ -252,6 +254,8 @@ class Alarm:
     response: str = ""
     unless: str | None = None
     device: str | None = None
+    confirm: bool = False
+    shelve_max_ns: int = 28_800_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,6 +423,57 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRule:
+    """Who may do what over OPC UA with a folder of tags and all that lies below it.
+
+    Attributes:
+        folder: Path of a folder or of a tag; "" for everything.
+        least: Operation (`browse`, `read`, `write`, `call`, `history`, `edit`, `events`) to the least of `anonymous`,
+            `viewer`, `operator`, `engineer`, `admin`. What is not named is as in the folder above.
+        encrypted: An encrypted channel is needed for all of it; None is as in the folder above.
+    """
+
+    folder: str
+    least: dict[str, str] = field(default_factory=dict)
+    encrypted: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpcuaSecurity:
+    """Who may connect over OPC UA.
+
+    Attributes:
+        unencrypted: Whether SecurityPolicy None is offered, which only reads: `off`, `loopback` or `read only` (also to
+            other machines).
+        anonymous: Callers without a name may connect, to read.
+        key_bits: Length of the RSA key of the server's certificate.
+        access: Rules, sorted by folder.
+    """
+
+    unencrypted: str = "off"
+    anonymous: bool = True
+    key_bits: int = 2048
+    access: tuple[AccessRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What one use of a template with several tags made: a piece of equipment (ISA-88: a control module).
+
+    Attributes:
+        path: Of the entry; its tags lie below it, and the block that supervises it has this path.
+        template: Name of the template.
+        tags: Tag path by name, of all tags that the entry made.
+        description: For people.
+    """
+
+    path: str
+    template: str
+    tags: dict[str, str]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A whole plant.
 
@@ -441,6 +496,8 @@ class Site:
         retention: How long history is kept.
         tasks: In order of priority; empty for one task `scan` in each scan.
         realtime: What control asks of the machine.
+        opcua_security: Who may connect over OPC UA, and what with.
+        units: What templates with several tags made, in order of path.
     """
 
     name: str
@@ -461,6 +518,8 @@ class Site:
     retention: Retention = Retention()
     tasks: tuple[Task, ...] = ()
     realtime: Realtime = Realtime()
+    opcua_security: OpcuaSecurity = OpcuaSecurity()
+    units: tuple[Unit, ...] = ()
 
     def by_path(self) -> dict[str, Tag]:
         """All tags by path; make it once, keep it."""
