@@ -9,7 +9,13 @@ import orjson
 
 WRITE, ACKNOWLEDGE, FORCE, UNFORCE = "write", "acknowledge", "force", "unforce"
 BYPASS, UNBYPASS = "bypass", "unbypass"
-KINDS: Final = (WRITE, ACKNOWLEDGE, FORCE, UNFORCE, BYPASS, UNBYPASS)
+CONFIRM, COMMENT, SHELVE, UNSHELVE = "confirm", "comment", "shelve", "unshelve"
+SUPPRESS, UNSUPPRESS = "suppress", "unsuppress"
+REMOVE, RETURN, ENABLE, DISABLE = "remove", "return", "enable", "disable"
+ALARM_KINDS: Final = (
+    ACKNOWLEDGE, CONFIRM, COMMENT, SHELVE, UNSHELVE, SUPPRESS, UNSUPPRESS, REMOVE, RETURN, ENABLE, DISABLE,
+)  # fmt: skip
+KINDS: Final = (WRITE, FORCE, UNFORCE, BYPASS, UNBYPASS, *ALARM_KINDS)
 ITEMS_MAX: Final = 64
 REASON_MAX: Final = 500
 DEADLINE_NS: Final = 5_000_000_000
@@ -37,13 +43,15 @@ class Request:
 
     Attributes:
         id: Of the sender's making, unique; a repeated id returns the recorded outcome and does nothing else.
-        kind: `write`, `acknowledge`, `force`, `unforce`, `bypass` or `unbypass`.
-        items: Path and value; the value is None to acknowledge, to end a force, and of a bypass. All or none is done.
+        kind: `write`, `force`, `unforce`, `bypass`, `unbypass` or one of `ALARM_KINDS`.
+        items: Path and value; the value is None to end a force, and of a bypass; of an alarm it is the comment, or None
+            for `reason` as the comment. All or none is done.
         reason: In the sender's words.
         source: `hmi`, `opcua`, `cli`, `gateway` or `script`.
         user: Who asks.
         role: The role that the sender vouches for; control checks it again.
-        for_ns: How long a force or a bypass holds, ns; 0 for other kinds.
+        for_ns: How long a force, a bypass or a shelf holds, ns; 0 for other kinds, and for a shelf that ends when the
+            alarm returns to normal.
         deadline_ns: An outcome that is not known by then is `timed out`, ns from acceptance.
     """
 
@@ -103,7 +111,7 @@ def from_json(found: Any) -> Request:
     return Request(
         id=id_,
         kind=kind,
-        items=_items(found.get("items"), id_),
+        items=_items(found.get("items"), kind, id_),
         reason=_text(found, "reason", REASON_MAX, id_),
         source=_text(found, "source", 32, id_, default="script"),
         user=_text(found, "user", 100, id_),
@@ -115,7 +123,7 @@ def from_json(found: Any) -> Request:
     )
 
 
-def _items(found: Any, id_: str) -> tuple[tuple[str, Any], ...]:
+def _items(found: Any, kind: str, id_: str) -> tuple[tuple[str, Any], ...]:
     if not isinstance(found, list) or not 1 <= len(found) <= ITEMS_MAX:
         raise RequestError(f"items is a list of 1 to {ITEMS_MAX} pairs [path, value]", id_)
     seen: set[str] = set()
@@ -126,6 +134,12 @@ def _items(found: Any, id_: str) -> tuple[tuple[str, Any], ...]:
         path, value = item
         if not isinstance(value, _PLAIN) or (isinstance(value, str) and len(value) > 1024):
             raise RequestError(f"the value of {path} is a number, true, false or a text", id_)
+        if kind in ALARM_KINDS and not (
+            value is None or (isinstance(value, str) and len(value) <= REASON_MAX)
+        ):
+            raise RequestError(
+                f"the value of an alarm is a comment of at most {REASON_MAX} characters, or null", id_
+            )
         if path in seen:
             raise RequestError(f"{path} is in the request twice", id_)
         seen.add(path)
@@ -153,8 +167,8 @@ def _whole(found: dict[str, Any], name: str, default: int, id_: str) -> int:
 
 def _force_time(found: dict[str, Any], kind: str, id_: str) -> int:
     for_ns = _whole(found, "for_ns", 0, id_)
-    if kind not in (FORCE, BYPASS):
+    if kind not in (FORCE, BYPASS, SHELVE):
         return 0
-    if not 0 < for_ns <= _FORCE_MAX_NS:
+    if not (kind == SHELVE or for_ns > 0) or for_ns > _FORCE_MAX_NS:
         raise RequestError(f"a {kind} says for how long (for_ns), at most 7 days", id_)
     return for_ns

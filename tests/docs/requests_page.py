@@ -41,6 +41,16 @@ MEANING: Final[dict[str, str]] = {
 KINDS: Final[dict[str, str]] = {
     message.WRITE: "gives a value to one or more tags: all of them or none",
     message.ACKNOWLEDGE: "acknowledges alarms",
+    message.CONFIRM: "confirms alarms that want it (`confirm: true`): what was to be done is done",
+    message.COMMENT: "keeps a comment with alarms; an empty text as the value clears it",
+    message.SHELVE: "shelves alarms for a stated time (`for_ns`); for 0 until they return to normal",
+    message.UNSHELVE: "ends shelving",
+    message.SUPPRESS: "suppresses alarms until somebody ends it",
+    message.UNSUPPRESS: "ends a suppression by request",
+    message.REMOVE: "takes alarms out of service, for maintenance",
+    message.RETURN: "returns alarms to service",
+    message.ENABLE: "enables alarms",
+    message.DISABLE: "disables alarms: their conditions are not looked at any more",
     message.FORCE: "holds a value against the program and the device, for a stated time (`for_ns`)",
     message.UNFORCE: "ends a force",
     message.BYPASS: "takes an interlock or a cause out of service, with a reason and for a stated time",
@@ -150,6 +160,8 @@ One JSON object a datagram, to the socket `control.sock` of the data directory; 
 | kind | what it does |
 |---|---|
 {kinds}
+
+The items of requests for alarms are pairs of the alarm's path and a comment, or null for the reason as the comment.
 
 At most {message.ITEMS_MAX} items; a reason has at most {message.REASON_MAX} characters.
 """
