@@ -142,6 +142,7 @@ class _Compiler:
             retention=kept,
             tasks=periods,
             realtime=Realtime(cpu=head.realtime.cpu, priority=head.realtime.priority),
+            units=tuple(sorted(self.templates.units, key=lambda unit: unit.path)),
         )
 
     def _head(self) -> models.Head:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tags.model import Unit
 from tags.site import models
 from tags.site.document import Document, find
 from tags.site.problems import Problems
@@ -48,6 +49,7 @@ class Templates:
         self.problems = problems
         self.models: dict[str, models.Template] = {}
         self.sources: dict[str, NodeSource] = {}
+        self.units: list[Unit] = []
 
     def add(self, name: str, data: Any, source: NodeSource) -> None:
         """Takes one template; reports it when its name is taken or it is wrong in itself."""
@@ -94,7 +96,7 @@ class Templates:
             "description": extra.get("description", path),
         }
         nodes = {str(k.value): v for k, v in getattr(find(source.node, ("with",))[0], "value", ())}
-        build = _Build(path, source, self.sources[use.use], values, nodes, given.get("device"))
+        build = _Build(use.use, path, source, self.sources[use.use], values, nodes, given.get("device"))
         if model.tag is not None:
             return [build.entry(path, model.tag, ("tag",), extra, ())], []
         return self._unit(model, extra, build)
@@ -147,6 +149,9 @@ class Templates:
                 what = entry.data.get("description", name)
                 entry.data["description"] = f"{extra['description']}: {what}"
             entries.append(entry)
+        made = {entry.path.removeprefix(f"{build.path}/"): entry.path for entry in entries}
+        what = str(extra.get("description", ""))
+        self.units.append(Unit(path=build.path, template=build.name, tags=made, description=what))
         supervised = extra.get("supervise")
         if model.supervise is None and supervised is None:
             return entries, []
@@ -163,6 +168,7 @@ class Templates:
 class _Build:
     """One use of a template."""
 
+    name: str
     path: str
     own: NodeSource
     template: NodeSource

@@ -443,6 +443,16 @@ def test_display_with_parameters(compiled: Compile) -> None:
     assert 'data-tag="a/LT-1">5 &gt; 4</text>' in site.displays[0].svg
 
 
+def test_units_say_which_template_made_which_tags(demo: Site) -> None:
+    units = {unit.path: unit for unit in demo.units}
+    assert list(units) == sorted(units)
+    valve = units["tank1/LV-101"]
+    assert (valve.template, valve.description) == ("control_valve", "Inlet valve")
+    assert valve.tags == {name: f"tank1/LV-101/{name}" for name in ("OUT", "POS", "REM")}
+    assert not {"tank1/LT-101", "tank1/P-101/SPD"} & units.keys(), "a template of one tag makes no unit"
+    assert {path for unit in demo.units for path in unit.tags.values()} <= demo.by_path().keys()
+
+
 def test_template_parameters(compiled: Compile) -> None:
     tags = compiled("""
 templates:
