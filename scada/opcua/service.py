@@ -16,9 +16,10 @@ from scada.opcua.history.manager import Histories
 from scada.opcua.history.nodes import describe
 from scada.opcua.mirror import Mirror
 from scada.opcua.nodes.ids import NAMESPACE
+from scada.opcua.nodes.tags import TagNodes
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.space import build
+from scada.opcua.table import Table
 from scada.opcua.writes import Writes
 from scada.service import Service
 from scada.users import Users
@@ -51,11 +52,13 @@ async def _serve(service: Service) -> None:
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
     server.iserver.audit = Audit(service.event, service.clock)
-    values = await build(server, site)
+    table = Table(client)
+    table.refresh(service.clock.utc_ns())
+    server.iserver.nodes.attach(TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000))
     await describe(server, site, NAMESPACE)
     server.iserver.history_manager = Histories(server.iserver, service.data.root, client.tags)
     server.iserver.attribute_service = Writes(server.iserver.aspace, client, users.still)
-    mirror = Mirror(client, values, service.clock)
+    mirror = Mirror(table, server.iserver.nodes, service.clock)
     building.cancel()
     await server.start()
     gc.enable()

@@ -13,9 +13,10 @@ from asyncua import Server
 from scada.client import Client
 from scada.clock import SimulatedClock
 from scada.opcua.mirror import Mirror
+from scada.opcua.nodes.tags import TagNodes
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.space import build
+from scada.opcua.table import Table
 from scada.opcua.writes import Writes
 from scada.users import Users
 from tests.client.plant import Plant
@@ -68,9 +69,10 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     standard_nodes.lend(base, plant.data)
     server = await make_server(plant.site, plant.data, manager)
     standard_nodes.keep(base, plant.data)
-    values = await build(server, plant.site)
+    table = Table(client)
+    server.iserver.nodes.attach(TagNodes(plant.site.name, table.tags, table.data_value))
     server.iserver.attribute_service = Writes(server.iserver.aspace, client, manager.still)
-    mirror = Mirror(client, values, plant.clock)
+    mirror = Mirror(table, server.iserver.nodes, plant.clock)
     await server.start()
     await mirror.push()
     yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users, server)

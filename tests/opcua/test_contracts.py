@@ -90,6 +90,8 @@ NAMES: Final[dict[str, str]] = {
     f"{ITEMS}._monitored_datachange": "by handle",
     "server.internal_subscription.MonitoredItemService": "replaced by ours",
     "async server.internal_subscription.InternalSubscription.enqueue_datachange_event(self, mid, eventdata, maxsize)": "reports",
+    # Nodes.
+    "server.address_space.AddressSpace._nodes": "nodes are made when they are looked at",
     # Services on nodes.
     f"{ATTRIBUTES}.__init__(self, aspace)": "writes become requests",
     f"async {ATTRIBUTES}.write(self, params, user=)": "writes become requests",

@@ -5,12 +5,14 @@ Tags share two configurations, for values that hold and for values that move in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from asyncua import Node, Server, ua
 
 from scada.opcua.history.manager import NODES_MAX
 from scada.opcua.history.reads import AGGREGATES, VALUES_MAX
+from scada.opcua.nodes import make
 from tags.model import Site, Tag
 from tags.types import FLOATS
 
@@ -28,6 +30,7 @@ _CAPABILITIES: Final[dict[str, tuple[Any, ua.VariantType]]] = {
         "InsertEvent", "ReplaceEvent", "UpdateEvent", "DeleteEvent",
     )
 }  # fmt: skip
+_CONFIGURATION: Final = ua.QualifiedName("HA Configuration", 0)
 _RULES: Final[dict[str, tuple[Any, ua.VariantType]]] = {
     "TreatUncertainAsBad": (True, ua.VariantType.Boolean),
     "PercentDataBad": (100, ua.VariantType.Byte),
@@ -57,18 +60,42 @@ async def describe(server: Server, site: Site, namespace: int) -> None:
         for number in AGGREGATES
     ]
     stepped, sloped = [await _configuration(server, namespace, stepped=kind) for kind in (True, False)]
-    references += [
-        _reference(
-            ua.NodeId(tag.path, namespace),
-            ua.ObjectIds.HasHistoricalConfiguration,
-            (stepped if _is_stepped(tag) else sloped).nodeid,
-            ua.NodeClass.Object,
-        )
-        for tag in site.tags
-        if tag.history.keep
-    ]
     for status in server.iserver.node_mgt_service.add_references(references):
         status.check()
+    server.iserver.nodes.attach(Configurations(site, namespace, stepped.nodeid, sloped.nodeid))
+
+
+class Configurations:
+    """The source of the references between tags that are kept and their configuration.
+
+    Args:
+        site: The compiled site.
+        namespace: Index of the site's namespace.
+        stepped: Configuration of tags whose value holds until the next one.
+        sloped: Configuration of tags that run in straight lines.
+    """
+
+    def __init__(self, site: Site, namespace: int, stepped: ua.NodeId, sloped: ua.NodeId) -> None:
+        self._of = {
+            tag.path: stepped if _is_stepped(tag) else sloped for tag in site.tags if tag.history.keep
+        }
+        self._namespace = namespace
+
+    def node(self, node_id: ua.NodeId) -> None:
+        """None of its own: the two configurations are ordinary nodes."""
+
+    def references(self, node_id: ua.NodeId) -> Sequence[ua.ReferenceDescription]:
+        """HasHistoricalConfiguration of a tag."""
+        found = self._of.get(str(node_id.Identifier)) if node_id.NamespaceIndex == self._namespace else None
+        if found is None:
+            return ()
+        kind = ua.NodeId(ua.ObjectIds.HasHistoricalConfiguration)
+        type_id = ua.NodeId(ua.ObjectIds.HistoricalDataConfigurationType)
+        return (make.reference(kind, found, _CONFIGURATION, ua.NodeClass.Object, type_id),)
+
+    def ids(self) -> Sequence[ua.NodeId]:
+        """None."""
+        return ()
 
 
 def _is_stepped(tag: Tag) -> bool:

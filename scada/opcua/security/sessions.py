@@ -19,6 +19,7 @@ from asyncua.server.internal_session import InternalSession
 
 from scada.opcua.calls import Calls
 from scada.opcua.events.audit import Audit
+from scada.opcua.nodes.lazy import LazyNodes, install
 from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
@@ -154,6 +155,7 @@ class SiteServer(InternalServer):
         run: Where the copy of the standard nodes lies.
 
     Attributes:
+        nodes: Those of the address space; sources of further ones are attached to it.
         audit: Takes what clients do, for the record; swallows it until the service puts its own here.
     """
 
@@ -161,6 +163,7 @@ class SiteServer(InternalServer):
         super().__init__(user_manager=user_manager)
         self._run = run
         self.audit = Audit()
+        self.nodes = LazyNodes({})
         self.method_service = Calls(self.aspace)
         self.allow_remote_admin = False
         self.supported_tokens = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken)
@@ -173,6 +176,7 @@ class SiteServer(InternalServer):
         """From the copy in `run/` if there is one: asyncua takes most of two seconds to make them."""
         del shelf_file
         await fill(self.aspace, self.node_mgt_service, self._run)
+        self.nodes = install(self.aspace)
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
         """A `Session` for callers from the network; of too many that were never activated the oldest ends."""
