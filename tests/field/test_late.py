@@ -155,6 +155,30 @@ def test_equal_requests_in_quick_succession_have_another_between() -> None:
     assert late.barrier(other, TWICE_NS + 2) is not None
 
 
+def test_a_miss_of_another_function_does_not_let_equal_requests_follow_each_other() -> None:
+    late = Late()
+    one, missed = Ask(wire.read("coil", 0, 19), 1, T_NS), Ask(wire.read("discrete", 30, 16), 1, T_NS)
+    late.answered(one, 0)
+    late.missed(missed, MS)
+    between = late.barrier(one, 2 * MS)
+    assert between is not None
+    assert look(between.pdu) not in {look(one.pdu), look(missed.pdu)}
+    late.answered(between, 3 * MS)
+    assert late.barrier(one, 4 * MS) is None
+
+
+def test_after_the_wait_of_a_line_that_repeats_there_is_another_request_between() -> None:
+    late, one = Late(), Ask(wire.read("holding", 0, 2), 1, T_NS)
+    frame = rtu.frame(1, 3, b"\4\0\1\0\2")
+    late.answered(one, 0)
+    late.missed(one, 0)  # so the copy shows for a short time only that the line repeats
+    late.overheard(frame, MS, T_NS)
+    since = WHILE * T_NS
+    late.answered(one, since)
+    assert late.hold_ns(one, since) == COPIES * T_NS
+    assert late.barrier(one, since + COPIES * T_NS) is not None
+
+
 def test_on_a_line_that_repeats_nothing_is_asked_again_before_its_copies_are_gone() -> None:
     late, one = Late(), Ask(wire.read("holding", 0, 2), 1, T_NS)
     frame = rtu.frame(1, 3, b"\4\0\1\0\2")

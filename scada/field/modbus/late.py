@@ -8,7 +8,7 @@ goes first. A unit answers in order: the right answer to that shows that nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from scada.field.driver import MISMATCH, NoReplyError
@@ -106,10 +106,8 @@ class Late:
         if owed:
             for seen in [seen for seen, since in owed.items() if now_ns - since > FORGOTTEN_NS]:
                 del owed[seen]
-        if not owed:
-            return self._apart(ask, now_ns)
-        if all(function != ask.pdu.function for function, _, _ in owed):
-            return None
+        if not owed or all(function != ask.pdu.function for function, _, _ in owed):
+            return self._apart(ask, owed or {}, now_ns)
         vexed = self._vexed.get(ask.unit, ())
         for pdu in _others(ask.pdu):
             if look(pdu) not in owed and pdu.function not in vexed:
@@ -134,15 +132,19 @@ class Late:
         """Whether frames of a unit came again lately."""
         return now_ns < self._repeats_until_ns.get(unit, 0)
 
-    def _apart(self, ask: Ask, now_ns: int) -> Ask | None:
+    def _apart(self, ask: Ask, owed: Mapping[Look, int], now_ns: int) -> Ask | None:
         """A request between two of the same look in quick succession: the first reply may come twice."""
         if self._last is None:
             return None
         unit, seen, since = self._last
-        soon = now_ns - since <= TWICE_NS or self._repeats(unit, now_ns)
+        soon = now_ns - since <= TWICE_NS or self._repeats(
+            unit, since
+        )  # it did when the wait of `hold_ns` began
         if unit != ask.unit or seen != look(ask.pdu) or not soon:
             return None
-        return next((Ask(pdu, unit, ask.timeout_ns) for pdu in _others(ask.pdu)), None)
+        return next(
+            (Ask(pdu, unit, ask.timeout_ns) for pdu in _others(ask.pdu) if look(pdu) not in owed), None
+        )
 
 
 def _others(pdu: Pdu) -> Iterator[Pdu]:

@@ -65,7 +65,9 @@ def lie(name: str, pdu: Callable[[Device, Asked, bytes], bytes], lines: tuple[st
     """Puts an edit of a PDU into the table; the frame around it is right, and no value in it is that of the request."""
 
     def does(device: Device, asked: Asked) -> None:
-        device.send(device.frame(asked, pdu(device, asked, device.foreign(asked))))
+        frame = device.frame(asked, pdu(device, asked, device.foreign(asked)))
+        device.last.append(frame)  # a lie of the right look stands between two replies as a right one does
+        device.send(frame)
 
     entry(name, lines)(does)
 
@@ -427,7 +429,7 @@ lie("one byte more", _resized(1))
 lie("no data, byte count 0", lambda _d, _a, pdu: bytes((pdu[0], 0)))
 lie("byte count 2, all the data", lambda _d, _a, pdu: bytes((pdu[0], 2 if pdu[1] != 2 else 4)) + pdu[2:])
 lie("byte count 255", lambda _d, _a, pdu: bytes((pdu[0], 255)) + pdu[2:])
-lie("byte count right, two bytes of data", lambda _d, _a, pdu: pdu[:3] if len(pdu) < 5 else pdu[:4])
+lie("byte count right, two bytes of data", lambda _d, _a, pdu: pdu[: min(4, len(pdu) - 1)])
 lie("nothing behind the function code", lambda _d, _a, pdu: pdu[:1])
 lie("no PDU at all", lambda _d, _a, _p: b"")
 
@@ -466,14 +468,16 @@ lie(
 
 @entry("an exception, then the right reply")
 def exception_first(device: Device, asked: Asked) -> None:
-    pdu = device.true(asked)
-    device.send(device.frame(asked, bytes((pdu[0] | 0x80, 5))))
-    device.send(device.frame(asked, pdu), device.dice.randrange(device.timeout_ns), roams=True)
+    reply = device.answer(asked)
+    device.send(device.frame(asked, bytes((asked.function | 0x80, 5))))
+    device.send(reply, device.dice.randrange(device.timeout_ns), roams=True)
 
 
 @entry("an address in the middle is missing", share=0.2)
 def hole(device: Device, asked: Asked) -> None:
-    device.send(device.frame(asked, bytes((asked.function | 0x80, 2))))
+    refusal = device.frame(asked, bytes((asked.function | 0x80, 2)))
+    device.last.append(refusal)
+    device.send(refusal)
 
 
 # -- noise ----------------------------------------------------------------------------------------------------------

@@ -124,10 +124,11 @@ BUGS = {
     ),
     "rtu: no barrier after a miss": Bug(
         late,
-        "        if all(function != ask.pdu.function for function, _, _ in owed):\n            return None\n",
-        "        if True:\n            return None\n",
+        "if not owed or all(function != ask.pdu.function for function, _, _ in owed):",
+        "if True:",
         SERIAL,
         "late through a gateway, also after reconnecting",
+        polls=1500,
     ),
     "rtu: a miss is forgotten with its connection": Bug(
         late,
