@@ -1,0 +1,43 @@
+"""`python -m bench.opcua.asyncua_server PORT TAGS`: asyncua as its own examples use it.
+
+A line `turn first count` on standard input gives that many variables a new value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from asyncua import Server, ua
+
+
+async def main(port: int, tags: int) -> None:
+    """Serves until standard input ends."""
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    index = await server.register_namespace("urn:bench")
+    nodes = []
+    for number in range(tags):
+        if number % 100 == 0:  # more in one folder cost it quadratic time
+            folder = await server.nodes.objects.add_folder(index, f"bench{number}")
+        node = await folder.add_variable(ua.NodeId(f"T-{number}", index), f"T-{number}", 0.0)
+        await node.set_writable()
+        nodes.append(node.nodeid)
+    async with server:
+        lines = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+        )
+        while line := await lines.readline():
+            turn, first, count = map(int, line.split())
+            value = ua.DataValue(ua.Variant(float(turn), ua.VariantType.Double))
+            for number, node in enumerate(nodes[first : first + count]):
+                await server.write_attribute_value(node, value)
+                if number % 1000 == 0:
+                    await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

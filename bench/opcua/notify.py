@@ -1,0 +1,71 @@
+"""Data changes to subscribers: processor time of the server for a given load, and the most that it delivers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Final
+
+from bench.demo import busy_s
+from bench.harness import Results
+from bench.opcua import servers
+from bench.opcua.raw import Client, settled
+
+TAGS: Final = 10_000
+SECONDS: Final = 5.0
+TURNS: Final = 10  # changes a second
+
+
+async def load(server: servers.Server, clients: int, count: int, *, every: bool) -> tuple[float, float]:
+    """Changes tags ten times a second while clients are subscribed to all of them at 100 ms.
+
+    Args:
+        server: Which.
+        clients: How many.
+        count: Tags that change each time.
+        every: The same tags each time; else those that follow.
+
+    Returns:
+        Processor time of the server, % of a core, and which part of the changes arrived, %.
+    """
+    subscribers = [await Client.connect(server.port, f"bench{n}") for n in range(clients)]
+    try:
+        for client in subscribers:
+            await client.subscribe(server.nodes, 100)
+            client.publish()
+        await settled(subscribers[-1])
+        for client in subscribers:
+            client.notifications = 0
+        before, began = busy_s(server.pid), time.perf_counter()
+        turns = int(SECONDS * TURNS)
+        for turn in range(turns):
+            first = 0 if every else turn * count % TAGS
+            await asyncio.to_thread(server.change, turn + 1 if every else turn // TURNS + 1, first, count)
+            await asyncio.sleep(max(0.0, began + (turn + 1) / TURNS - time.perf_counter()))
+        spent = (busy_s(server.pid) - before) / (time.perf_counter() - began) * 100
+        await settled(subscribers[-1], 5)
+        got = sum(client.notifications for client in subscribers)
+    finally:
+        for client in subscribers:
+            client.close()
+        await asyncio.sleep(0.2)
+    return spent, got / (turns * count * clients) * 100
+
+
+def measure(results: Results) -> None:
+    """Ours beside the peers."""
+    for title, clients, count, every, goal in (
+        ("10,000 changes a second to one client at 100 ms", 1, TAGS // TURNS, False, "<= 3"),
+        ("10,000 changes a second to five clients at 100 ms", 5, TAGS // TURNS, False, "<= 8"),
+        ("500,000 notifications a second to five clients", 5, TAGS, True, "<= 60"),
+    ):
+        found: dict[str, tuple[float, float]] = {}
+        for start in (servers.ours, servers.plain, servers.node):
+            with contextlib.suppress(AssertionError, OSError), start(TAGS) as server:
+                found[server.name] = asyncio.run(load(server, clients, count, every=every))
+        own = found["ours"]
+        for peer in ("asyncua", "node-opcua"):
+            if peer in found:
+                results.add(f"CPU, {title}", own[0], "% of a core", goal, peer, found[peer][0])
+                results.add(f"arrived, {title}", own[1], "%", "", peer, found[peer][1])
