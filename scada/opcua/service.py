@@ -11,6 +11,9 @@ from typing import Final
 from asyncua import Server
 
 from scada.client import Client
+from scada.opcua.equipment.model import Equipment
+from scada.opcua.equipment.wiring import install as install_equipment
+from scada.opcua.equipment.wiring import types_of
 from scada.opcua.events.audit import Audit
 from scada.opcua.history.manager import Histories
 from scada.opcua.history.nodes import describe
@@ -54,7 +57,10 @@ async def _serve(service: Service) -> None:
     server.iserver.audit = Audit(service.event, service.clock)
     table = Table(client)
     table.refresh(service.clock.utc_ns())
-    server.iserver.nodes.attach(TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000))
+    equipment = Equipment(site)
+    tags = TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000, types_of(equipment))
+    server.iserver.nodes.attach(tags)
+    install_equipment(server.iserver, equipment, client, site.name, tags.top)
     await describe(server, site, NAMESPACE)
     server.iserver.history_manager = Histories(server.iserver, service.data.root, client.tags)
     server.iserver.attribute_service = Writes(server.iserver.aspace, client, users.still)
