@@ -22,6 +22,7 @@ from scada.client.forces import Forces
 from scada.client.images import Images
 from scada.client.losses import Losses
 from scada.client.past import Past
+from scada.client.records import RecordFollower
 from scada.client.running import is_locked
 from scada.client.services import service_states
 from scada.client.types import AlarmState, Bypass, Force, Outcome, Sample, ServiceState
@@ -211,6 +212,10 @@ class Client(Past):
             oldest: See above.
         """
         return EventFollower(self.data, self.images.writers, kinds, oldest=oldest)
+
+    def follow_changes(self) -> RecordFollower:
+        """Each change of each tag from now on, in order."""
+        return RecordFollower(self.data, lambda: self.images)
 
     # Requests
 
