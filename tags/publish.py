@@ -289,9 +289,8 @@ def create_files(run: Path, site: Site, epoch: int = 0) -> None:
     _keep_or_create(EventWriter, run / "control.record", max(1 << 22, rows * 2400 // 16 * 16), epoch)
     state = run / "control.state"
     kept = _state_of_before(state, epoch)
-    with contextlib.closing(
-        SlotWriter.create(state, (256 << 10) + 256 * rows + 1024 * len(site.blocks), epoch)
-    ) as slots:
+    room = (320 << 10) + 256 * rows + 1024 * len(site.blocks) + 512 * len(site.alarms)
+    with contextlib.closing(SlotWriter.create(state, room, epoch)) as slots:
         if kept is not None and len(kept) <= slots.capacity:
             slots.write(kept)
     SlotWriter.create(run / "control.forces", (16 << 10) + 160 * rows, epoch).close()

@@ -21,82 +21,46 @@ again. BadWaitingForInitialData says nothing yet and keeps the state of `quality
 Suppressed by design: while `unless` is true (an unusable `unless` keeps what was), and, for an alarm with `device`,
 while the device's communication alarm `system/<device>/COMMS` is active or about to be.
 
-The state goes to the alarm's tag; an event is emitted for a transition that concerns somebody: not for normal alarms
-that are suppressed or let go, and not while an alarm stays suppressed.
+The state goes to the alarm's tag; an event is emitted for whatever people do, for the end of a shelf, and for a
+transition of the process that concerns somebody: not for normal alarms that are suppressed or let go, and not while an
+alarm stays suppressed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Self
 
+from scada.alarms import operations
+from scada.alarms.operations import Order
+from scada.alarms.record import EMPTY, Record, follow, parse
+from scada.alarms.records import Records
+from scada.alarms.shelves import Shelves
 from scada.alarms.state import (
-    ACKNOWLEDGE,
     ACTIVE,
     CLEAR,
+    DISABLED,
     MASKS,
     RAISE,
+    SHELVED,
+    STATES,
     SUPPRESS,
     SUPPRESSED,
     TABLE,
     UNACKED,
+    UNCONFIRMED,
+    UNSHELVE,
     UNSUPPRESS,
     shown,
 )
+from scada.alarms.watch import KINDS, LOW, QUALITY, Index, Scan, Signals, Watched, is_comms
+from scada.alarms.watch import condition as _condition
 from tags import model
-from tags.quality import (
-    BAD_INTERNAL_ERROR,
-    BAD_WAITING_FOR_INITIAL_DATA,
-    GOOD,
-    UNCERTAIN,
-    UNCERTAIN_EU_EXCEEDED,
-    is_bad,
-)
+from tags.quality import BAD_INTERNAL_ERROR, UNCERTAIN
 
-UNLESS: Final = len(TABLE[RAISE])  # in `retained` only, above all state bits
-HIGH, LOW, STATE, QUALITY = range(4)
+_UNLESS_OF_OLD: Final = 32  # a state that was kept before there was more than its first five bits
 _RETRY_SCANS: Final = 100  # an alarm that raised gets another chance after so many scans
-_KINDS: Final = {"high": HIGH, "low": LOW, "state": STATE, "quality": QUALITY}
-
-
-class Index(Protocol):
-    """What binds paths: `scada.blocks.base.Binder`."""
-
-    def slot(self, path: str) -> int:
-        """Slot of a tag."""
-
-    def condition(self, text: str | None) -> Callable[[Sequence[Any], Sequence[int]], tuple[Any, int]] | None:
-        """A bound expression."""
-
-    def paths_of(self, text: str | None) -> tuple[str, ...]:
-        """The tags that an expression reads."""
-
-
-class Signals(Protocol):
-    """`scada.blocks.base.Signals`."""
-
-    value: list[Any]
-
-    @property
-    def status(self) -> Sequence[int]:
-        """Status codes."""
-
-
-class Scan(Protocol):
-    """`scada.blocks.base.Context`."""
-
-    dt_ns: int
-
-    @property
-    def signals(self) -> Signals:
-        """The working set."""
-
-    def put(self, slot: int, value: Any, status: int = GOOD) -> None:
-        """Sets a tag."""
-
-    def emit(self, kind: str, **fields: Any) -> None:
-        """Records an event."""
 
 
 class Transition(NamedTuple):
@@ -107,35 +71,14 @@ class Transition(NamedTuple):
     after: int
 
 
-class _Alarm:
-    """One alarm at work."""
-
-    __slots__ = (
-        "active", "bits", "clear_at", "device", "down", "elapsed_ns", "is_system", "kind", "model", "off_ns", "on_ns",
-        "out", "raise_at", "sign", "slot", "unless", "unless_on",
-    )  # fmt: skip
-
-    def __init__(self, alarm: model.Alarm, index: Index) -> None:
-        self.model, self.kind = alarm, _KINDS[alarm.kind]
-        self.slot, self.out = index.slot(alarm.tag), index.slot(alarm.path)
-        self.sign = -1.0 if self.kind == LOW else 1.0
-        self.raise_at = self.sign * alarm.limit
-        self.clear_at = self.raise_at - abs(alarm.deadband)
-        self.on_ns, self.off_ns = alarm.on_delay_ns, alarm.off_delay_ns
-        self.unless, self.unless_on = index.condition(alarm.unless), False
-        self.device = alarm.device
-        self.is_system = alarm.tag.startswith("system/")
-        self.bits, self.active = 0, False
-        self.elapsed_ns = -1  # of the delay that runs; -1: none
-        self.down = False  # quality: the condition as it is now, before delays
-
-
 class Alarms:
     """All alarms of a site.
 
     Attributes:
         failed: The message of the exception that each alarm raised that stands because of one, by position. It keeps its
             state, its tag is BadInternalError, and it is tried again when something changes and each 100 scans.
+        records: What is known of them beside their states.
+        shelves: When their shelves end.
     """
 
     def __init__(self, alarms: Sequence[model.Alarm], index: Index) -> None:
@@ -145,13 +88,15 @@ class Alarms:
             KeyError: The site has no such tag.
             ValueError: An `unless` that cannot be parsed, or a kind that is unknown.
         """
-        unknown = [alarm.path for alarm in alarms if alarm.kind not in _KINDS]
+        unknown = [alarm.path for alarm in alarms if alarm.kind not in KINDS]
         if unknown:
-            raise ValueError(f"{', '.join(unknown)}: the kinds are {', '.join(_KINDS)}")
+            raise ValueError(f"{', '.join(unknown)}: the kinds are {', '.join(KINDS)}")
         # Communication alarms first: what they suppress is looked at after them.
-        self._all = [_Alarm(a, index) for a in sorted(alarms, key=lambda a: (not _is_comms(a), a.path))]
-        self._by_path = {a.model.path: a for a in self._all}
-        self._comms = {a.model.path: a for a in self._all if _is_comms(a.model)}
+        self._all = [Watched(a, index) for a in sorted(alarms, key=lambda a: (not is_comms(a), a.path))]
+        self._position = {a.model.path: i for i, a in enumerate(self._all)}
+        self.records = Records(self._all)
+        self.shelves = Shelves()
+        self._comms = {a.model.path: a for a in self._all if is_comms(a.model)}
         watchers: dict[int, list[int]] = {}
         behind: dict[str, list[int]] = {}
         for i, alarm in enumerate(self._all):
@@ -183,6 +128,7 @@ class Alarms:
             All changes of shown states, in a fixed order.
         """
         transitions: list[Transition] = []
+        self._end_shelves(ctx, transitions)
         if self._first:
             self._first = False
             for alarm in self._all:
@@ -208,7 +154,7 @@ class Alarms:
             self._guarded(ctx, i, self._all[i], transitions)
         return transitions
 
-    def _guarded(self, ctx: Scan, i: int, alarm: _Alarm, transitions: list[Transition]) -> None:
+    def _guarded(self, ctx: Scan, i: int, alarm: Watched, transitions: list[Transition]) -> None:
         """A defect in one alarm must not silence the others."""
         try:
             self._look(ctx, i, alarm, transitions)
@@ -257,10 +203,17 @@ class Alarms:
         self._values, self._statuses = values, statuses
         return due
 
-    def _look(self, ctx: Scan, i: int, alarm: _Alarm, transitions: list[Transition]) -> None:
+    def _look(self, ctx: Scan, i: int, alarm: Watched, transitions: list[Transition]) -> None:
         """One alarm in one scan: suppression, condition, delays."""
         before = bits = alarm.bits
         values, statuses = ctx.signals.value, ctx.signals.status
+        if bits & DISABLED:
+            # What stands behind a device that is away stays quiet also when nobody wants to hear of the device.
+            alarm.down = (
+                alarm.kind == QUALITY and _condition(alarm, values[alarm.slot], statuses[alarm.slot]) is True
+            )
+            self._timing.pop(i, None)
+            return
         if alarm.unless is not None:
             on, quality = alarm.unless(values, statuses)
             if quality < UNCERTAIN:
@@ -288,57 +241,116 @@ class Alarms:
         if not suppress and bits & SUPPRESSED:
             bits = TABLE[UNSUPPRESS][bits]
         if bits != before:
-            self._become(ctx, alarm, bits, transitions, None)
+            self._become(ctx, i, bits, _of_process(before, bits), transitions)
+
+    def _end_shelves(self, ctx: Scan, transitions: list[Transition]) -> None:
+        """Shelves whose time is over; those whose end the clock moved are told anew."""
+        over, moved = self.shelves.pass_(ctx.dt_ns, ctx.tick.utc_ns)
+        for i in over:
+            self._become(ctx, i, TABLE[UNSHELVE][self._all[i].bits], "unshelve", transitions, told=True)
+        for i, until_ns in moved:
+            self._tell(ctx, i, shown(self._all[i].bits), "clock", {"until": until_ns})
 
     def _become(
-        self, ctx: Scan, alarm: _Alarm, bits: int, transitions: list[Transition] | None, user: str | None
+        self,
+        ctx: Scan,
+        i: int,
+        bits: int,
+        action: str,
+        transitions: list[Transition] | None = None,
+        *,
+        told: bool = False,
+        **more: Any,
     ) -> None:
+        """Gives an alarm a state.
+
+        Args:
+            ctx: The scan.
+            i: Position of the alarm.
+            bits: The state.
+            action: What is said of it.
+            transitions: Where to note it, or None.
+            told: Whoever it concerns.
+            more: Of the event.
+        """
+        alarm = self._all[i]
         old, new = shown(alarm.bits), shown(bits)
         alarm.bits = bits
-        if old == new:
+        if not bits & SHELVED:
+            self.shelves.ends.pop(i, None)
+        if old != new:
+            ctx.put(alarm.out, new)
+            if transitions is not None:
+                transitions.append(Transition(alarm.model.path, old, new))
+        elif not told:
             return
-        ctx.put(alarm.out, new)
-        if transitions is not None:
-            transitions.append(Transition(alarm.model.path, old, new))
-        if (old | new) & (ACTIVE | UNACKED) and not (old & MASKS and new & MASKS):
-            what = alarm.model
-            fields: dict[str, Any] = {
-                "path": what.path,
-                "tag": what.tag,
-                "from": old,
-                "to": new,
-                "value": ctx.signals.value[alarm.slot],
-                "priority": what.priority,
-                "message": what.message,
-            }
-            if user is not None:
-                fields["user"] = user
+        told = told or bool((old | new) & (ACTIVE | UNACKED) and not (old & MASKS and new & MASKS))
+        self._tell(ctx, i, old, action, more, aloud=told)
+
+    def _tell(
+        self, ctx: Scan, i: int, old: int, action: str, more: Mapping[str, Any], *, aloud: bool = True
+    ) -> None:
+        """Notes what happened to an alarm, and says so."""
+        alarm = self._all[i]
+        record = Record(*alarm.record) if alarm.record is not None else EMPTY
+        what, new, utc_ns = alarm.model, shown(alarm.bits), ctx.tick.utc_ns
+        rose = new & ACTIVE and not old & ACTIVE
+        fields: dict[str, Any] = {
+            "path": what.path,
+            "tag": what.tag,
+            "type": what.kind,
+            "action": action,
+            "from": old,
+            "to": new,
+            "value": ctx.signals.value[alarm.slot],
+            "priority": what.priority,
+            "message": what.message,
+            "number": self.records.next(utc_ns) if aloud else record.number,
+            "active": utc_ns if rose else record.active_ns,
+            **more,
+        }
+        self.records.keep(i, follow(record, {"t": utc_ns, **fields}))
+        if aloud:
             ctx.emit("alarm", **fields)
 
-    def acknowledge(self, path: str, user: str, ctx: Scan) -> str | None:
-        """Acknowledges an alarm at once.
+    def refusal(self, path: str, order: Order) -> str | None:
+        """Why something cannot be done with an alarm now, or None."""
+        i = self._position.get(path, -1)
+        if i < 0:
+            return f"there is no alarm {path!r}"
+        return operations.refusal(order, self._all[i].model, self._all[i].bits)
+
+    def order(self, path: str, order: Order, ctx: Scan) -> str | None:
+        """Does at once what somebody wants.
 
         Args:
             path: Of the alarm.
-            user: Who does it, for the event.
+            order: What.
             ctx: The scan that the request runs in.
 
         Returns:
             None when done, else why not.
         """
-        refusal = self.refusal(path)
-        if refusal is None:
-            alarm = self._by_path[path]
-            self._become(ctx, alarm, TABLE[ACKNOWLEDGE][alarm.bits], None, user)
-        return refusal
-
-    def refusal(self, path: str) -> str | None:
-        """Why an alarm cannot be acknowledged now, or None."""
-        alarm = self._by_path.get(path)
-        if alarm is None:
-            return f"there is no alarm {path!r}"
-        if not shown(alarm.bits) & UNACKED:
-            return f"{path} has nothing to acknowledge"
+        refused = self.refusal(path, order)
+        if refused is not None:
+            return refused
+        i = self._position[path]
+        alarm = self._all[i]
+        happens = operations.happening(order, alarm.model)
+        bits = alarm.bits if happens is None else TABLE[happens][alarm.bits]
+        more: dict[str, Any] = {"user": order.user, "source": order.source, "role": order.role}
+        if order.comment is not None:
+            more["comment"] = order.comment
+        if order.kind == "shelve":
+            # The requests of a scan are done before its time has passed.
+            for_ns = order.for_ns or alarm.model.shelve_max_ns
+            self.shelves.put(i, ctx.tick.utc_ns - ctx.dt_ns, for_ns + ctx.dt_ns)
+            more["until"] = ctx.tick.utc_ns + for_ns
+        if order.kind == "disable":
+            alarm.active, alarm.elapsed_ns = False, -1
+        if order.kind == "enable":
+            self._timing[i] = None
+        self._become(ctx, i, bits, order.kind, told=True, **more)
         return None
 
     def bits(self, path: str) -> int:
@@ -347,7 +359,16 @@ class Alarms:
         Raises:
             KeyError: There is no such alarm.
         """
-        return shown(self._by_path[path].bits)
+        return shown(self._all[self._position[path]].bits)
+
+    def record(self, path: str) -> Record:
+        """What is known of an alarm beside its state.
+
+        Raises:
+            KeyError: There is no such alarm.
+        """
+        kept = self._all[self._position[path]].record
+        return EMPTY if kept is None else Record(*kept)
 
     def adopt(self, other: Alarms, signals: Signals) -> None:
         """Goes on where the alarms of another program are, for those that both have; the rest is looked at anew.
@@ -358,47 +379,86 @@ class Alarms:
         """
         self._values, self._statuses = self._picked(signals)
         self._first, self._steps = other._first, other._steps
+        self.records.number = other.records.number
+        self.shelves.elapsed_ns = other.shelves.elapsed_ns
         for i, alarm in enumerate(self._all):
-            old = other._by_path.get(alarm.model.path)
+            there = other._position.get(alarm.model.path, -1)
+            old = other._all[there] if there >= 0 else None
             if old is None or old.kind != alarm.kind:
                 self._timing[i] = None
                 continue
             alarm.bits, alarm.active, alarm.down = old.bits, old.active, old.down
             alarm.unless_on, alarm.elapsed_ns = old.unless_on and alarm.unless is not None, old.elapsed_ns
+            if old.record is not None:
+                self.records.keep(i, Record(*old.record))
+            if there in other.shelves.ends:
+                self.shelves.ends[i] = other.shelves.ends[there]
             if alarm.elapsed_ns >= 0 or (old.model.limit, old.model.tag) != (
                 alarm.model.limit,
                 alarm.model.tag,
             ):
                 self._timing[i] = None
 
-    def retained(self) -> dict[str, int]:
-        """States that are not normal, by path; + `UNLESS` while the alarm's `unless` is what suppresses it."""
-        return {a.model.path: a.bits + (UNLESS if a.unless_on else 0) for a in self._all if a.bits}
+    def watched(self) -> Sequence[Watched]:
+        """All alarms, for who makes the text of what is kept."""
+        return self._all
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `retained` gave, before the first step; nothing is announced again."""
-        for path, bits in state.items():
-            alarm = self._by_path.get(path)
-            if alarm is not None and isinstance(bits, int) and 0 <= bits < 2 * UNLESS:
-                alarm.bits, alarm.active = bits % UNLESS, bool(bits & ACTIVE)
-                alarm.unless_on = bool(bits & UNLESS) and alarm.unless is not None
+    def retained(self) -> dict[str, Any]:
+        """By path, of those that are not as at a first start: state, whether its `unless` suppresses it, and record."""
+        return {
+            a.model.path: (a.bits, a.unless_on, a.record) for a in self._all if a.bits or a.record is not None
+        }
+
+    def shelved(self) -> dict[str, tuple[int, int]]:
+        """By path: when the shelf ends, ns UTC, and what is left of it, ns."""
+        return {self._all[i].model.path: self.shelves.left(i) for i in sorted(self.shelves.ends)}
+
+    def restore(
+        self, state: Mapping[str, Any], shelves: Mapping[str, Any] | None = None, utc_ns: int = 0
+    ) -> None:
+        """Takes back what `retained` and `shelved` gave, before the first step; nothing is announced again.
+
+        Args:
+            state: From `retained`, as JSON brought it back.
+            shelves: From `shelved`.
+            utc_ns: Now, ns UTC.
+        """
+        records: list[tuple[int, Record]] = []
+        for path, found in state.items():
+            i = self._position.get(path, -1)
+            back = _kept_state(found)
+            if i < 0 or back is None:
+                continue
+            alarm = self._all[i]
+            bits, unless_on, record = back
+            if not alarm.model.confirm:
+                bits &= ~UNCONFIRMED
+            if bits & SHELVED and not self.shelves.restore(
+                i, (shelves or {}).get(path), utc_ns, alarm.model.shelve_max_ns
+            ):
+                bits = TABLE[UNSHELVE][bits]
+            alarm.bits, alarm.active = bits, bool(bits & ACTIVE)
+            alarm.unless_on = unless_on and alarm.unless is not None
+            if record is not None:
+                records.append((i, record))
+        for i, record in sorted(records, key=lambda one: one[1].number):
+            self.records.keep(i, record)
+            self.records.number = max(self.records.number, record.number)
 
 
-def _is_comms(alarm: model.Alarm) -> bool:
-    return alarm.kind == "quality" and alarm.path.startswith("system/") and alarm.path.endswith("/COMMS")
-
-
-def _condition(alarm: _Alarm, value: Any, status: int) -> bool | None:
-    """True or False; None: not known, the state stays."""
-    kind = alarm.kind
-    if kind == QUALITY:
-        if is_bad(status):
-            return None if (status & 0xFFFF_0000) == BAD_WAITING_FOR_INITIAL_DATA else True
-        return alarm.is_system and not value
-    if status >= UNCERTAIN and (status & 0xFFFF_0000) != UNCERTAIN_EU_EXCEEDED:
+def _kept_state(found: Any) -> tuple[int, bool, Record | None] | None:
+    """State, `unless` and record that JSON brought back; None when it is neither of this version nor of the first."""
+    if type(found) is int and 0 <= found < 2 * _UNLESS_OF_OLD:
+        return found % _UNLESS_OF_OLD, bool(found & _UNLESS_OF_OLD), None
+    if not isinstance(found, list | tuple) or len(found) != 3 or type(found[0]) is not int:
         return None
-    if kind == STATE:
-        return bool(value)
-    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
+    if not 0 <= found[0] < STATES:
         return None
-    return bool(value * alarm.sign > (alarm.clear_at if alarm.active else alarm.raise_at))
+    return found[0], bool(found[1]), parse(found[2])
+
+
+def _of_process(before: int, after: int) -> str:
+    """What the process did with an alarm, in one word."""
+    if (before ^ after) & ACTIVE:
+        return "raise" if after & ACTIVE else "clear"
+    return "suppress" if after & SUPPRESSED else "unsuppress"

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from scada import access
 from scada.blocks.base import DISARMED, LOCAL, NOT_INITIALISED, Context, FunctionBlock, usable
 from scada.requests import Entry, Item, Request, check, machine
-from scada.requests.message import ACKNOWLEDGE
-from scada.scan import bypassing, checkpoint, forcing, outcomes
+from scada.requests.message import ALARM_KINDS
+from scada.scan import alarming, bypassing, checkpoint, forcing, outcomes
 from scada.scan.outputs import Output, near
 from scada.scan.program import ASK, PULSE, Program
 from scada.scan.state import State
@@ -33,8 +32,8 @@ def admit(program: Program, state: State, request: Request, ctx: Context) -> Non
     match request.kind:
         case "write":
             reasons = _write(program, state, entry, ctx)
-        case "acknowledge":
-            reasons = _acknowledge(program, state, entry)
+        case kind if kind in ALARM_KINDS:
+            reasons = alarming.ask(program, state, entry, ctx)
         case "bypass" | "unbypass":
             reasons = bypassing.bypass(state, entry, ctx)
         case _:
@@ -252,23 +251,3 @@ def _want(output: Output, value: Any, entry: Entry, *, driven: bool) -> None:
     if plan.rate and output.last is not None:
         # The ramp to the value is part of the order, not of the waiting for its outcome.
         entry.deadline += int(abs(value - output.last) / plan.rate * 1e9)
-
-
-# ---- acknowledge ---------------------------------------------------------------------------------------------
-
-
-def _acknowledge(program: Program, state: State, entry: Entry) -> list[str]:
-    request = entry.request
-    refusal = access.refusal(request.role, ACKNOWLEDGE)
-    if refusal:
-        return [refusal]
-    reasons = [found for item in entry.items if (found := state.alarms.refusal(item.path)) is not None]
-    if reasons:
-        return reasons
-    for item in entry.items:
-        item.old = state.signals.value[program.index[item.path]]
-        state.alarms.acknowledge(item.path, request.user, state.context)
-        item.take("admit")
-        item.take("apply")
-    state.urgent = True
-    return []

@@ -48,6 +48,7 @@ def dump(program: Program, state: State, utc_ns: int) -> dict[str, Any]:
         "values": values,
         "blocks": {block.path: kept for block in state.every_block if (kept := block.retained())},
         "alarms": state.alarms.retained(),
+        "shelves": state.alarms.shelved(),
         "commands": {
             output.plan.tag.path: output.last
             for output in state.every_output
@@ -109,7 +110,7 @@ def load(program: Program, state: State, kept: Mapping[str, Any], utc_ns: int, *
     for block in state.blocks:
         if block.path in blocks:
             block.restore(blocks[block.path], fresh=fresh)
-    state.alarms.restore(_table(kept, "alarms"))
+    state.alarms.restore(_table(kept, "alarms"), _table(kept, "shelves"), utc_ns)
     commands = _table(kept, "commands")
     for output in state.outputs:
         last = commands.get(output.plan.tag.path)

@@ -16,12 +16,14 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
+from scada.alarms.watch import Watched
 from scada.blocks.base import FunctionBlock
 from scada.scan import retain
 from scada.scan.program import HOLD, Program
 from scada.scan.state import State
 
 _CHUNK: Final = 16  # blocks whose text is made together
+_KEPT: Final = attrgetter("bits", "unless_on", "record")
 _NUMBERS: Final = frozenset({bool, int, float})
 
 
@@ -33,7 +35,7 @@ class Text:
         state: Of it; the same for all the life of this.
     """
 
-    __slots__ = ("_blocks", "_commands", "_head", "_outcomes", "_state", "_values")
+    __slots__ = ("_alarms", "_blocks", "_commands", "_head", "_outcomes", "_state", "_values")
 
     def __init__(self, program: Program, state: State) -> None:
         self._state = state
@@ -42,6 +44,7 @@ class Text:
         self._blocks = _Blocks(state.every_block)
         self._commands = _Commands(program)
         self._outcomes = _Outcomes()
+        self._alarms = _Alarms(state.alarms.watched())
 
     def of(self, state: State) -> bool:
         """True when it is of this state."""
@@ -51,7 +54,7 @@ class Text:
         """All of it now, after a scan: the members of a JSON object, without its braces."""
         state = self._state
         small = {
-            "alarms": state.alarms.retained(),
+            "shelves": state.alarms.shelved(),
             "forces": state.forces.retained(),
             "bypasses": state.bypasses.retained(state.elapsed_ns),
             "open": [entry.event(0) for entry in state.ledger.open],
@@ -67,7 +70,9 @@ class Text:
                 self._commands.text(state),
                 b',"outcomes":[',
                 self._outcomes.text(state),
-                b"],",
+                b'],"alarms":{',
+                self._alarms.text(),
+                b"},",
                 orjson.dumps(small)[1:-1],
             )
         )
@@ -168,6 +173,29 @@ class _Blocks:
             moved |= text != self._texts[chunk]
             self._texts[chunk] = text
         if moved:
+            self._text = b",".join(filter(None, self._texts))
+        return self._text
+
+
+class _Alarms:
+    """What is kept of alarms: state and record, which is another object when it is another one."""
+
+    __slots__ = ("_alarms", "_last", "_names", "_text", "_texts")
+
+    def __init__(self, alarms: Sequence[Watched]) -> None:
+        self._alarms = alarms
+        self._names = [orjson.dumps(alarm.model.path) + b":" for alarm in alarms]
+        self._texts = [b""] * len(alarms)
+        self._last: list[tuple[Any, ...]] = [(0, False, None)] * len(alarms)
+        self._text = b""
+
+    def text(self) -> bytes:
+        now, last = list(map(_KEPT, self._alarms)), self._last
+        if now != last:
+            for n in compress(range(len(now)), map(ne, now, last)):
+                bits, _, record = now[n]
+                self._texts[n] = self._names[n] + orjson.dumps(now[n]) if bits or record is not None else b""
+            self._last = now
             self._text = b",".join(filter(None, self._texts))
         return self._text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scada.alarms import Alarms, Transition
+from scada.alarms import Alarms, Order, Transition
 from scada.blocks.base import Binder, Context, Outputs, Tick
 from tags import model
 from tags.quality import GOOD
@@ -63,11 +63,14 @@ class Rig:
         assert value == self.alarms.bits(path)
         return value
 
-    def acknowledge(self, path: str) -> str | None:
-        refused = self.alarms.acknowledge(path, "anna", self.ctx)
+    def order(self, kind: str, path: str, **more: Any) -> str | None:
+        refused = self.alarms.order(path, Order(kind, **{"user": "anna", **more}), self.ctx)
         self.events += self.ctx.events
         self.ctx.events.clear()
         return refused
+
+    def acknowledge(self, path: str) -> str | None:
+        return self.order("acknowledge", path)
 
 
 def limit(

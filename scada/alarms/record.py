@@ -1,0 +1,116 @@
+"""What is known of an alarm beside its state: since when, who did what and why. Made of its events, and of nothing else.
+
+Control keeps the record of each alarm over a restart; whoever follows the events makes the same record with the same
+function (`follow`). Stored as a plain tuple, so that a checkpoint copies it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from scada.alarms.state import ACTIVE, BY_REQUEST, DISABLED, OUT_OF_SERVICE, SHELVED
+
+Note = tuple[int, str, str]
+"""When (ns UTC), who ("" for nobody), and the comment."""
+
+
+class Record(NamedTuple):
+    """The record of one alarm.
+
+    Attributes:
+        number: Of its last event; grows, and no two events of a control have the same.
+        t_ns: Of that event, ns UTC; 0 for never.
+        active_ns: When it last became active, ns UTC; 0 for never.
+        inactive_ns: When it last returned to normal, ns UTC; 0 for never.
+        unshelve_ns: When its shelf ends, ns UTC; 0 for not shelved.
+        acknowledged: Of its last activation, or None.
+        confirmed: Of its last activation, or None.
+        comment: The last one, or None.
+        shelved: While it is.
+        suppressed: While it is, by request.
+        removed: While it is out of service.
+        disabled: While it is.
+    """
+
+    number: int = 0
+    t_ns: int = 0
+    active_ns: int = 0
+    inactive_ns: int = 0
+    unshelve_ns: int = 0
+    acknowledged: Note | None = None
+    confirmed: Note | None = None
+    comment: Note | None = None
+    shelved: Note | None = None
+    suppressed: Note | None = None
+    removed: Note | None = None
+    disabled: Note | None = None
+
+
+EMPTY: Final = Record()
+_FIELD: Final = {
+    "acknowledge": "acknowledged",
+    "confirm": "confirmed",
+    "shelve": "shelved",
+    "suppress": "suppressed",
+    "remove": "removed",
+    "disable": "disabled",
+}
+_WHILE: Final = (
+    (SHELVED, "shelved"),
+    (BY_REQUEST, "suppressed"),
+    (OUT_OF_SERVICE, "removed"),
+    (DISABLED, "disabled"),
+)
+
+
+def follow(record: Record, event: Mapping[str, Any]) -> Record:
+    """The record after an event of the alarm.
+
+    Args:
+        record: Before; `EMPTY` at first.
+        event: Of the kind `alarm`, of this alarm.
+    """
+    t_ns, to, action = event["t"], event["to"], event.get("action", "")
+    user, comment = event.get("user", ""), event.get("comment")
+    changes: dict[str, Any] = {"number": event.get("number", record.number), "t_ns": t_ns}
+    if to & ACTIVE and not event["from"] & ACTIVE:
+        changes |= {"acknowledged": None, "confirmed": None}
+    elif event["from"] & ACTIVE and not to & ACTIVE:
+        changes["inactive_ns"] = t_ns
+    changes["active_ns"] = event.get("active", record.active_ns)
+    field = _FIELD.get(action)
+    if field is not None and (field != "suppressed" or to & BY_REQUEST):
+        changes[field] = (t_ns, user, comment or "")
+    if comment is not None:
+        changes["comment"] = (t_ns, user, comment)
+    if action in ("shelve", "clock"):
+        changes["unshelve_ns"] = event.get("until", 0)
+    changes |= {name: None for bit, name in _WHILE if not to & bit}
+    if not to & SHELVED:
+        changes["unshelve_ns"] = 0
+    return record._replace(**changes)
+
+
+def parse(found: Any) -> Record | None:
+    """The record that JSON brought back, or None when it is none."""
+    if not isinstance(found, list | tuple) or len(found) != len(Record._fields):
+        return None
+    times, notes = found[:5], found[5:]
+    if not all(type(one) is int for one in times):
+        return None
+    made: list[Note | None] = []
+    for note in notes:
+        if note is None:
+            made.append(None)
+        elif (
+            isinstance(note, list | tuple)
+            and len(note) == 3
+            and type(note[0]) is int
+            and isinstance(note[1], str)
+            and isinstance(note[2], str)
+        ):
+            made.append((note[0], note[1], note[2]))
+        else:
+            return None
+    return Record(*times, *made)
