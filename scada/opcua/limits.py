@@ -59,7 +59,8 @@ ITEMS: Final = 1_000_000
 # Of what travels, bytes and elements (OPC 10000-6 §6.7, OPC 10000-5 §6.3.2).
 CHUNK: Final = 65_535
 MESSAGE: Final = 4 * 1024 * 1024
+ANSWER: Final = 8 * 1024 * 1024  # what is longer is BadResponseTooLarge
 STRING: Final = 1024 * 1024
 BYTE_STRING: Final = 1024 * 1024
 ARRAY: Final = 65_536
-DEPTH: Final = 20  # of Variants, ExtensionObjects and DiagnosticInfos in each other
+DEPTH: Final = 100  # of Variants, ExtensionObjects and DiagnosticInfos in each other (OPC 10000-6 §5.1.5)

@@ -6,19 +6,18 @@ from typing import Final
 from urllib.parse import urlparse
 
 from asyncua import Server, ua
-from asyncua.common.connection import TransportLimits
-from asyncua.crypto.permission_rules import SimpleRoleRuleset, User
+from asyncua.crypto.permission_rules import PermissionRuleset, User
 from asyncua.crypto.security_policies import SecurityPolicy
 
 from scada.datadir import DataDir
-from scada.opcua import connections, monitoring
+from scada.opcua import monitoring
 from scada.opcua.nodes.ids import NAMESPACE
 from scada.opcua.security.certificates import own_certificate
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.sessions import SiteServer
+from scada.opcua.wire.listener import Listener
 from tags.model import Site
 
-_MESSAGE_MAX: Final = 4 * 1024 * 1024
 _POLICIES: Final = [
     ua.SecurityPolicyType.NoSecurity,
     ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
@@ -28,22 +27,29 @@ _POLICIES: Final = [
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class ReadOnly(SimpleRoleRuleset):
-    """What an unencrypted channel carries: everything but writes and calls, whoever the caller says to be."""
+class Offered(PermissionRuleset):
+    """Which services a channel carries; what a caller may do with which node is `security.access`'s.
 
-    _REFUSED: Final = frozenset(
-        ua.NodeId(name)
-        for name in (
-            ua.ObjectIds.WriteRequest_Encoding_DefaultBinary,
-            ua.ObjectIds.CallRequest_Encoding_DefaultBinary,
-        )
+    Args:
+        reading: Only what changes nothing: on an unencrypted channel, whoever the caller says to be.
+    """
+
+    _CHANGING: Final = frozenset(
+        int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
+        for name in ("Write", "Call", "HistoryUpdate")
+    )
+    _NEVER: Final = frozenset(
+        int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
+        for name in ("AddNodes", "AddReferences", "DeleteNodes", "DeleteReferences")
     )
 
-    def check_validity(self, user: User, action_type_id: ua.NodeId, body: object) -> bool:
+    def __init__(self, *, reading: bool = False) -> None:
+        self._refused = self._NEVER | self._CHANGING if reading else self._NEVER
+
+    def check_validity(self, user: User, action_type: ua.NodeId, body: object) -> bool:
         """False refuses the service with BadUserAccessDenied."""
-        return action_type_id not in self._REFUSED and bool(
-            super().check_validity(user, action_type_id, body)
-        )
+        del user, body
+        return action_type.Identifier not in self._refused
 
 
 class SiteEndpoints(Server):
@@ -62,7 +68,20 @@ class SiteEndpoints(Server):
         await super()._setup_server_nodes()
         for factory in self._policies:
             if factory.mode == ua.MessageSecurityMode.None_:
-                factory.permission_ruleset = ReadOnly()
+                factory.permission_ruleset = Offered(reading=True)
+
+    async def start(self) -> None:
+        """As asyncua, on our listener."""
+        await self._setup_server_nodes()
+        await self.iserver.start()
+        try:
+            host, port = self._get_bind_socket_info()
+            self.bserver = Listener(self.iserver, host, port, self.limits)
+            self.bserver.set_policies(self._policies)
+            await self.bserver.start()
+        except BaseException:
+            await self.iserver.stop()
+            raise
 
 
 async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
@@ -79,7 +98,6 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
     Raises:
         OSError: The certificate cannot be written.
     """
-    connections.install()
     monitoring.install()
     server = SiteEndpoints(iserver=SiteServer(users, data.run))
     uri = f"urn:closedloop:{site.name}:server"
@@ -87,17 +105,11 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers) -> Server:
     server.manufacturer_name = "Closedloop"
     server.product_uri = "urn:closedloop"
     server.application_type = ua.ApplicationType.Server
-    server.limits = TransportLimits(
-        max_recv_buffer=connections.CHUNK_MAX,
-        max_send_buffer=connections.CHUNK_MAX,
-        max_chunk_count=_MESSAGE_MAX // connections.CHUNK_MAX + 1,
-        max_message_size=_MESSAGE_MAX,
-    )
     await server.init()
     await server.set_application_uri(uri)
     server.set_endpoint(site.opcua_endpoint)
     loopback = urlparse(site.opcua_endpoint).hostname in _LOOPBACK
-    server.set_security_policy(_POLICIES if loopback else _POLICIES[1:], SimpleRoleRuleset())
+    server.set_security_policy(_POLICIES if loopback else _POLICIES[1:], Offered())
     key, certificate = await own_certificate(data.certs, uri)
     await server.load_certificate(certificate)
     await server.load_private_key(key)

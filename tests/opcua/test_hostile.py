@@ -163,7 +163,8 @@ async def test_who_got_another_role_or_password_may_not_write_any_more(
 async def test_a_client_that_asks_a_lot_at_once_and_reads_nothing_is_disconnected(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scada.opcua.connections.UNREAD_MAX", 100_000)
+    monkeypatch.setattr("scada.opcua.wire.protocol.UNREAD", (50_000, 100_000))
+    monkeypatch.setattr("scada.opcua.wire.protocol.STALLED_S", 0.5)
     greedy = Client(running.url)
     await greedy.connect()
     transports = running.server.iserver.asyncio_transports

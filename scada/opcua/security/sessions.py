@@ -7,15 +7,16 @@ only, and not too many of them.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_server import InternalServer
-from asyncua.server.internal_session import InternalSession
+from asyncua.server.internal_session import InternalSession, SessionState
 
 from scada.opcua.calls import Calls
 from scada.opcua.events.audit import Audit
@@ -23,23 +24,39 @@ from scada.opcua.nodes.lazy import LazyNodes, install
 from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
+from scada.opcua.wire.counts import Counts
+from scada.opcua.wire.dispatch import Fast, Service, services
 
-NOT_ACTIVATED_MAX: Final = 100
+if TYPE_CHECKING:
+    from scada.opcua.wire.processor import Processor
+
 SUBSCRIPTIONS_MAX: Final = 50  # of one session
 READS_MAX: Final = 10_000  # nodes in one Read
 INTERVAL_MS: Final = (50.0, 3_600_000.0)
 
 
 class Session(InternalSession):
-    """A session with a token that cannot be guessed, and with bounds."""
+    """A session with a token that cannot be guessed, and with bounds.
+
+    Attributes:
+        begun: When it was created, monotonic, s.
+        channel: The connection that it is on; None while it has lost it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.begun = time.monotonic()
+        self.channel: Processor | None = None
         self._checked: Caller | None = None
         if self.external:
             self.iserver.unregister_external_session(self)
             self.auth_token = ua.NodeId(secrets.token_bytes(32), 0, ua.NodeIdType.ByteString)
             self.iserver.register_external_session(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """It has ended: closed by its client, by us, or by the clock."""
+        return bool(self.state == SessionState.Closed)
 
     async def check(self, token: object, peer: object, *, encrypted: bool) -> None:
         """Checks the password of an identity token, for the activation that follows at once.
@@ -157,17 +174,22 @@ class SiteServer(InternalServer):
     Attributes:
         nodes: Those of the address space; sources of further ones are attached to it.
         audit: Takes what clients do, for the record; swallows it until the service puts its own here.
+        services: How requests are answered, by the id of their encoding; the others are asyncua's.
+        fast: What sees the bytes of a request first.
+        wire: What was refused.
     """
 
     def __init__(self, user_manager: SiteUsers, run: Path) -> None:
         super().__init__(user_manager=user_manager)
         self._run = run
         self.audit = Audit()
+        self.services: dict[int, Service] = services()
+        self.fast: dict[int, Fast] = {}
+        self.wire = Counts()
         self.nodes = LazyNodes({})
         self.method_service = Calls(self.aspace)
         self.allow_remote_admin = False
         self.supported_tokens = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken)
-        self.max_connections = 100
         self.max_subscriptions = 500
         self.max_unacked_messages_per_subscription = 20
         self.max_monitored_item_queue_size = 100
@@ -179,13 +201,13 @@ class SiteServer(InternalServer):
         self.nodes = install(self.aspace)
 
     def create_session(self, name: str, user: User | None = None, external: bool = False) -> InternalSession:
-        """A `Session` for callers from the network; of too many that were never activated the oldest ends."""
+        """A `Session` for callers from the network."""
         caller = user or Caller(role=UserRole.Anonymous)
-        if external:
-            idle = [session for session in self._external_sessions.values() if not session.is_activated()]
-            for session in idle[: max(0, len(idle) - NOT_ACTIVATED_MAX + 1)]:
-                self.unregister_external_session(session)
         return Session(self, self.aspace, self.subscription_service, name, user=caller, external=external)
+
+    def session_count(self) -> int:
+        """Sessions of callers from the network, also those that are not activated yet."""
+        return len(self._external_sessions)
 
     def register_server(self, server: Any, conf: Any = None) -> None:
         """Refused: anybody could, without signing in, and send our clients to a server of his own."""

@@ -1,0 +1,481 @@
+"""The requests of one connection: in what order, in which session, by whom answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from asyncua import ua
+from asyncua.common.connection import SecureConnection
+from asyncua.common.utils import Buffer, ServiceError
+from asyncua.crypto.security_policies import SecurityPolicyNone
+from asyncua.server.uaprocessor import UaProcessor
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, uatcp_to_binary
+
+from scada.opcua import limits
+from scada.opcua.events.audit import WHO, Who
+from scada.opcua.security.caller import Caller
+from scada.opcua.wire import decode
+from scada.opcua.wire.dispatch import Call, Service
+from scada.opcua.wire.room import Worth
+from scada.opcua.wire.transport import ChannelLimits
+
+if TYPE_CHECKING:
+    from scada.opcua.security.sessions import Session, SiteServer
+    from scada.opcua.wire.protocol import Protocol
+
+TO_ACTIVATE_S: Final = 30.0  # from CreateSession to ActivateSession
+BIG: Final = 32 * 1024  # bytes of a request that is decoded beside the event loop
+SESSIONS_PER_CHANNEL: Final = 10
+_OF_NO_SESSION: Final = frozenset(
+    int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
+    for name in ("FindServers", "GetEndpoints", "FindServersOnNetwork", "RegisterServer", "RegisterServer2")
+)
+_CREATE_SESSION: Final = int(ua.ObjectIds.CreateSessionRequest_Encoding_DefaultBinary)
+_ACTIVATE_SESSION: Final = int(ua.ObjectIds.ActivateSessionRequest_Encoding_DefaultBinary)
+_CLOSE_SESSION: Final = int(ua.ObjectIds.CloseSessionRequest_Encoding_DefaultBinary)
+_DECODER: Final = ThreadPoolExecutor(1, "decoder")  # one: two would only share one interpreter
+
+
+class ChannelError(Exception):
+    """What arrived is nothing for a channel: the connection ends with this.
+
+    Attributes:
+        status: For the Error message.
+    """
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Processor(UaProcessor):
+    """asyncua's, with its services behind checks, tables and turns.
+
+    Args:
+        internal_server: The server.
+        transport: The connection's.
+        protocol: The connection.
+    """
+
+    iserver: SiteServer
+    session: Session | None
+
+    def __init__(self, internal_server: SiteServer, transport: asyncio.Transport, protocol: Protocol) -> None:
+        super().__init__(internal_server, transport, ChannelLimits())
+        self._limits: ChannelLimits = ChannelLimits()
+        self._connection = SecureConnection(SecurityPolicyNone(), self._limits)
+        self.protocol = protocol
+        self.sessions: dict[ua.NodeId, Session] = {}
+        self._greeted = False
+        self._waiting: dict[asyncio.Task[None], tuple[int, int]] = {}  # (request type, RequestHandle)
+        self._of_kind: Counter[int] = Counter()
+        self._freed = asyncio.Event()
+
+    # -- the channel ------------------------------------------------------------------------------------------------
+
+    @property
+    def congested(self) -> bool:
+        """The client does not take what it has asked for."""
+        return self.protocol.congested
+
+    @property
+    def address(self) -> str:
+        """Of the client's socket, without the port."""
+        return self.protocol.source
+
+    @property
+    def collected(self) -> int:
+        """Bytes of a message whose last chunk has not come."""
+        return self._connection._incoming_size  # noqa: SLF001 - asyncua tells it nowhere else
+
+    async def expire(self, now: float) -> bool:
+        """Ends sessions that were created and never activated, or have ended meanwhile.
+
+        Args:
+            now: Monotonic, s.
+
+        Returns:
+            Whether this channel has an active session.
+        """
+        active = False
+        for session in list(self.sessions.values()):
+            if session.is_activated():
+                active = True
+            elif session.is_closed or now - session.begun > TO_ACTIVATE_S:
+                self.release(session)
+                await session.close_session(True)
+                self.iserver.audit.close_session(session=session.session_id, why="Timeout")
+        return active
+
+    def expects(self, kind: bytes) -> None:
+        """Refuses messages before their time (OPC 10000-6 §7.1.4): asyncua takes requests on a channel never opened.
+
+        Raises:
+            ChannelError: It is not the turn of this message.
+        """
+        if kind == b"HEL":
+            if self._greeted:
+                raise ChannelError(ua.StatusCodes.BadTcpMessageTypeInvalid, "a second Hello")
+            self._greeted = True
+        elif kind == b"ERR":
+            raise ChannelError(ua.StatusCodes.BadConnectionClosed, "the client gives up")
+        elif not self._greeted:
+            raise ChannelError(ua.StatusCodes.BadTcpMessageTypeInvalid, f"{kind.decode()} before Hello")
+        elif kind != b"OPN" and not self._connection.is_open():
+            raise ChannelError(
+                ua.StatusCodes.BadTcpSecureChannelUnknown, f"{kind.decode()} before OpenSecureChannel"
+            )
+
+    async def process(self, header: ua.Header, body: Buffer) -> bool:
+        """One chunk.
+
+        Returns:
+            Whether the connection goes on.
+
+        Raises:
+            ChannelError: It ends with an error.
+        """
+        self.expects(header.MessageType)
+        try:
+            going_on = await super().process(header, body)
+        except (ServiceError, ua.UaStatusCodeError) as error:
+            raise ChannelError(error.code, str(error)) from error
+        except decode.DecodeError as error:
+            raise ChannelError(error.status, str(error)) from error
+        except Exception as error:  # asyncua raises whatever it stumbles over; no channel survives it
+            raise ChannelError(ua.StatusCodes.BadSecurityChecksFailed, repr(error)) from error
+        if header.MessageType == ua.MessageType.Hello:
+            self.protocol.prove(Worth.HELLO)
+            self.protocol.frames.limit = self._limits.max_recv_buffer
+        elif header.MessageType == ua.MessageType.SecureOpen and not self.sessions:
+            trusted = self._connection.security_policy.peer_certificate is not None
+            self.protocol.prove(Worth.TRUSTED if trusted else Worth.CHANNEL)
+        return bool(going_on)
+
+    def open_secure_channel(self, algohdr: Any, seqhdr: Any, body: Buffer) -> None:
+        """As asyncua, after a look at what it is going to decode."""
+        decode.check(bytes(body))
+        super().open_secure_channel(algohdr, seqhdr, body)
+
+    def fail(self, status: int) -> None:
+        """The last message of a connection (OPC 10000-6 §7.1.5); who probes is told no reason."""
+        if not self._transport.is_closing():
+            message = ua.ErrorMessage(ua.StatusCode(status), "")
+            self._transport.write(uatcp_to_binary(ua.MessageType.Error, message))
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def send_response(
+        self, requesthandle: int, seqhdr: Any, response: Any, msgtype: Any = ua.MessageType.SecureMessage
+    ) -> None:
+        """As asyncua, within what the client takes."""
+        response.ResponseHeader.RequestHandle = requesthandle
+        self.send(requesthandle, seqhdr, struct_to_binary(response), msgtype)
+
+    def send(
+        self, handle: int, sequence: ua.SequenceHeader, data: bytes, kind: Any = ua.MessageType.SecureMessage
+    ) -> None:
+        """Sends an encoded answer; one that is too large becomes BadResponseTooLarge."""
+        if self._transport.is_closing():
+            return
+        most = self._limits.answer_max
+        if self._limits.answer_chunks:
+            most = min(most, self._limits.answer_chunks * (self._limits.max_send_buffer - 512))
+        if len(data) > most:
+            fault = ua.ServiceFault()
+            fault.ResponseHeader.RequestHandle = handle
+            fault.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadResponseTooLarge)
+            data = struct_to_binary(fault)
+        chunks = self._connection.message_to_binary(data, message_type=kind, request_id=sequence.RequestId)
+        self._transport.write(chunks)
+        self.protocol.wrote()
+
+    def _fault(self, handle: int, sequence: ua.SequenceHeader, status: int) -> None:
+        fault = ua.ServiceFault()
+        fault.ResponseHeader.ServiceResult = ua.StatusCode(status)
+        self.send_response(handle, sequence, fault)
+
+    def get_publish_request(self, subscription_id: ua.IntegerId) -> Any:
+        """As asyncua; none while the client does not read: the notifications stay in their queues."""
+        if self.congested:
+            self._publish_results_subs[subscription_id] = True
+            return None
+        return super().get_publish_request(subscription_id)
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    async def process_message(self, seqhdr: ua.SequenceHeader, body: Buffer) -> bool:
+        """One request; whatever is wrong with it is a ServiceFault (OPC 10000-4 §5.3)."""
+        data = bytes(body)
+        handle = 0
+        try:
+            number, at = decode.request_number(data)
+            after = decode.check_header(data, at)
+            header = struct_from_binary(ua.RequestHeader, Buffer(data, at))
+            handle = header.RequestHandle
+            self._who(header)
+            return await self._request(number, header, seqhdr, data, after)
+        except decode.DecodeError as error:
+            self.iserver.wire.refused(error.status)
+            self._fault(handle, seqhdr, error.status)
+        except (ServiceError, ua.UaStatusCodeError) as error:
+            self._fault(handle, seqhdr, error.code)
+        except Exception:  # noqa: BLE001 - a request that we stumble over is one client's; the others go on
+            self.iserver.wire.stumbled()
+            self._fault(handle, seqhdr, ua.StatusCodes.BadInternalError)
+        return True
+
+    async def _request(
+        self, number: int, header: ua.RequestHeader, sequence: ua.SequenceHeader, data: bytes, at: int
+    ) -> bool:
+        self.session_last_activity = time.monotonic()
+        if number == _CREATE_SESSION:
+            decode.check(data)
+            await self._create_session(
+                header, sequence, struct_from_binary(ua.CreateSessionParameters, Buffer(data, at))
+            )
+            return True
+        if number == _ACTIVATE_SESSION:
+            decode.check(data)
+            params = struct_from_binary(ua.ActivateSessionParameters, Buffer(data, at))
+            await self._activate_session(header, sequence, params)
+            return True
+        if number in _OF_NO_SESSION:
+            decode.check(data)
+            return await self._by_asyncua(number, header, sequence, Buffer(data, at))
+        session = self._its_session(header, number)
+        if number == _CLOSE_SESSION:
+            await self._close_session(session, header, sequence, delete=data[at : at + 1] != b"\0")
+            return True
+        session.touch()
+        WHO.set(self._who_is(header, session))
+        permissions = self._connection.security_policy.permissions
+        if permissions is not None:
+            id_ = ua.NodeId(number)
+            if permissions.check_validity(session.user, id_, Buffer(data, at)) is False:
+                raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
+        call = Call(self, session, header, sequence, Buffer(data, at))
+        fast = self.iserver.fast.get(number)
+        if fast is not None and (answer := fast(call)) is not None:
+            self.send(header.RequestHandle, sequence, answer)
+            return True
+        service = self.iserver.services.get(number)
+        if service is None:
+            decode.check(data)
+            self.session = session
+            return await self._by_asyncua(number, header, sequence, Buffer(data, at))
+        call.params = await self._decoded(service.params, data, at)
+        if service.waits:
+            await self._beside(number, service, call)
+        else:
+            await self._answer(service, call)
+        return True
+
+    async def _by_asyncua(
+        self, number: int, header: ua.RequestHeader, sequence: ua.SequenceHeader, body: Buffer
+    ) -> bool:
+        return bool(await super()._process_message(ua.NodeId(number), header, sequence, body))
+
+    async def _decoded(self, kind: type, data: bytes, at: int) -> Any:
+        """Parameters; of a large request beside the event loop, so that others have their turn meanwhile."""
+        if len(data) > BIG:
+            return await asyncio.get_running_loop().run_in_executor(_DECODER, _checked, kind, data, at)
+        return _checked(kind, data, at)
+
+    async def _answer(self, service: Service, call: Call) -> None:
+        response = await service.handle(call)
+        if response is None:
+            return
+        if not isinstance(response, bytes):
+            response.ResponseHeader.RequestHandle = call.header.RequestHandle
+            response = struct_to_binary(response)
+        self.send(call.header.RequestHandle, call.sequence, response)
+
+    async def _beside(self, number: int, service: Service, call: Call) -> None:
+        """Starts a service that may wait; when too many do, the connection waits for one of them."""
+        while self._of_kind[number] >= service.at_once:
+            self._freed.clear()
+            await self._freed.wait()
+        task = asyncio.create_task(self._to_its_end(service, call))
+        self._waiting[task] = (number, call.header.RequestHandle)
+        self._of_kind[number] += 1
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        number, _ = self._waiting.pop(task)
+        self._of_kind[number] -= 1
+        self._freed.set()
+
+    async def _to_its_end(self, service: Service, call: Call) -> None:
+        handle = call.header.RequestHandle
+        try:
+            await self._answer(service, call)
+        except asyncio.CancelledError:
+            self._fault(handle, call.sequence, ua.StatusCodes.BadRequestCancelledByRequest)
+        except (ServiceError, ua.UaStatusCodeError) as error:
+            self._fault(handle, call.sequence, error.code)
+        except Exception:  # noqa: BLE001 - as in process_message
+            self.iserver.wire.stumbled()
+            self._fault(handle, call.sequence, ua.StatusCodes.BadInternalError)
+
+    def cancel(self, session: Session, handle: int) -> int:
+        """Ends requests that wait (OPC 10000-4 §5.6.5); what a Write or a Call has asked for already goes on.
+
+        Returns:
+            How many.
+        """
+        del session
+        found = [task for task, (_, its) in self._waiting.items() if its == handle]
+        for task in found:
+            task.cancel()
+        ended = [its for its in self._publish_requests if its.requesthdr.RequestHandle == handle]
+        for its in ended:
+            self._publish_requests.remove(its)
+            self._fault(handle, its.seqhdr, ua.StatusCodes.BadRequestCancelledByRequest)
+        self.iserver.audit.cancel(handle, len(found) + len(ended))
+        return len(found) + len(ended)
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+
+    def _its_session(self, header: ua.RequestHeader, number: int) -> Session:
+        """The session whose token a request carries: an active one of this channel (OPC 10000-4 §5.6.2)."""
+        token = header.AuthenticationToken
+        session = self.sessions.get(token)
+        if session is None:
+            elsewhere = self.iserver.lookup_external_session(token) is not None
+            codes = ua.StatusCodes
+            raise ServiceError(codes.BadSecureChannelIdInvalid if elsewhere else codes.BadSessionIdInvalid)
+        if session.is_closed:
+            self.release(session)
+            raise ServiceError(ua.StatusCodes.BadSessionClosed)
+        if not session.is_activated() and number != _CLOSE_SESSION:
+            raise ServiceError(ua.StatusCodes.BadSessionNotActivated)
+        return session
+
+    async def _create_session(
+        self, header: ua.RequestHeader, sequence: ua.SequenceHeader, params: ua.CreateSessionParameters
+    ) -> None:
+        if sum(not session.is_activated() for session in self.sessions.values()) >= SESSIONS_PER_CHANNEL:
+            raise ServiceError(ua.StatusCodes.BadTooManySessions)
+        if self.iserver.session_count() >= limits.SESSIONS:
+            raise ServiceError(ua.StatusCodes.BadTooManySessions)
+        session = self.iserver.create_session(self.name, external=True)
+        try:
+            result = await session.create_session(params, sockname=self.sockname)
+        except BaseException:
+            await session.close_session(True)
+            raise
+        result.MaxRequestMessageSize = limits.MESSAGE
+        policy = self._connection.security_policy
+        result.ServerCertificate = policy.host_certificate
+        signed = (policy.peer_certificate or b"") + (params.ClientNonce or b"")
+        result.ServerSignature.Signature = policy.asymmetric_cryptography.signature(signed)
+        result.ServerSignature.Algorithm = policy.AsymmetricSignatureURI
+        self.keep(session)
+        self.iserver.audit.create_session(
+            0,
+            session=session.session_id,
+            certificate=policy.peer_certificate,
+            timeout_ms=result.RevisedSessionTimeout,
+        )
+        response = ua.CreateSessionResponse()
+        response.Parameters = result
+        self.send_response(header.RequestHandle, sequence, response)
+
+    async def _activate_session(
+        self, header: ua.RequestHeader, sequence: ua.SequenceHeader, params: ua.ActivateSessionParameters
+    ) -> None:
+        session = self.iserver.lookup_external_session(header.AuthenticationToken)
+        if session is None:
+            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
+        WHO.set(self._who_is(header, session))
+        policy = self._connection.security_policy
+        await session.check(params.UserIdentityToken, self.name, encrypted=bool(policy.peer_certificate))
+        signed = (policy.host_certificate or b"") + session.nonce
+        policy.asymmetric_cryptography.verify(signed, params.ClientSignature.Signature)
+        result = session.activate_session(params, policy.peer_certificate)
+        self._move_here(session)
+        self._limits.widen()
+        self.protocol.prove(Worth.SESSION)
+        if session.user.name is not None:
+            self.protocol.know()
+        response = ua.ActivateSessionResponse()
+        response.Parameters = result
+        self.send_response(header.RequestHandle, sequence, response)
+
+    def _move_here(self, session: Session) -> None:
+        """A session that was on another channel is on this one now, with its subscriptions."""
+        before: Processor | None = session.channel
+        if before is self:
+            return
+        if before is not None:
+            before.release(session)
+        self.keep(session)
+        for subscription in self.iserver.subscription_service.subscriptions.values():
+            if subscription.session_id == session.session_id:
+                subscription.pub_result_callback = self.forward_publish_response
+                subscription.pub_request_callback = self.get_publish_request
+
+    def keep(self, session: Session) -> None:
+        """A session is on this channel."""
+        self.sessions[session.auth_token] = session
+        session.channel = self
+        self.session = session  # asyncua's only one
+
+    def release(self, session: Session) -> None:
+        """A session is on this channel no more."""
+        self.sessions.pop(session.auth_token, None)
+        session.channel = None
+        if self.session is session:
+            self.session = next(iter(self.sessions.values()), None)
+        if not any(its.is_activated() for its in self.sessions.values()):
+            self._limits.narrow()
+            self.protocol.prove(Worth.CHANNEL)
+
+    async def _close_session(
+        self, session: Session, header: ua.RequestHeader, sequence: ua.SequenceHeader, *, delete: bool
+    ) -> None:
+        WHO.set(self._who_is(header, session))
+        await session.close_session(delete)
+        self.release(session)
+        self.iserver.audit.close_session(session=session.session_id, why="CloseSession")
+        self.send_response(header.RequestHandle, sequence, ua.CloseSessionResponse())
+
+    async def close(self) -> None:
+        """The connection is lost: a session with subscriptions waits for its client, the others end (Part 4 §6.7)."""
+        self._closing = True
+        for session in list(self.sessions.values()):
+            self.session = session
+            if self._should_close_session_on_transport_loss():
+                await session.close_session(True)
+                self.iserver.audit.close_session(session=session.session_id, why="Terminated")
+            if session.channel is self:
+                session.channel = None
+        self.sessions.clear()
+
+    def _who(self, header: ua.RequestHeader) -> None:
+        WHO.set(self._who_is(header, None))
+
+    def _who_is(self, header: ua.RequestHeader, session: Session | None) -> Who:
+        caller = session.user if session is not None and isinstance(session.user, Caller) else None
+        return Who(
+            caller=caller,
+            session=session.session_id if session is not None else None,
+            entry=header.AuditEntryId or "",
+            channel=str(self._connection.security_token.ChannelId),
+            address=self.address,
+            encrypted=self._connection.security_policy.Mode == ua.MessageSecurityMode.SignAndEncrypt,
+            isession=session,
+        )
+
+
+def _checked(kind: type, data: bytes, at: int) -> Any:
+    decode.check(data)
+    try:
+        return struct_from_binary(kind, Buffer(data, at))
+    except Exception as error:
+        raise decode.DecodeError(ua.StatusCodes.BadDecodingError, repr(error)) from error
