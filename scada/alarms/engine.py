@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
-from scada.alarms import operations
+from scada.alarms import operations, watch
 from scada.alarms.operations import Order
 from scada.alarms.record import EMPTY, Record, follow, parse
 from scada.alarms.records import Records
@@ -55,7 +55,6 @@ from scada.alarms.state import (
     shown,
 )
 from scada.alarms.watch import KINDS, LOW, QUALITY, Index, Scan, Signals, Watched, is_comms
-from scada.alarms.watch import condition as _condition
 from tags import model
 from tags.quality import BAD_INTERNAL_ERROR, UNCERTAIN
 
@@ -210,7 +209,8 @@ class Alarms:
         if bits & DISABLED:
             # What stands behind a device that is away stays quiet also when nobody wants to hear of the device.
             alarm.down = (
-                alarm.kind == QUALITY and _condition(alarm, values[alarm.slot], statuses[alarm.slot]) is True
+                alarm.kind == QUALITY
+                and watch.condition(alarm, values[alarm.slot], statuses[alarm.slot]) is True
             )
             self._timing.pop(i, None)
             return
@@ -225,7 +225,7 @@ class Alarms:
         if suppress and not bits & SUPPRESSED:
             bits = TABLE[SUPPRESS][bits]
 
-        condition = _condition(alarm, values[alarm.slot], statuses[alarm.slot])
+        condition = watch.condition(alarm, values[alarm.slot], statuses[alarm.slot])
         alarm.down = condition is True and alarm.kind == QUALITY
         if condition is None or condition is alarm.active:
             alarm.elapsed_ns = -1

@@ -184,7 +184,9 @@ class _Watch:
 def _alarm_text(bits: int) -> str:
     if bits & MASKS:
         return "suppressed"
-    return {0: "normal", ACTIVE: "acknowledged", UNACKED: "returned"}.get(bits, "unacknowledged")
+    return {0: "normal", ACTIVE: "acknowledged", UNACKED: "returned"}.get(
+        bits & (ACTIVE | UNACKED), "unacknowledged"
+    )
 
 
 def _seconds(ns: int) -> str:

@@ -17,11 +17,11 @@ CHANGES_SHOWN: Final = 5
 _KINDS: Final = {"Good": 0, "Uncertain": 1, "Bad": 2}
 _ALARM: Final = {
     "normal": (0,),
-    "active": (1, 3),
+    "active": (1, 3, 33),
     "unacknowledged": (3,),
-    "acknowledged": (1,),
+    "acknowledged": (1, 33),
     "returned": (2,),
-}
+}  # 33: active, acknowledged and to be confirmed
 _SUPPRESSED: Final = 4
 
 

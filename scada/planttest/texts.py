@@ -28,6 +28,7 @@ _WHY: Final = (
     (LIMITED, "limited"),
     (RATE_LIMITED, "on its way at its rate"),
 )
+_MASKS: Final = ((4, "suppressed"), (8, "shelved"), (16, "out of service"), (64, "disabled"))
 _ALARM: Final = {1: "acknowledged", 2: "returned", 3: "unacknowledged"}
 
 
@@ -61,8 +62,10 @@ def _plain(tag: Tag | None, held: Any) -> str:
 
 def alarm(bits: int) -> str:
     """The state of an alarm."""
-    masks = [name for bit, name in ((4, "suppressed"), (8, "shelved"), (16, "out of service")) if bits & bit]
-    return ", ".join(masks) if masks else _ALARM.get(bits & 3, "normal")
+    masks = [name for bit, name in _MASKS if bits & bit]
+    if masks:
+        return ", ".join(masks)
+    return f"{_ALARM.get(bits & 3, 'normal')}{', to be confirmed' if bits & 32 else ''}"
 
 
 def why(output: Output) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scada.alarms import engine
+from scada.alarms import watch
 from scada.blocks.cause_effect import CauseEffect
 from scada.blocks.interlock import Interlock
 from scada.blocks.motor import Motor
@@ -59,14 +59,14 @@ def test_an_output_that_raises(plant: Plant, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_alarm_that_raises_silences_no_other(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = engine._condition
+    whole = watch.condition
 
     def broken(alarm: Any, value: Any, status: int) -> bool | None:
         if alarm.model.path == HH:
             raise ZeroDivisionError("planted")
         return whole(alarm, value, status)
 
-    monkeypatch.setattr(engine, "_condition", broken)
+    monkeypatch.setattr(watch, "condition", broken)
     plant.registers[LEVEL] = 4.9
     assert told(plant.scan(scans=150)) == [(HH, True)]
     assert (plant.value(HH), plant.quality(HH)) == (0, BAD_INTERNAL_ERROR)
