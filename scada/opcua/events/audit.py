@@ -1,6 +1,6 @@
 """What clients do, for the record (OPC 10000-4 §6.5, OPC 10000-5 §6.4.3 to §6.4.25).
 
-Each report becomes one event `audit` in the ring of this service: from there it goes to the historian, and back as an
+Each report becomes one event `opcua` in the ring of this service: from there it goes to the historian, and back as an
 audit event to the OPC UA clients that may see it. Reports are bounded in size and in number: before a session exists
 anybody can cause them, so those have a small budget of their own, and what exceeds it is counted and told.
 
@@ -23,7 +23,7 @@ from asyncua import ua
 from scada.clock import Clock, SystemClock
 from scada.opcua.security.caller import Caller
 
-KIND: Final = "audit"
+KIND: Final = "opcua"
 TEXT_MAX: Final = 500  # characters of one text in a record
 ITEMS_MAX: Final = 20  # of one list in a record
 CERTIFICATES_MAX: Final = 100  # kept to be shown in live events; history has their thumbprints
@@ -213,9 +213,9 @@ class Audit:
             return
         if self._untold:
             untold, self._untold = self._untold, 0
-            self._log(KIND, audit="Suppressed", status=0, count=untold)
+            self._log(KIND, action="Suppressed", status=0, count=untold)
         fields: dict[str, Any] = {
-            "audit": what,
+            "action": what,
             "status": int(status),
             "user": who.user,
             "address": who.address,

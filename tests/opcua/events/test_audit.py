@@ -46,7 +46,7 @@ def test_a_write_is_recorded_with_who_and_what(log: Log) -> None:
         WHO.reset(token)
     assert log.records == [
         {
-            "kind": "audit", "audit": "WriteUpdate", "status": 0, "user": "anna", "address": "10.0.0.7",
+            "kind": "opcua", "action": "WriteUpdate", "status": 0, "user": "anna", "address": "10.0.0.7",
             "session": "ns=1;i=7", "entry": "entry-1", "channel": "12", "node": "ns=2;s=tank1/SP",
             "attribute": 13, "old": {"type": "Double", "value": 1.0}, "new": {"type": "Double", "value": 2.5},
         }
@@ -65,7 +65,7 @@ def test_strangers_have_a_small_budget_and_what_exceeds_it_is_told(log: Log) -> 
         audit.method(0, ua.NodeId("a", 2), ua.NodeId("b", 2), [])
     finally:
         WHO.reset(token)
-    assert [record["audit"] for record in log.records[-2:]] == ["Suppressed", "UpdateMethod"]
+    assert [record["action"] for record in log.records[-2:]] == ["Suppressed", "UpdateMethod"]
     assert log.records[-2]["count"] == 400
     clock.advance(2_000_000_000)
     before = len(log.records)

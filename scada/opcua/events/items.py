@@ -1,0 +1,225 @@
+"""The event items of one subscription: what each is told, and what waits to be published (OPC 10000-4 §5.13, §7.22.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from asyncua import ua
+
+from scada.opcua import limits
+from scada.opcua.events.event import Event
+from scada.opcua.events.filters import Filter
+
+if TYPE_CHECKING:
+    from scada.opcua.events.hub import Events
+
+S = ua.StatusCodes
+Overflow = Callable[[Filter], list[ua.Variant]]
+_NONE: Final = int(ua.MonitoringMode.Disabled)
+_REPORTING: Final = int(ua.MonitoringMode.Reporting)
+
+
+class EventItem:
+    """One monitored item.
+
+    Attributes:
+        id: MonitoredItemId.
+        node: Whose events.
+        mode: Of monitoring.
+        filter: What it gets.
+    """
+
+    __slots__ = (
+        "client_handle",
+        "discard_oldest",
+        "filter",
+        "id",
+        "mode",
+        "node",
+        "overflow",
+        "queue",
+        "size",
+    )
+
+    def __init__(self, id_: int, node: ua.NodeId, mode: int, wanted: Filter) -> None:
+        self.id, self.node, self.mode, self.filter = id_, node, int(mode), wanted
+        self.client_handle, self.size, self.discard_oldest = 0, 1, True
+        self.queue: deque[list[ua.Variant]] = deque()
+        self.overflow: list[ua.Variant] | None = None  # stands beside the queue, and is not counted in it
+
+    def set(self, parameters: Any) -> None:
+        """Takes what the client asked for."""
+        self.client_handle = int(parameters.ClientHandle)
+        self.size = queue_size(int(parameters.QueueSize))
+        self.discard_oldest = bool(parameters.DiscardOldest)
+        while len(self.queue) > self.size:
+            self.queue.popleft()
+
+    def put(self, fields: list[ua.Variant], overflow: Overflow) -> None:
+        """Queues an event; a full queue loses its oldest or this one, and says so once."""
+        if len(self.queue) >= self.size:
+            if self.overflow is None:
+                self.overflow = overflow(self.filter)
+            if not self.discard_oldest:
+                return
+            self.queue.popleft()
+        self.queue.append(fields)
+
+    @property
+    def waiting(self) -> int:
+        """Events to be published."""
+        return len(self.queue) + (self.overflow is not None) if self.mode == _REPORTING else 0
+
+    def take(self, most: int) -> Iterator[list[ua.Variant]]:
+        """The oldest events; that some were lost stands where they were."""
+        if most and self.overflow is not None and self.discard_oldest:
+            yield self._overflowed()
+            most -= 1
+        while most and self.queue:
+            yield self.queue.popleft()
+            most -= 1
+        if most and self.overflow is not None:
+            yield self._overflowed()
+
+    def _overflowed(self) -> list[ua.Variant]:
+        told, self.overflow = self.overflow, None
+        return told or []
+
+
+def queue_size(wanted: int) -> int:
+    """Revised QueueSize of an event item; 0 is for our default (OPC 10000-4 §5.13.1.5)."""
+    return min(wanted, limits.EVENT_QUEUE_PER_ITEM) if wanted > 0 else limits.EVENT_QUEUE_PER_ITEM
+
+
+class EventItems:
+    """All event items of a subscription.
+
+    Args:
+        hub: Tells them what happens.
+        session: Whose they are; its `user` says what he may hear. May be exchanged (TransferSubscriptions).
+    """
+
+    def __init__(self, hub: Events, session: Any) -> None:
+        self._hub = hub
+        self.session = session
+        self._items: dict[int, EventItem] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._items
+
+    def __iter__(self) -> Iterator[EventItem]:
+        return iter(self._items.values())
+
+    def get(self, id_: int) -> EventItem | None:
+        """An item by its id."""
+        return self._items.get(id_)
+
+    def create(self, request: ua.MonitoredItemCreateRequest, id_: int) -> ua.MonitoredItemCreateResult:
+        """Makes an item of a request for the attribute EventNotifier.
+
+        Args:
+            request: Of the client.
+            id_: MonitoredItemId; taken only when the result is good.
+        """
+        result = ua.MonitoredItemCreateResult()
+        node = request.ItemToMonitor.NodeId
+        code = self._hub.refusal(node, getattr(self.session, "user", None))
+        if code == S.Good and request.ItemToMonitor.IndexRange:
+            code = S.BadIndexRangeInvalid
+        if code == S.Good and int(request.MonitoringMode) not in range(3):
+            code = S.BadMonitoringModeInvalid
+        wanted: Filter | None = None
+        if code == S.Good:
+            wanted, told, code = self._hub.filter(request.RequestedParameters.Filter)
+            result.FilterResult = told if told is not None else ua.ExtensionObject()
+        result.StatusCode = ua.StatusCode(code)
+        if wanted is None:
+            return result
+        item = EventItem(id_, node, int(request.MonitoringMode), wanted)
+        item.set(request.RequestedParameters)
+        self._items[id_] = item
+        self._hub.add(self)
+        result.MonitoredItemId = id_
+        result.RevisedSamplingInterval = 0.0
+        result.RevisedQueueSize = item.size
+        return result
+
+    def modify(self, request: ua.MonitoredItemModifyRequest) -> ua.MonitoredItemModifyResult:
+        """Changes an item; a filter that is bad leaves it as it was."""
+        result = ua.MonitoredItemModifyResult()
+        item = self._items.get(request.MonitoredItemId)
+        if item is None:
+            result.StatusCode = ua.StatusCode(S.BadMonitoredItemIdInvalid)
+            return result
+        wanted, told, code = self._hub.filter(request.RequestedParameters.Filter)
+        result.StatusCode = ua.StatusCode(code)
+        result.FilterResult = told if told is not None else ua.ExtensionObject()
+        if wanted is not None:
+            item.filter = wanted
+            item.set(request.RequestedParameters)
+            result.RevisedQueueSize = item.size
+        return result
+
+    def set_mode(self, id_: int, mode: int) -> int:
+        """Changes the monitoring mode; disabled ones forget what waits. Returns a StatusCode."""
+        item = self._items.get(id_)
+        if item is None:
+            return S.BadMonitoredItemIdInvalid
+        item.mode = int(mode)
+        if item.mode == _NONE:
+            item.queue.clear()
+            item.overflow = None
+        return S.Good
+
+    def delete(self, id_: int) -> bool:
+        """Ends an item; False for an unknown one."""
+        gone = self._items.pop(id_, None) is not None
+        if not self._items:
+            self._hub.drop(self)
+        return gone
+
+    def reset(self) -> None:
+        """Ends all items."""
+        self._items.clear()
+        self._hub.drop(self)
+
+    @property
+    def waiting(self) -> int:
+        """Events to be published."""
+        return sum(item.waiting for item in self._items.values())
+
+    def take(self, most: int) -> list[ua.EventFieldList]:
+        """What is to be published, at most so many, the oldest of each item first."""
+        found: list[ua.EventFieldList] = []
+        for item in self._items.values():
+            if len(found) >= most:
+                break
+            if item.mode == _REPORTING:
+                found += [
+                    ua.EventFieldList(ClientHandle=item.client_handle, EventFields=fields)
+                    for fields in item.take(most - len(found))
+                ]
+        return found
+
+    def tell(self, event: Event, overflow: Overflow, *, only: int | None = None) -> bool:
+        """Queues an event for each item that asked for it; True when something waits.
+
+        Args:
+            event: What happened.
+            overflow: Makes the event that says that events were lost.
+            only: For this item alone.
+        """
+        told = False
+        for item in self._items.values():
+            if item.mode == _NONE or (only is not None and item.id != only):
+                continue
+            if not self._hub.concerns(item.node, event) or not item.filter.where(event):
+                continue
+            item.put(item.filter.fields(event), overflow)
+            told = True
+        return told
