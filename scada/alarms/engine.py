@@ -284,7 +284,8 @@ class Alarms:
                 transitions.append(Transition(alarm.model.path, old, new))
         elif not told:
             return
-        told = told or bool((old | new) & (ACTIVE | UNACKED) and not (old & MASKS and new & MASKS))
+        concerns = (old | new) & (ACTIVE | UNACKED) and not (old & MASKS and new & MASKS)
+        told = told or bool(concerns or (old & SHELVED and not new & SHELVED))
         self._tell(ctx, i, old, action, more, aloud=told)
 
     def _tell(

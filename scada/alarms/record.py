@@ -73,12 +73,13 @@ def follow(record: Record, event: Mapping[str, Any]) -> Record:
     """
     t_ns, to, action = event["t"], event["to"], event.get("action", "")
     user, comment = event.get("user", ""), event.get("comment")
-    changes: dict[str, Any] = {"number": event.get("number", record.number), "t_ns": t_ns}
-    if to & ACTIVE and not event["from"] & ACTIVE:
+    rose = to & ACTIVE and not event["from"] & ACTIVE
+    changes: dict[str, Any] = {"number": number_of(event), "t_ns": t_ns}
+    if rose:
         changes |= {"acknowledged": None, "confirmed": None}
     elif event["from"] & ACTIVE and not to & ACTIVE:
         changes["inactive_ns"] = t_ns
-    changes["active_ns"] = event.get("active", record.active_ns)
+    changes["active_ns"] = event.get("active", t_ns if rose else record.active_ns)
     field = _FIELD.get(action)
     if field is not None and (field != "suppressed" or to & BY_REQUEST):
         changes[field] = (t_ns, user, comment or "")
@@ -90,6 +91,12 @@ def follow(record: Record, event: Mapping[str, Any]) -> Record:
     if not to & SHELVED:
         changes["unshelve_ns"] = 0
     return record._replace(**changes)
+
+
+def number_of(event: Mapping[str, Any]) -> int:
+    """The number of an event; those of older versions have none, and count as of their time."""
+    number: int = event.get("number", event["t"])
+    return number
 
 
 def parse(found: Any) -> Record | None:

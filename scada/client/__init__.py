@@ -29,7 +29,7 @@ from scada.client.corrections import Corrections
 from scada.client.errors import NotRunning, NotRunningError, SiteChanged, SiteChangedError
 from scada.client.events import EventFollower
 from scada.client.lane import BusyError, Lane
-from scada.client.types import AlarmState, Bypass, Force, Outcome, Sample, ServiceState
+from scada.client.types import AlarmState, Bypass, Condition, Force, Note, Outcome, Sample, ServiceState
 
 __all__ = [
     "AGGREGATES",
@@ -47,6 +47,7 @@ __all__ = [
     "Bypass",
     "Changes",
     "Client",
+    "Condition",
     "Corrections",
     "Cursor",
     "Edit",
@@ -57,6 +58,7 @@ __all__ = [
     "Lane",
     "NotRunning",
     "NotRunningError",
+    "Note",
     "Outcome",
     "Page",
     "Sample",

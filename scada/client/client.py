@@ -25,7 +25,7 @@ from scada.client.past import Past
 from scada.client.records import RecordFollower
 from scada.client.running import is_locked
 from scada.client.services import service_states
-from scada.client.types import AlarmState, Bypass, Force, Outcome, Sample, ServiceState
+from scada.client.types import AlarmState, Bypass, Condition, Force, Outcome, Sample, ServiceState
 from scada.clock import Clock, SystemClock
 from scada.datadir import DataDir
 from tags.image import ImageError
@@ -168,11 +168,30 @@ class Client(Past):
         """Alarms that are active or not acknowledged: unacknowledged first, then by priority, then the newest.
 
         Args:
-            hidden: Also those suppressed by design, shelved or out of service.
+            hidden: Also those that are suppressed, shelved, out of service or disabled; what people have put aside is
+                listed at rest, too.
         """
+        return self._alarming().current(self.images, hidden=hidden)
+
+    def condition(self, path: str) -> Condition:
+        """All that is known of one alarm, also at rest: its state as of the last refresh, who did what and why.
+
+        Args:
+            path: Of the alarm.
+
+        Raises:
+            KeyError: There is no such alarm.
+        """
+        return self._alarming().condition(self.images, path)
+
+    def conditions(self) -> dict[str, Condition]:
+        """As `condition`, of all alarms by path."""
+        return self._alarming().conditions(self.images)
+
+    def _alarming(self) -> Alarms:
         if self._alarms is None:
             self._alarms = Alarms(self.site, self.data)
-        return self._alarms.current(self.images, hidden=hidden)
+        return self._alarms
 
     def services(self) -> list[ServiceState]:
         """The supervisor and its services."""
@@ -235,11 +254,12 @@ class Client(Past):
         """Asks control for something and waits for its final outcome.
 
         Args:
-            kind: `write`, `acknowledge`, `force`, `unforce`, `bypass` or `unbypass`.
-            items: Tag path and value; for `acknowledge` alarm path and None; for a bypass what is bypassed and None.
+            kind: One of `scada.requests.message.KINDS`: `write`, `force`, `bypass`, `acknowledge`, `shelve`, ….
+            items: Tag path and value; for alarms alarm path and comment, or None for the reason as the comment; for a
+                bypass what is bypassed and None.
             reason: Why, for the record.
             deadline_s: Control gives up after this, s.
-            for_s: How long a force or a bypass lasts, s.
+            for_s: How long a force, a bypass or a shelf lasts, s; a shelf without ends when the alarm is normal again.
             user: Instead of the client's.
             role: Instead of the client's.
             id_: Of the caller's making, 32 hex digits; repeating one returns its recorded outcome and does
