@@ -15,6 +15,7 @@ from asyncua import ua
 
 if TYPE_CHECKING:
     from scada.opcua.security.sessions import Session
+    from scada.opcua.wire.header import Header
     from scada.opcua.wire.processor import Processor
 
 TURN: Final = 250  # operations of a large request between two turns of the others
@@ -27,20 +28,20 @@ class Call:
     Attributes:
         channel: That it came on.
         session: Whose it is; active.
-        header: Decoded.
+        header: Of the request.
         sequence: With the RequestId, for the answer.
         params: Decoded parameters; for a `Fast` service the bytes after the header, not consumed.
     """
 
     channel: Processor
     session: Session
-    header: ua.RequestHeader
+    header: Header
     sequence: ua.SequenceHeader
     params: Any
 
 
 Fast = Callable[[Call], bytes | None]
-"""Returns the whole encoded answer, or None when the request is none of its."""
+"""Returns the whole encoded answer; empty when it answers later itself (`Processor.send`); None when it is not its."""
 Handle = Callable[[Call], Awaitable[Any]]
 
 

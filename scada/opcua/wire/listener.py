@@ -13,6 +13,7 @@ from asyncua.server.binary_server_asyncio import BinaryServer
 
 from scada.opcua import limits
 from scada.opcua.wire.budget import Budget
+from scada.opcua.wire.processor import TO_ACTIVATE_S
 from scada.opcua.wire.protocol import Protocol
 from scada.opcua.wire.room import Room
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from scada.opcua.security.sessions import SiteServer
 
 LOOK_S: Final = 0.5
-TO_ACTIVATE_S: Final = 30.0  # from the connection, and from CreateSession, to ActivateSession
 IDLE_PER_SOURCE: Final = 100  # connections without a session
 PER_SOURCE: Final = limits.CONNECTIONS
 KEPT: Final = 50  # places for known addresses
@@ -123,7 +123,9 @@ class Listener(BinaryServer):
             if connection.stalled(now):
                 self._too_slow(connection)
                 continue
-            if not await connection.processor.expire(now) and now - connection.since > TO_ACTIVATE_S:
+            active = await connection.processor.expire(now)
+            idle = not active and now - connection.since > TO_ACTIVATE_S
+            if idle or connection.processor.expired(now):
                 connection.abort()
         self._give_back()
 

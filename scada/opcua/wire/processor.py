@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import functools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +13,14 @@ from asyncua.common.connection import SecureConnection
 from asyncua.common.utils import Buffer, ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.uaprocessor import UaProcessor
-from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, uatcp_to_binary
+from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, struct_to_binary, uatcp_to_binary
 
 from scada.opcua import limits
 from scada.opcua.events.audit import WHO, Who
 from scada.opcua.security.caller import Caller
-from scada.opcua.wire import decode
+from scada.opcua.wire import chunks, decode
 from scada.opcua.wire.dispatch import Call, Service
+from scada.opcua.wire.header import Header, read
 from scada.opcua.wire.room import Worth
 from scada.opcua.wire.transport import ChannelLimits
 
@@ -37,6 +38,7 @@ _OF_NO_SESSION: Final = frozenset(
 _CREATE_SESSION: Final = int(ua.ObjectIds.CreateSessionRequest_Encoding_DefaultBinary)
 _ACTIVATE_SESSION: Final = int(ua.ObjectIds.ActivateSessionRequest_Encoding_DefaultBinary)
 _CLOSE_SESSION: Final = int(ua.ObjectIds.CloseSessionRequest_Encoding_DefaultBinary)
+_PLAIN: Final = ua.MessageSecurityMode.None_
 _DECODER: Final = ThreadPoolExecutor(1, "decoder")  # one: two would only share one interpreter
 
 
@@ -69,8 +71,10 @@ class Processor(UaProcessor):
         self._limits: ChannelLimits = ChannelLimits()
         self._connection = SecureConnection(SecurityPolicyNone(), self._limits)
         self.protocol = protocol
-        self.sessions: dict[ua.NodeId, Session] = {}
+        self.sessions: dict[bytes, Session] = {}  # by token
         self._greeted = False
+        self._opened = 0.0
+        self._who: tuple[Any, Who] = (None, Who())
         self._waiting: dict[asyncio.Task[None], tuple[int, int]] = {}  # (request type, RequestHandle)
         self._of_kind: Counter[int] = Counter()
         self._freed = asyncio.Event()
@@ -91,6 +95,16 @@ class Processor(UaProcessor):
     def collected(self) -> int:
         """Bytes of a message whose last chunk has not come."""
         return self._connection._incoming_size  # noqa: SLF001 - asyncua tells it nowhere else
+
+    def expired(self, now: float) -> bool:
+        """Whether the channel's token has ended and was not renewed (OPC 10000-4 §5.5.2: 25 % later).
+
+        Args:
+            now: Monotonic, s.
+        """
+        its = self._connection
+        lifetime = max(its.security_token.RevisedLifetime, its.next_security_token.RevisedLifetime)
+        return its.is_open() and now - self._opened > lifetime / 1000 * 1.25
 
     async def expire(self, now: float) -> bool:
         """Ends sessions that were created and never activated, or have ended meanwhile.
@@ -130,7 +144,7 @@ class Processor(UaProcessor):
                 ua.StatusCodes.BadTcpSecureChannelUnknown, f"{kind.decode()} before OpenSecureChannel"
             )
 
-    async def process(self, header: ua.Header, body: Buffer) -> bool:
+    async def take(self, frame: bytes) -> bool:
         """One chunk.
 
         Returns:
@@ -139,6 +153,25 @@ class Processor(UaProcessor):
         Raises:
             ChannelError: It ends with an error.
         """
+        if frame[:4] == b"MSGF" and self._is_plain():
+            channel, token, number, request = chunks.read(frame)
+            its = self._connection
+            in_order = number - 1 == its._peer_sequence_number  # noqa: SLF001 - what is out of order is asyncua's
+            if (channel, token) == (its.security_token.ChannelId, its.security_token.TokenId) and in_order:
+                its._peer_sequence_number = number  # noqa: SLF001
+                return await self.process_message(
+                    ua.SequenceHeader(number, request), Buffer(frame, chunks.HEAD)
+                )
+        body = Buffer(frame)
+        return await self.process(header_from_binary(body), body)
+
+    def _is_plain(self) -> bool:
+        """Nothing is done to the chunks of this channel, and no message is half there."""
+        its = self._connection
+        return its.is_open() and not its._incoming_parts and its.security_policy.Mode == _PLAIN  # noqa: SLF001
+
+    async def process(self, header: ua.Header, body: Buffer) -> bool:
+        """As `take`, of any kind of chunk."""
         self.expects(header.MessageType)
         try:
             going_on = await super().process(header, body)
@@ -151,7 +184,10 @@ class Processor(UaProcessor):
         if header.MessageType == ua.MessageType.Hello:
             self.protocol.prove(Worth.HELLO)
             self.protocol.frames.limit = self._limits.max_recv_buffer
-        elif header.MessageType == ua.MessageType.SecureOpen and not self.sessions:
+        elif header.MessageType == ua.MessageType.SecureOpen:
+            self._opened = self.protocol.listener.now()
+            if self.sessions:
+                return bool(going_on)
             trusted = self._connection.security_policy.peer_certificate is not None
             self.protocol.prove(Worth.TRUSTED if trusted else Worth.CHANNEL)
         return bool(going_on)
@@ -190,8 +226,14 @@ class Processor(UaProcessor):
             fault.ResponseHeader.RequestHandle = handle
             fault.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadResponseTooLarge)
             data = struct_to_binary(fault)
-        chunks = self._connection.message_to_binary(data, message_type=kind, request_id=sequence.RequestId)
-        self._transport.write(chunks)
+        its = self._connection
+        if kind == ua.MessageType.SecureMessage and its.security_policy.Mode == _PLAIN:
+            its_last = its._sequence_number  # noqa: SLF001
+            of = (its.security_token.ChannelId, its.security_token.TokenId, its_last, sequence.RequestId)
+            sent, its._sequence_number = chunks.write(data, self._limits.max_send_buffer, *of)  # noqa: SLF001
+        else:
+            sent = its.message_to_binary(data, message_type=kind, request_id=sequence.RequestId)
+        self._transport.write(sent)
         self.protocol.wrote()
 
     def _fault(self, handle: int, sequence: ua.SequenceHeader, status: int) -> None:
@@ -214,10 +256,8 @@ class Processor(UaProcessor):
         handle = 0
         try:
             number, at = decode.request_number(data)
-            after = decode.check_header(data, at)
-            header = struct_from_binary(ua.RequestHeader, Buffer(data, at))
+            header, after = read(data, at)
             handle = header.RequestHandle
-            self._who(header)
             return await self._request(number, header, seqhdr, data, after)
         except decode.DecodeError as error:
             self.iserver.wire.refused(error.status)
@@ -230,10 +270,10 @@ class Processor(UaProcessor):
         return True
 
     async def _request(
-        self, number: int, header: ua.RequestHeader, sequence: ua.SequenceHeader, data: bytes, at: int
+        self, number: int, header: Header, sequence: ua.SequenceHeader, data: bytes, at: int
     ) -> bool:
-        self.session_last_activity = time.monotonic()
         if number == _CREATE_SESSION:
+            self._is(header, None)
             decode.check(data)
             await self._create_session(
                 header, sequence, struct_from_binary(ua.CreateSessionParameters, Buffer(data, at))
@@ -252,16 +292,15 @@ class Processor(UaProcessor):
             await self._close_session(session, header, sequence, delete=data[at : at + 1] != b"\0")
             return True
         session.touch()
-        WHO.set(self._who_is(header, session))
+        self._is(header, session)
         permissions = self._connection.security_policy.permissions
-        if permissions is not None:
-            id_ = ua.NodeId(number)
-            if permissions.check_validity(session.user, id_, Buffer(data, at)) is False:
-                raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
+        if permissions is not None and not permissions.check_validity(session.user, _id(number), None):
+            raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
         call = Call(self, session, header, sequence, Buffer(data, at))
         fast = self.iserver.fast.get(number)
         if fast is not None and (answer := fast(call)) is not None:
-            self.send(header.RequestHandle, sequence, answer)
+            if answer:
+                self.send(header.RequestHandle, sequence, answer)
             return True
         service = self.iserver.services.get(number)
         if service is None:
@@ -276,7 +315,7 @@ class Processor(UaProcessor):
         return True
 
     async def _by_asyncua(
-        self, number: int, header: ua.RequestHeader, sequence: ua.SequenceHeader, body: Buffer
+        self, number: int, header: Header, sequence: ua.SequenceHeader, body: Buffer
     ) -> bool:
         return bool(await super()._process_message(ua.NodeId(number), header, sequence, body))
 
@@ -341,12 +380,11 @@ class Processor(UaProcessor):
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
-    def _its_session(self, header: ua.RequestHeader, number: int) -> Session:
+    def _its_session(self, header: Header, number: int) -> Session:
         """The session whose token a request carries: an active one of this channel (OPC 10000-4 §5.6.2)."""
-        token = header.AuthenticationToken
-        session = self.sessions.get(token)
+        session = self.sessions.get(header.token)
         if session is None:
-            elsewhere = self.iserver.lookup_external_session(token) is not None
+            elsewhere = self.iserver.lookup_external_session(header.AuthenticationToken) is not None
             codes = ua.StatusCodes
             raise ServiceError(codes.BadSecureChannelIdInvalid if elsewhere else codes.BadSessionIdInvalid)
         if session.is_closed:
@@ -357,7 +395,7 @@ class Processor(UaProcessor):
         return session
 
     async def _create_session(
-        self, header: ua.RequestHeader, sequence: ua.SequenceHeader, params: ua.CreateSessionParameters
+        self, header: Header, sequence: ua.SequenceHeader, params: ua.CreateSessionParameters
     ) -> None:
         if sum(not session.is_activated() for session in self.sessions.values()) >= SESSIONS_PER_CHANNEL:
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
@@ -387,12 +425,12 @@ class Processor(UaProcessor):
         self.send_response(header.RequestHandle, sequence, response)
 
     async def _activate_session(
-        self, header: ua.RequestHeader, sequence: ua.SequenceHeader, params: ua.ActivateSessionParameters
+        self, header: Header, sequence: ua.SequenceHeader, params: ua.ActivateSessionParameters
     ) -> None:
         session = self.iserver.lookup_external_session(header.AuthenticationToken)
         if session is None:
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
-        WHO.set(self._who_is(header, session))
+        self._is(header, session)
         policy = self._connection.security_policy
         await session.check(params.UserIdentityToken, self.name, encrypted=bool(policy.peer_certificate))
         signed = (policy.host_certificate or b"") + session.nonce
@@ -422,13 +460,13 @@ class Processor(UaProcessor):
 
     def keep(self, session: Session) -> None:
         """A session is on this channel."""
-        self.sessions[session.auth_token] = session
+        self.sessions[session.auth_token.Identifier] = session
         session.channel = self
         self.session = session  # asyncua's only one
 
     def release(self, session: Session) -> None:
         """A session is on this channel no more."""
-        self.sessions.pop(session.auth_token, None)
+        self.sessions.pop(session.auth_token.Identifier, None)
         session.channel = None
         if self.session is session:
             self.session = next(iter(self.sessions.values()), None)
@@ -437,9 +475,9 @@ class Processor(UaProcessor):
             self.protocol.prove(Worth.CHANNEL)
 
     async def _close_session(
-        self, session: Session, header: ua.RequestHeader, sequence: ua.SequenceHeader, *, delete: bool
+        self, session: Session, header: Header, sequence: ua.SequenceHeader, *, delete: bool
     ) -> None:
-        WHO.set(self._who_is(header, session))
+        self._is(header, session)
         await session.close_session(delete)
         self.release(session)
         self.iserver.audit.close_session(session=session.session_id, why="CloseSession")
@@ -457,20 +495,27 @@ class Processor(UaProcessor):
                 session.channel = None
         self.sessions.clear()
 
-    def _who(self, header: ua.RequestHeader) -> None:
-        WHO.set(self._who_is(header, None))
+    def _is(self, header: Header, session: Session | None) -> None:
+        """Says who calls, for whatever is done for this request."""
+        key = (session, session and session.user, header.AuditEntryId)
+        if key != self._who[0]:
+            caller = session.user if session is not None and isinstance(session.user, Caller) else None
+            who = Who(
+                caller=caller,
+                session=session.session_id if session is not None else None,
+                entry=header.AuditEntryId,
+                channel=str(self._connection.security_token.ChannelId),
+                address=self.address,
+                encrypted=self._connection.security_policy.Mode == ua.MessageSecurityMode.SignAndEncrypt,
+                isession=session,
+            )
+            self._who = key, who
+        WHO.set(self._who[1])
 
-    def _who_is(self, header: ua.RequestHeader, session: Session | None) -> Who:
-        caller = session.user if session is not None and isinstance(session.user, Caller) else None
-        return Who(
-            caller=caller,
-            session=session.session_id if session is not None else None,
-            entry=header.AuditEntryId or "",
-            channel=str(self._connection.security_token.ChannelId),
-            address=self.address,
-            encrypted=self._connection.security_policy.Mode == ua.MessageSecurityMode.SignAndEncrypt,
-            isession=session,
-        )
+
+@functools.lru_cache(256)
+def _id(number: int) -> ua.NodeId:
+    return ua.NodeId(number)
 
 
 def _checked(kind: type, data: bytes, at: int) -> Any:

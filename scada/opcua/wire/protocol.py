@@ -6,9 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from asyncua.common.utils import Buffer
 from asyncua.server.binary_server_asyncio import OPCUAProtocol
-from asyncua.ua.ua_binary import header_from_binary
 
 from scada.opcua import limits
 from scada.opcua.wire.frames import FrameError, Frames
@@ -126,15 +124,15 @@ class Protocol(OPCUAProtocol):
                 continue
             frame = self._arrived.popleft()
             self._took(len(frame))
-            body = Buffer(frame)
             try:
-                if not await self.processor.process(header_from_binary(body), body):
+                if not await self.processor.take(frame):
                     self.end(0)
                     return
             except ChannelError as error:
                 self.end(error.status)
                 return
-            await asyncio.sleep(0)
+            if self._arrived:
+                await asyncio.sleep(0)
 
     def _took(self, size: int) -> None:
         full = self._waiting_bytes > ARRIVED_MAX
