@@ -1,4 +1,4 @@
-"""People: names, argon2id hashes and roles in one file of the data directory, and a throttle for log-ins.
+"""People: names, argon2id hashes, certificates and roles in one file of the data directory, and a throttle for log-ins.
 
 The file is JSON, mode 0600, replaced as a whole. There is no default user and no default password.
 """
@@ -12,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from argon2 import PasswordHasher
@@ -74,8 +74,78 @@ class Users:
                 f"the password has {len(password)} characters; take at least {PASSWORD_LENGTH_MIN}"
             )
         table = self._read()
+        kept = table.get(name, {}).get("certificates", {})
         table[name] = {"hash": self._hasher.hash(password), "role": role}
-        write_file(self._path, orjson.dumps(table, option=orjson.OPT_INDENT_2))
+        if kept:
+            table[name]["certificates"] = kept
+        self._write(table)
+
+    def remove(self, name: str) -> None:
+        """Takes a user away; his sessions end.
+
+        Raises:
+            ValueError: There is no such user.
+            OSError: The file cannot be written.
+        """
+        table = self._read()
+        if table.pop(name, None) is None:
+            raise ValueError(f"there is no user {name!r}")
+        self._write(table)
+
+    def allow(self, name: str, fingerprint: str, subject: str) -> None:
+        """Lets a user sign in with a certificate.
+
+        Args:
+            name: Of the user.
+            fingerprint: SHA-256 of the certificate, hex.
+            subject: Of the certificate, for people.
+
+        Raises:
+            ValueError: There is no such user, or another one has the certificate.
+            OSError: The file cannot be written.
+        """
+        table = self._read()
+        if name not in table:
+            raise ValueError(f"there is no user {name!r}. Add one with scada user add.")
+        owner = self.owner(fingerprint)
+        if owner is not None and owner != name:
+            raise ValueError(f"{owner} has this certificate already: one person each")
+        table[name].setdefault("certificates", {})[fingerprint] = subject
+        self._write(table)
+
+    def disallow(self, name: str, fingerprint: str) -> None:
+        """Takes a certificate from a user; sessions that began with it end.
+
+        Args:
+            name: Of the user.
+            fingerprint: SHA-256 of the certificate, hex, or how it begins.
+
+        Raises:
+            ValueError: The user has no such certificate.
+            OSError: The file cannot be written.
+        """
+        table = self._read()
+        certificates = table.get(name, {}).get("certificates", {})
+        found = [known for known in certificates if known.startswith(fingerprint.lower()) and fingerprint]
+        if len(found) != 1:
+            raise ValueError(f"{name} has {len(found)} certificates whose fingerprint begins so")
+        del certificates[found[0]]
+        self._write(table)
+
+    def owner(self, fingerprint: str) -> str | None:
+        """The user who has a certificate.
+
+        Args:
+            fingerprint: SHA-256 of the certificate, hex.
+        """
+        for name, entry in self._read().items():
+            if fingerprint in entry.get("certificates", {}):
+                return name
+        return None
+
+    def certificates(self, name: str) -> dict[str, str]:
+        """Fingerprint → subject of what a user may sign in with."""
+        return dict(self._read().get(name, {}).get("certificates", {}))
 
     def verify(self, name: str, password: str) -> str | None:
         """The role of a user whose password is right, else None. Takes the time of one argon2id hash always."""
@@ -84,20 +154,34 @@ class Users:
             self._hasher.verify(entry["hash"], password)
         except (VerificationError, InvalidHashError):
             return None
-        return entry["role"] or None
+        role: str = entry["role"]
+        return role or None
 
     def roles(self) -> dict[str, str]:
         """Name → role of every user."""
         return {name: entry["role"] for name, entry in self._read().items()}
 
-    def mark(self, name: str) -> str:
-        """What a session remembers of its user: another one when the password or the role was changed; "" for nobody."""
-        entry = self._read().get(name)
-        return hashlib.sha256(f"{entry['role']} {entry['hash']}".encode()).hexdigest() if entry else ""
+    def mark(self, name: str, fingerprint: str = "") -> str:
+        """What a session remembers of its user: another one when what it began with was changed.
 
-    def _read(self) -> dict[str, dict[str, str]]:
+        Args:
+            name: Of the user.
+            fingerprint: Of the certificate that he signed in with; "" for a password.
+
+        Returns:
+            Of the role and the password or certificate; "" for nobody.
+        """
+        entry = self._read().get(name)
+        if not entry or (fingerprint and fingerprint not in entry.get("certificates", {})):
+            return ""
+        return hashlib.sha256(f"{entry['role']} {fingerprint or entry['hash']}".encode()).hexdigest()
+
+    def _write(self, table: dict[str, dict[str, Any]]) -> None:
+        write_file(self._path, orjson.dumps(table, option=orjson.OPT_INDENT_2))
+
+    def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            table: dict[str, dict[str, str]] = orjson.loads(self._path.read_bytes())
+            table: dict[str, dict[str, Any]] = orjson.loads(self._path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except orjson.JSONDecodeError as error:

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 from asyncua import Client, Node, ua
-from asyncua.crypto.cert_gen import setup_self_signed_certificate
-from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tags import quality
 from tests.client.plant import Responder, answers
 from tests.opcua.conftest import PASSWORD, Running
+from tests.support.opcua_client import with_certificate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,20 +29,7 @@ async def anonymous(running: Running) -> AsyncIterator[Client]:
 
 
 async def signed_in(running: Running, tmp_path: Path, user: str, password: str = PASSWORD) -> Client:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.der"
-    await setup_self_signed_certificate(
-        key,
-        certificate,
-        "urn:test:client",
-        "localhost",
-        [ExtendedKeyUsageOID.CLIENT_AUTH],
-        {"organizationName": "T"},
-    )
-    client = Client(running.url)
-    client.application_uri = "urn:test:client"
-    await client.set_security(
-        SecurityPolicyBasic256Sha256, str(certificate), str(key), mode=ua.MessageSecurityMode.SignAndEncrypt
-    )
+    client = await with_certificate(running.url, tmp_path, running.plant.data.certs)
     client.set_user(user)
     client.set_password(password)
     await client.connect()
@@ -230,5 +215,5 @@ async def test_clients_cannot_change_the_address_space(running: Running, tmp_pat
 
 
 async def test_the_key_is_readable_by_its_owner_alone(running: Running) -> None:
-    key = running.plant.data.certs / "own_key.pem"
+    key = running.plant.data.certs / "own" / "key.pem"
     assert key.stat().st_mode & 0o077 == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tags.model import Alarm, Block, Device, History, OnLoss, Scaling, Site, Tag, Write
+from tags.model import Alarm, Block, Device, History, OnLoss, OpcuaSecurity, Scaling, Site, Tag, Write
 
 
 def make_site(**overrides: Any) -> Site:
@@ -98,6 +98,7 @@ def make_site(**overrides: Any) -> Site:
         digest="0" * 64,
         scan_ns=second // 10,
         opcua_endpoint="opc.tcp://127.0.0.1:4840",
+        opcua_security=OpcuaSecurity(unencrypted="loopback"),
         hmi_host="127.0.0.1",
         hmi_port=8080,
         services=services,

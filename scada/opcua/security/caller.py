@@ -20,6 +20,7 @@ class Caller(User):
     Attributes:
         site_role: One of `scada.access.ROLES`.
         mark: `Users.mark` at sign-in; "" for an anonymous caller.
+        certificate: SHA-256 of the certificate that he signed in with; "" for none.
         auth: How he signed in: `anonymous`, `password` or `certificate`.
         address: Of his socket, without the port.
         mode: MessageSecurityMode of his channel (OPC 10000-4 §7.20): 1 None, 2 Sign, 3 SignAndEncrypt.
@@ -27,6 +28,7 @@ class Caller(User):
 
     site_role: str = ANONYMOUS_ROLE
     mark: str = ""
+    certificate: str = ""
     auth: str = ANONYMOUS
     address: str = ""
     mode: int = 1

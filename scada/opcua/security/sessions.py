@@ -1,7 +1,7 @@
 """Sessions: what asyncua leaves open closed.
 
-A password is taken over an encrypted channel only. Session tokens are random. A session touches its own subscriptions
-only, and not too many of them.
+Session tokens are random, and good for one channel, one application and one user (`identity`). A session touches its
+own subscriptions only, and not too many of them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scada.opcua.nodes.lazy import LazyNodes, install
 from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
+from scada.opcua.security.secured import SecuredServer, SecuredSession
 from scada.opcua.wire.counts import Counts
 from scada.opcua.wire.dispatch import Fast, Service, services
 
@@ -35,7 +36,7 @@ READS_MAX: Final = 10_000  # nodes in one Read
 INTERVAL_MS: Final = (50.0, 3_600_000.0)
 
 
-class Session(InternalSession):
+class Session(SecuredSession, InternalSession):
     """A session with a token that cannot be guessed, and with bounds.
 
     Attributes:
@@ -47,7 +48,6 @@ class Session(InternalSession):
         super().__init__(*args, **kwargs)
         self.begun = time.monotonic()
         self.channel: Processor | None = None
-        self._checked: Caller | None = None
         if self.external:
             self.iserver.unregister_external_session(self)
             self.auth_token = ua.NodeId(secrets.token_bytes(32), 0, ua.NodeIdType.ByteString)
@@ -58,35 +58,11 @@ class Session(InternalSession):
         """It has ended: closed by its client, by us, or by the clock."""
         return bool(self.state == SessionState.Closed)
 
-    async def check(self, token: object, peer: object, *, encrypted: bool) -> None:
-        """Checks the password of an identity token, for the activation that follows at once.
-
-        Args:
-            token: What the client sent.
-            peer: Address of its socket.
-            encrypted: The channel is; else the password is not even looked at.
-        """
-        self._checked = None
-        manager = self.iserver.user_manager
-        if (
-            not encrypted
-            or not isinstance(manager, SiteUsers)
-            or not isinstance(token, ua.UserNameIdentityToken)
-        ):
-            return
-        try:
-            name, password = self.iserver.decrypt_user_token(self, token)
-        except Exception:  # noqa: BLE001 - asyncua decrypts it again, and then answers the client
-            return
-        place = str(peer[0] if isinstance(peer, tuple) else peer)
-        self._checked = await manager.check(name, password, place)
-
     def activate_session(
         self, params: ua.ActivateSessionParameters, peer_certificate: bytes | None
     ) -> ua.ActivateSessionResult:
-        """As asyncua, by the password that was checked."""
-        if isinstance(self.iserver.user_manager, SiteUsers):
-            self.iserver.user_manager.checked, self._checked = self._checked, None
+        """As asyncua, for the caller that was admitted just before."""
+        self.iserver.people.checked, self._admitted = self._admitted, None
         return super().activate_session(params, peer_certificate)
 
     async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
@@ -164,7 +140,7 @@ def interval(wanted_ms: float) -> float:
     return min(wanted_ms, longest) if wanted_ms > shortest else shortest
 
 
-class SiteServer(InternalServer):
+class SiteServer(SecuredServer, InternalServer):
     """asyncua's internal server with our sessions, users and limits.
 
     Args:
@@ -189,7 +165,11 @@ class SiteServer(InternalServer):
         self.nodes = LazyNodes({})
         self.method_service = Calls(self.aspace)
         self.allow_remote_admin = False
-        self.supported_tokens = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken)
+        self.supported_tokens = (
+            ua.AnonymousIdentityToken,
+            ua.UserNameIdentityToken,
+            ua.X509IdentityToken,
+        )
         self.max_subscriptions = 500
         self.max_unacked_messages_per_subscription = 20
         self.max_monitored_item_queue_size = 100
@@ -213,10 +193,3 @@ class SiteServer(InternalServer):
         """Refused: anybody could, without signing in, and send our clients to a server of his own."""
         del server, conf
         raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
-
-    def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
-        """As asyncua, but RSA PKCS#1 v1.5 is refused: it leaks passwords to a padding oracle."""
-        if token.EncryptionAlgorithm and token.EncryptionAlgorithm.endswith("rsa-1_5"):
-            raise ServiceError(ua.StatusCodes.BadIdentityTokenRejected)
-        name, password = super().decrypt_user_token(isession, token)
-        return str(name), str(password)

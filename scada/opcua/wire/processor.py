@@ -9,15 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from asyncua import ua
-from asyncua.common.connection import SecureConnection
 from asyncua.common.utils import Buffer, ServiceError
-from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, struct_to_binary, uatcp_to_binary
 
 from scada.opcua import limits
 from scada.opcua.events.audit import WHO, Who
 from scada.opcua.security.caller import Caller
+from scada.opcua.security.channel import SecureChannel
 from scada.opcua.wire import chunks, decode
 from scada.opcua.wire.dispatch import Call, Service
 from scada.opcua.wire.header import Header, read
@@ -69,7 +68,8 @@ class Processor(UaProcessor):
     def __init__(self, internal_server: SiteServer, transport: asyncio.Transport, protocol: Protocol) -> None:
         super().__init__(internal_server, transport, ChannelLimits())
         self._limits: ChannelLimits = ChannelLimits()
-        self._connection = SecureConnection(SecurityPolicyNone(), self._limits)
+        peer = transport.get_extra_info("peername")
+        self._connection = SecureChannel(internal_server, self._limits, str(peer[0] if peer else ""))
         self.protocol = protocol
         self.sessions: dict[bytes, Session] = {}  # by token
         self._greeted = False
@@ -403,6 +403,7 @@ class Processor(UaProcessor):
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
         session = self.iserver.create_session(self.name, external=True)
         try:
+            session.bind(params, self._connection)
             result = await session.create_session(params, sockname=self.sockname)
         except BaseException:
             await session.close_session(True)
@@ -431,11 +432,8 @@ class Processor(UaProcessor):
         if session is None:
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         self._is(header, session)
-        policy = self._connection.security_policy
-        await session.check(params.UserIdentityToken, self.name, encrypted=bool(policy.peer_certificate))
-        signed = (policy.host_certificate or b"") + session.nonce
-        policy.asymmetric_cryptography.verify(signed, params.ClientSignature.Signature)
-        result = session.activate_session(params, policy.peer_certificate)
+        await session.admit(params, self._connection)
+        result = session.activate_session(params, self._connection.certificate)
         self._move_here(session)
         self._limits.widen()
         self.protocol.prove(Worth.SESSION)
