@@ -14,6 +14,7 @@ from tags.site.fields import Quantity
 from tags.types import BOOL, INT32, STRING
 
 HIGH, LOW, STATE, QUALITY = "high", "low", "state", "quality"
+SHELVE_MAX_NS: Final = 8 * 3_600_000_000_000
 SLOW_FROM: Final = 1.5  # of the states 0 Not connected, 1 Connected, 2 Slow
 SLOW_DELAY_NS: Final = 10_000_000_000
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
@@ -83,6 +84,7 @@ _OWN: Final = (
 
 def of_devices(build: Building, devices: list[Device]) -> None:
     """One communication alarm per device, one that it is slow, those of control (a defect, anything forced), and that of history."""
+    shelve_max_ns = _first(None, build.defaults.alarm.shelve_max, SHELVE_MAX_NS)
     for device in devices:
         connected = build.tags[f"system/{device.name}/connected"]
         alarm = Alarm(
@@ -94,6 +96,7 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             priority=device.comms_priority,
             message=f"{device.name} does not answer",
             response=device.comms_response,
+            shelve_max_ns=shelve_max_ns,
         )
         add(build, alarm, None, connected)
         state = build.tags[f"system/{device.name}/state"]
@@ -107,6 +110,7 @@ def of_devices(build: Building, devices: list[Device]) -> None:
             priority="low",
             message=f"{device.name} does not keep its scan periods",
             response="See in the system tags of the device which period it keeps, and in the manual why a device is slow",
+            shelve_max_ns=shelve_max_ns,
         )
         add(build, slow, None, state)
     for key, name, kind, delay_ns, priority, message, response in _OWN:
@@ -122,6 +126,7 @@ def of_devices(build: Building, devices: list[Device]) -> None:
                 priority=priority,
                 message=message,
                 response=response,
+                shelve_max_ns=shelve_max_ns,
             )
             add(build, own, None, watched)
 
@@ -138,6 +143,8 @@ def of_point(
         message=message,
         response=response,
         device=device,
+        confirm=bool(scope.build.defaults.alarm.confirm),
+        shelve_max_ns=_first(None, scope.build.defaults.alarm.shelve_max, SHELVE_MAX_NS),
     )
     add(scope.build, alarm, scope, point)
 
@@ -178,6 +185,8 @@ def _alarm(scope: Scope, loc: tuple[str, str], name: str, model: models.Alarm, t
         response=model.response,
         unless=model.unless,  # checked once all tags are known
         device=tag.device,
+        confirm=bool(defaults.confirm if model.confirm is None else model.confirm),
+        shelve_max_ns=_first(model.shelve_max, defaults.shelve_max, SHELVE_MAX_NS),
     )
 
 
@@ -212,8 +221,8 @@ def _limit(
     return kind, limit, deadband
 
 
-def _first(given: int | None, default: int | None) -> int:
-    return given if given is not None else default if default is not None else 0
+def _first(given: int | None, default: int | None, otherwise: int = 0) -> int:
+    return given if given is not None else default if default is not None else otherwise
 
 
 def check_unless(build: Building, scopes: Mapping[str, Scope]) -> None:

@@ -104,6 +104,16 @@ def period(data: Any) -> int:
 
 
 _DAY_NS = 86_400_000_000_000
+
+
+def shelf(data: Any) -> int:
+    """How long an alarm may be shelved: no longer than a request can ask for."""
+    ns = units.duration_ns(data)
+    if ns > 7 * _DAY_NS:
+        raise ValueError(f"{data} is longer than 7 d: nothing is shelved for longer. Write a shorter time")
+    return ns
+
+
 # The longest month and the longest year: what is promised for a year is there for the whole of any year.
 _AGES = {
     "day": _DAY_NS,
@@ -242,6 +252,7 @@ _DURATION = {
 
 Duration = Annotated[int, PlainValidator(units.duration_ns), WithJsonSchema(_DURATION)]
 Period = Annotated[int, PlainValidator(period), WithJsonSchema(_DURATION)]
+Shelf = Annotated[int, PlainValidator(shelf), WithJsonSchema(_DURATION)]
 Age = Annotated[
     int,
     PlainValidator(age),

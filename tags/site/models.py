@@ -22,12 +22,14 @@ from tags.site.fields import (
     Quantity,
     Rate,
     Reach,
+    Shelf,
     States,
     UnitName,
     Whole,
 )
 
 Role = Literal["viewer", "operator", "engineer", "admin"]
+Caller = Literal["anonymous", "viewer", "operator", "engineer", "admin"]
 Priority = Literal["critical", "high", "medium", "low"]
 TypeName = Literal[
     "bool", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float32", "float64", "string"
@@ -131,6 +133,13 @@ class AlarmDefaults(Model):
     on_delay: Duration | None = None
     off_delay: Duration | None = None
     priority: Priority | None = None
+    confirm: Flag | None = Field(
+        default=None,
+        description="After the acknowledgement somebody must confirm that what was to be done is done.",
+    )
+    shelve_max: Shelf | None = Field(
+        default=None, description="An operator may shelve it this long (8 h); 0 s: not at all."
+    )
 
 
 class Alarm(AlarmDefaults):
@@ -249,10 +258,32 @@ class Defaults(Model):
     output: OutputDefaults = OutputDefaults()
 
 
+class OpcuaAccess(Model):
+    """Who may do what over OPC UA with a folder of tags: the least role; the deepest rule that names it counts."""
+
+    browse: Caller | None = Field(default=None, description="Sees the nodes; everybody.")
+    read: Caller | None = Field(default=None, description="Reads and subscribes; everybody.")
+    write: Caller | None = Field(default=None, description="Requests writes; operator, and the tag's write_role.")
+    call: Caller | None = Field(default=None, description="Calls methods; as write.")
+    history: Caller | None = Field(default=None, description="Reads history; as read.")
+    edit: Caller | None = Field(default=None, description="Corrects history; engineer.")
+    events: Caller | None = Field(default=None, description="Hears events and alarms; as read.")
+    encrypted: Flag | None = Field(default=None, description="Takes an encrypted channel for all of it.")
+
+
 class Opcua(Model):
     """The OPC UA server."""
 
     endpoint: str = "opc.tcp://127.0.0.1:4840"
+    unencrypted: Literal["never", "loopback", "read only"] = Field(
+        default="never",
+        description="SecurityPolicy None, which reads and does nothing else: for programs on this machine, or for all.",
+    )
+    anonymous: Flag = Field(default=True, description="Who has no name may connect, to read.")
+    key_bits: Literal[2048, 3072, 4096] = Field(default=2048, description="Of the server's own certificate.")
+    access: dict[str, OpcuaAccess] = Field(
+        default_factory=dict, description="Rules by folder (area/**), tag or everything ('**')."
+    )
 
 
 class Hmi(Model):

@@ -195,6 +195,25 @@ tags:
     assert (hot.kind, hot.message) == ("state", "a/TS-1: Fine")
 
 
+def test_alarms_say_whether_they_are_confirmed_and_how_long_they_are_shelved(compiled: Compile) -> None:
+    text = """
+tags:
+  a/TT-1:
+    {device: PLC1, address: input/9, type: int16, range: [0, 100], alarms: {HH: {above: 90, confirm: true, shelve_max: 0 s},
+     H: {above: 80, shelve_max: 30 min}, L: {below: 10}}}
+"""
+    alarms = {alarm.path: alarm for alarm in compiled.site(text).alarms}
+    found = [
+        (alarms[f"a/TT-1/{name}"].confirm, alarms[f"a/TT-1/{name}"].shelve_max_ns)
+        for name in ("HH", "H", "L")
+    ]
+    minute = 60_000_000_000
+    assert found == [(True, 0), (False, 30 * minute), (False, 480 * minute)]
+    assert {alarms[path].shelve_max_ns for path in alarms if not path.startswith("a/TT-1")} == {480 * minute}
+    with pytest.raises(SiteError, match=r"8 d is longer than 7 d"):
+        compiled.site(text.replace("30 min", "8 d"))
+
+
 def test_a_number_of_unknown_size_is_not_shown_as_a_whole_one(compiled: Compile) -> None:
     site = compiled.site("""
 tags:
