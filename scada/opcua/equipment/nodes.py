@@ -181,7 +181,7 @@ class EquipmentNodes:
             _id(f"{kind.id}/{name}"),
             _qualified(name),
             type_,
-            ua.DataValue(ua.Variant(), StatusCode_=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)),
+            ua.DataValue(ua.Variant(), StatusCode=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)),
             access=_access(tag),
             references=[definition, above, self._rule(kind, name)],
         )

@@ -20,6 +20,7 @@ from asyncua.server.internal_session import InternalSession, SessionState
 
 from scada.opcua.calls import Calls
 from scada.opcua.events.audit import Audit
+from scada.opcua.information.counters import Counters
 from scada.opcua.nodes.lazy import LazyNodes, install
 from scada.opcua.nodes.standard import fill
 from scada.opcua.security.caller import Caller
@@ -159,6 +160,7 @@ class SiteServer(SecuredServer, InternalServer):
         super().__init__(user_manager=user_manager)
         self._run = run
         self.audit = Audit()
+        self.counters = Counters()
         self.services: dict[int, Service] = services()
         self.fast: dict[int, Fast] = {}
         self.wire = Counts()
