@@ -173,7 +173,7 @@ class Seen:
 SITE: Final = """\
 site: bench
 timezone: UTC
-opcua: {{endpoint: "opc.tcp://127.0.0.1:{opcua}"}}
+opcua: {{endpoint: "opc.tcp://127.0.0.1:{opcua}", unencrypted: loopback}}
 hmi: {{host: 127.0.0.1, port: {hmi}}}
 devices:
   PLC1: {{driver: modbus, endpoint: "tcp://127.0.0.1:{plc}", unit_id: 1}}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tags.model import Realtime, Sink, Site, Task
+from tags.model import OpcuaSecurity, Realtime, Sink, Site, Task
 from tags.site import (
     alarms,
     control,
@@ -31,6 +31,7 @@ from tags.site import (
 from tags.site.building import Building, Scope
 from tags.site.devices import DeviceBuild
 from tags.site.document import Document, find
+from tags.site.opcua import compile_security
 from tags.site.problems import Place, Problems
 from tags.site.sources import NodeSource
 from tags.site.templates import Entry, Templates
@@ -122,6 +123,9 @@ class _Compiler:
             for name, (data, source) in self.sections["displays"].items()
         ]
         numbered = identity.number(self.build, ids)
+        secured = OpcuaSecurity()
+        if self.head_source is not None:
+            secured = compile_security(Scope(self.build, self.head_source, "site"), head.opcua)
         self.problems.raise_if_any()
         return Site(
             name=head.site,
@@ -142,6 +146,7 @@ class _Compiler:
             retention=kept,
             tasks=periods,
             realtime=Realtime(cpu=head.realtime.cpu, priority=head.realtime.priority),
+            opcua_security=secured,
             units=tuple(sorted(self.templates.units, key=lambda unit: unit.path)),
         )
 

@@ -263,7 +263,9 @@ class OpcuaAccess(Model):
 
     browse: Caller | None = Field(default=None, description="Sees the nodes; everybody.")
     read: Caller | None = Field(default=None, description="Reads and subscribes; everybody.")
-    write: Caller | None = Field(default=None, description="Requests writes; operator, and the tag's write_role.")
+    write: Caller | None = Field(
+        default=None, description="Requests writes; operator, and the tag's write_role."
+    )
     call: Caller | None = Field(default=None, description="Calls methods; as write.")
     history: Caller | None = Field(default=None, description="Reads history; as read.")
     edit: Caller | None = Field(default=None, description="Corrects history; engineer.")
