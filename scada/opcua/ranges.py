@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-_PART: Final = re.compile(r"(\d{1,10})(?::(\d{1,10}))?\Z")
+_PART: Final = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?\Z")
 _DIMENSIONS: Final = 16
 
 Range = tuple[tuple[int, int], ...]

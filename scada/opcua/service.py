@@ -11,23 +11,13 @@ from typing import Final
 from asyncua import Server
 
 from scada.client import Client
-from scada.opcua.equipment.model import Equipment
-from scada.opcua.equipment.wiring import install as install_equipment
-from scada.opcua.equipment.wiring import types_of
+from scada.opcua.assembly import TICK_S, Parts, assemble
 from scada.opcua.events.audit import Audit
-from scada.opcua.history.manager import Histories
-from scada.opcua.history.nodes import describe
-from scada.opcua.mirror import Mirror
-from scada.opcua.nodes.ids import NAMESPACE
-from scada.opcua.nodes.tags import TagNodes
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.table import Table
-from scada.opcua.writes import Writes
 from scada.service import Service
 from scada.users import Users
 
-TICK_S: Final = 0.05
 _HEALTH_TICKS: Final = 20
 
 
@@ -55,23 +45,14 @@ async def _serve(service: Service) -> None:
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
     server.iserver.audit = Audit(service.event, service.clock)
-    table = Table(client)
-    table.refresh(service.clock.utc_ns())
-    equipment = Equipment(site)
-    tags = TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000, types_of(equipment))
-    server.iserver.nodes.attach(tags)
-    install_equipment(server.iserver, equipment, client, site.name, tags.top)
-    await describe(server, site, NAMESPACE)
-    server.iserver.history_manager = Histories(server.iserver, service.data.root, client.tags)
-    server.iserver.attribute_service = Writes(server.iserver.aspace, client, users.still)
-    mirror = Mirror(table, server.iserver.nodes, service.clock)
+    parts = await assemble(server, client, users, service.clock)
     building.cancel()
     await server.start()
     gc.enable()
     gc.freeze()
     service.ready()
     try:
-        await _run(service, mirror, server)
+        await _run(service, parts, server)
     finally:
         await server.stop()
         client.close()
@@ -84,12 +65,12 @@ async def _beat(service: Service) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _run(service: Service, mirror: Mirror, server: Server) -> None:
+async def _run(service: Service, parts: Parts, server: Server) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
     ticks = 0
     while not service.stopping:
-        await mirror.push()
+        await parts.subscriptions.push()
         service.beat()
         if ticks % _HEALTH_TICKS == 0:
             sessions = server.iserver._external_sessions.values()  # noqa: SLF001 - asyncua counts them nowhere else

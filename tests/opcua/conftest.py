@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import shutil
 import socket
@@ -12,12 +13,10 @@ from asyncua import Server
 
 from scada.client import Client
 from scada.clock import SimulatedClock
-from scada.opcua.mirror import Mirror
-from scada.opcua.nodes.tags import TagNodes
+from scada.opcua.assembly import assemble
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
-from scada.opcua.table import Table
-from scada.opcua.writes import Writes
+from scada.opcua.subscriptions.service import Subscriptions
 from scada.users import Users
 from tests.client.plant import Plant
 from tests.support import standard_nodes
@@ -48,7 +47,7 @@ class Running:
 
     url: str
     plant: Plant
-    mirror: Mirror
+    mirror: Subscriptions  # push() looks at the plant; it also happens by itself
     logins: list[tuple[str, bool]]
     users: Users
     server: Server
@@ -69,15 +68,20 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     standard_nodes.lend(base, plant.data)
     server = await make_server(plant.site, plant.data, manager)
     standard_nodes.keep(base, plant.data)
-    table = Table(client)
-    server.iserver.nodes.attach(TagNodes(plant.site.name, table.tags, table.data_value))
-    server.iserver.attribute_service = Writes(server.iserver.aspace, client, manager.still)
-    mirror = Mirror(table, server.iserver.nodes, plant.clock)
+    mirror = (await assemble(server, client, manager, plant.clock)).subscriptions
     await server.start()
     await mirror.push()
+    ticking = asyncio.create_task(_tick(mirror))
     yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users, server)
+    ticking.cancel()
     await server.stop()
     client.close()
+
+
+async def _tick(subscriptions: Subscriptions) -> None:
+    while True:
+        await subscriptions.push()
+        await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -118,8 +118,10 @@ class Attributes:
         if attribute == A.UserAccessLevel and (tag := self._tags.get(path)) is not None:
             return _good(self._access.access_level(caller, tag), ua.VariantType.Byte)
         if attribute == A.UserExecutable and A.Executable in node.attributes:
-            executable = self._aspace.read_attribute_value(node_id, A.Executable).Value
-            may = bool(executable and executable.Value) and self._access.permits(
+            both = [
+                self._aspace.read_attribute_value(node_id, one).Value for one in (A.Executable, attribute)
+            ]
+            may = all(one is not None and one.Value for one in both) and self._access.permits(
                 caller, path, Permission.CALL
             )
             return _good(may, ua.VariantType.Boolean)

@@ -22,8 +22,6 @@ from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch, Text
 from scada.opcua.history import reads
 from scada.opcua.history.manager import Histories
-from scada.opcua.history.nodes import describe
-from scada.opcua.nodes.ids import NAMESPACE
 from tests.client.plant import Plant
 from tests.opcua.conftest import Running
 from tests.support import peers
@@ -84,7 +82,6 @@ def stored(plant: Plant) -> Iterator[None]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(server_of: Running, stored: None) -> AsyncIterator[Client]:
     server = server_of.server
-    await describe(server, server_of.plant.site, NAMESPACE)
     tags = dict(server_of.plant.tags)
     path = "tank1/LV-101/REM"
     tags[path] = dataclasses.replace(tags[path], history=dataclasses.replace(tags[path].history, keep=False))
