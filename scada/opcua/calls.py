@@ -106,7 +106,8 @@ class Calls(MethodService):
         if _value(found, ua.AttributeIds.NodeClass) not in _CALLABLE:
             return refused(ua.StatusCodes.BadNodeIdInvalid)
         method = self._aspace.get(request.MethodId)
-        if method is None or not self._has(found, request.MethodId):
+        is_method = method is not None and _value(method, ua.AttributeIds.NodeClass) == ua.NodeClass.Method
+        if method is None or not is_method or not self._has(found, request.MethodId):
             return refused(ua.StatusCodes.BadMethodInvalid)
         if _value(method, ua.AttributeIds.Executable) is False or method.call is None:
             return refused(ua.StatusCodes.BadNotExecutable)

@@ -71,11 +71,11 @@ class EquipmentNodes:
         if item is not None and item.beside:
             return self._object(item)
         owner = self._equipment.items.get(head) or self._equipment.items.get(f"{head}#unit")
-        name, _, part = rest.partition("/")
+        name, slash, part = rest.partition("/")
         if owner is None or name not in owner.methods:
             return None
         method = owner.methods[name]
-        if part:
+        if slash:
             return self._arguments(part_id(owner.path, name), method, part)
         above = make.reference(
             make.HAS_COMPONENT,
@@ -130,11 +130,11 @@ class EquipmentNodes:
             return self._member(kind, name)
         head, mark, rest = path.rpartition("#")
         kind = self._equipment.kinds.get(head)
-        name, _, part = rest.partition("/")
+        name, slash, part = rest.partition("/")
         if not mark or kind is None or name not in kind.methods:
             return None
         method = kind.methods[name]
-        if part:
+        if slash:
             return self._arguments(part_id(kind.id, name), method, part)
         above = make.reference(
             make.HAS_COMPONENT, _id(kind.id), _qualified(kind.name), ua.NodeClass.ObjectType, forward=False
