@@ -23,6 +23,8 @@ from scada.opcua.types import time_of
 
 AT_ONCE: Final = 500
 """Events of one service that are told in one look; the rest waits in its ring for the next one."""
+KEPT: Final = frozenset({"alarm"})
+"""Kinds that are looked at while nobody listens: they are the state of conditions."""
 AUDIT_ROLE: Final = "engineer"
 """Who may hear what others do (OPC 10000-4 §6.5: audit events are for those who audit)."""
 OVERFLOW: Final = ua.NodeId(ua.ObjectIds.EventQueueOverflowEventType)
@@ -52,7 +54,8 @@ class Events:
 
     Attributes:
         told: Notifications that were queued.
-        lost: Notifications that a full queue lost at least once each.
+        lost: How many times a queue was full.
+        on_gap: Called when events of the plant were lost before they were read.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Events:
         )  # fmt: skip
         self.types = EventTypes(aspace)
         self.permits = permits
+        self.on_gap: Callable[[], None] | None = None
         self._all: dict[int, EventItems] = {}
         self._wake: list[Callable[[], None]] = []
         self.told = self.lost = 0
@@ -129,7 +133,9 @@ class Events:
         """One look at the rings; returns how many notifications were queued."""
         before = self.told
         for raw in self._follower.poll(AT_ONCE):
-            if self._all:
+            if raw["kind"] == "gap" and self.on_gap is not None:
+                self.on_gap()
+            if self._all or raw["kind"] in KEPT:
                 self.publish(raw)
         if self.told > before:
             for callback in self._wake:
@@ -141,17 +147,18 @@ class Events:
         for event in self._mapper.events(raw):
             self.tell(event)
 
-    def tell(self, event: Event, to: Iterable[EventItems] | None = None, *, only: int | None = None) -> None:
-        """Tells an event.
-
-        Args:
-            event: What happened.
-            to: Only items of these subscriptions; None for all.
-            only: Only this item of them.
-        """
-        for items in list(self._all.values()) if to is None else to:
+    def tell(self, event: Event) -> None:
+        """Tells an event."""
+        for items in list(self._all.values()):
             if self.may(getattr(items.session, "user", None), event):
-                self.told += items.tell(event, self._overflow, only=only)
+                self.told += items.tell(event, self._overflow)
+
+    def refresh(self, items: EventItems, events: Iterable[Event], *, only: int | None = None) -> None:
+        """Tells one subscription, or one item of it, what it must know (ConditionRefresh)."""
+        caller = getattr(items.session, "user", None)
+        self.told += items.refresh([event for event in events if self.may(caller, event)], only=only)
+        for callback in self._wake:
+            callback()
 
     def may(self, caller: Any, event: Event) -> bool:
         """Whether somebody may hear of an event."""

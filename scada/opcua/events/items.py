@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from asyncua import ua
@@ -32,34 +32,27 @@ class EventItem:
     """
 
     __slots__ = (
-        "client_handle",
-        "discard_oldest",
-        "filter",
-        "id",
-        "mode",
-        "node",
-        "overflow",
-        "queue",
-        "size",
-    )
+        "client_handle", "discard_oldest", "extra", "filter", "id", "mode", "node", "overflow", "queue", "size",
+    )  # fmt: skip
 
     def __init__(self, id_: int, node: ua.NodeId, mode: int, wanted: Filter) -> None:
         self.id, self.node, self.mode, self.filter = id_, node, int(mode), wanted
         self.client_handle, self.size, self.discard_oldest = 0, 1, True
         self.queue: deque[list[ua.Variant]] = deque()
         self.overflow: list[ua.Variant] | None = None  # stands beside the queue, and is not counted in it
+        self.extra = 0  # that the queue may hold more until a refresh is published
 
     def set(self, parameters: Any) -> None:
         """Takes what the client asked for."""
         self.client_handle = int(parameters.ClientHandle)
         self.size = queue_size(int(parameters.QueueSize))
         self.discard_oldest = bool(parameters.DiscardOldest)
-        while len(self.queue) > self.size:
+        while len(self.queue) > self.size + self.extra:
             self.queue.popleft()
 
     def put(self, fields: list[ua.Variant], overflow: Overflow) -> None:
         """Queues an event; a full queue loses its oldest or this one, and says so once."""
-        if len(self.queue) >= self.size:
+        if len(self.queue) >= self.size + self.extra:
             if self.overflow is None:
                 self.overflow = overflow(self.filter)
             if not self.discard_oldest:
@@ -78,6 +71,7 @@ class EventItem:
             yield self._overflowed()
             most -= 1
         while most and self.queue:
+            self.extra = max(0, self.extra - 1)
             yield self.queue.popleft()
             most -= 1
         if most and self.overflow is not None:
@@ -174,6 +168,7 @@ class EventItems:
         if item.mode == _NONE:
             item.queue.clear()
             item.overflow = None
+            item.extra = 0
         return S.Good
 
     def delete(self, id_: int) -> bool:
@@ -206,17 +201,44 @@ class EventItems:
                 ]
         return found
 
-    def tell(self, event: Event, overflow: Overflow, *, only: int | None = None) -> bool:
+    @property
+    def refreshing(self) -> bool:
+        """A refresh is not published yet."""
+        return any(item.extra for item in self._items.values())
+
+    def refresh(self, events: Iterable[Event], *, only: int | None = None) -> int:
+        """Queues events that no full queue loses, beside what is there; returns how many.
+
+        Args:
+            events: The first and the last of them reach each item, whatever its where clause says.
+            only: For this item alone.
+        """
+        first, *between, last = events
+        count = 0
+        for item in self._items.values():
+            if item.mode == _NONE or (only is not None and item.id != only):
+                continue
+            found = [
+                event
+                for event in between
+                if self._hub.concerns(item.node, event) and item.filter.where(event)
+            ]
+            for event in (first, *found, last):
+                item.queue.append(item.filter.fields(event))
+            item.extra += len(found) + 2
+            count += len(found) + 2
+        return count
+
+    def tell(self, event: Event, overflow: Overflow) -> bool:
         """Queues an event for each item that asked for it; True when something waits.
 
         Args:
             event: What happened.
             overflow: Makes the event that says that events were lost.
-            only: For this item alone.
         """
         told = False
         for item in self._items.values():
-            if item.mode == _NONE or (only is not None and item.id != only):
+            if item.mode == _NONE:
                 continue
             if not self._hub.concerns(item.node, event) or not item.filter.where(event):
                 continue
