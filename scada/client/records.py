@@ -100,6 +100,11 @@ class RecordFollower:
             lost,
         )
 
+    def skip(self) -> None:
+        """Goes on with what comes from now on."""
+        for reader in self._readers:
+            reader.to_end()
+
     def close(self) -> None:
         """Forgets the mappings."""
         for reader in self._readers:

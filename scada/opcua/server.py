@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from scada.clock import Clock, SystemClock
 from scada.datadir import DataDir
-from scada.opcua import monitoring
 from scada.opcua.nodes.ids import NAMESPACE
 from scada.opcua.security.guard import Guard
 from scada.opcua.security.own import Own, application_uri, ensure
@@ -92,7 +91,6 @@ async def make_server(site: Site, data: DataDir, users: SiteUsers, clock: Clock 
         OSError: The certificate cannot be written.
         ValueError: The certificate or its key is damaged.
     """
-    monitoring.install()
     clock = clock or SystemClock()
     iserver = SiteServer(users, data.run)
     server = SiteEndpoints(iserver=iserver)

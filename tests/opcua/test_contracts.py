@@ -27,10 +27,10 @@ SESSION: Final = "server.internal_session.InternalSession"
 SERVER: Final = "server.internal_server.InternalServer"
 PROCESSOR: Final = "server.uaprocessor.UaProcessor"
 PROTOCOL: Final = "server.binary_server_asyncio.OPCUAProtocol"
-ITEMS: Final = "server.monitored_item_service.MonitoredItemService"
 HISTORY: Final = "server.history.HistoryManager"
 LISTENER: Final = "server.binary_server_asyncio.BinaryServer"
 LIMITS: Final = "common.connection.TransportLimits"
+SUBSCRIPTIONS: Final = "server.subscription_service.SubscriptionService"
 METHODS: Final = "server.address_space.MethodService"
 ATTRIBUTES: Final = "server.address_space.AttributeService"
 
@@ -63,13 +63,6 @@ NAMES: Final[dict[str, str]] = {
     f"{SESSION}.__init__(self, internal_server, aspace, submgr, name, user=, external=)": "random tokens",
     f"{SESSION}.activate_session(self, params, peer_certificate)": "by the password that was checked",
     f"async {SESSION}.read(self, params)": "limit",
-    f"async {SESSION}.create_subscription(self, params, callback, request_callback=)": "limit",
-    f"{SESSION}.modify_subscription(self, params)": "its own only",
-    f"async {SESSION}.delete_subscriptions(self, ids)": "its own only",
-    f"async {SESSION}.create_monitored_items(self, params)": "its own only",
-    f"async {SESSION}.modify_monitored_items(self, params)": "its own only",
-    f"async {SESSION}.delete_monitored_items(self, params)": "its own only",
-    f"async {SESSION}.set_monitoring_mode(self, params)": "its own only",
     "server.user_managers.UserManager.get_user(self, iserver, username=, password=, certificate=)": "our users",
     # Connections.
     "crypto.permission_rules.PermissionRuleset.check_validity(self, user, action_type, body)": "unencrypted: reading only",
@@ -147,16 +140,14 @@ NAMES: Final[dict[str, str]] = {
     f"{PROCESSOR}._connection": "its security policy",
     f"{PROCESSOR}._transport": "what it has not taken",
     # Subscriptions.
-    f"async {ITEMS}.create_monitored_items(self, params)": "limit",
-    f"async {ITEMS}.datachange_callback(self, handle, value, error=)": "dead bands against what was reported",
-    f"{ITEMS}._modify_monitored_item(self, params)": "unknown items",
-    f"{ITEMS}._revise_queue_size(self, requested)": "limit",
-    f"{ITEMS}._monitored_items": "by id",
-    f"{ITEMS}._monitored_datachange": "by handle",
-    "server.internal_subscription.MonitoredItemService": "replaced by ours",
-    "async server.internal_subscription.InternalSubscription.enqueue_datachange_event(self, mid, eventdata, maxsize)": "reports",
-    # Nodes.
-    "server.address_space.AddressSpace._nodes": "nodes are made when they are looked at",
+    f"{SUBSCRIPTIONS}.__init__(self, aspace, iserver=)": "ours stand in its place",
+    f"{SUBSCRIPTIONS}.subscriptions": "sessions that end look for theirs",
+    f"async {SUBSCRIPTIONS}.create_subscription(self, params, callback, session_id, request_callback=)": "refused",
+    f"async {SUBSCRIPTIONS}.delete_subscriptions(self, ids)": "of sessions that end",
+    f"async {SUBSCRIPTIONS}.trigger_event(self, event, subscription_id=)": "events have a hub of their own",
+    f"{SERVER}.subscription_service": "our subscriptions",
+    f"{SERVER}.isession": "our subscriptions",
+    f"{SESSION}.subscription_service": "our subscriptions",
     # Services on nodes.
     f"{ATTRIBUTES}.__init__(self, aspace)": "writes become requests",
     f"async {ATTRIBUTES}.write(self, params, user=)": "writes become requests",

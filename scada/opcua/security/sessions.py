@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,9 +31,7 @@ from scada.opcua.wire.dispatch import Fast, Service, services
 if TYPE_CHECKING:
     from scada.opcua.wire.processor import Processor
 
-SUBSCRIPTIONS_MAX: Final = 50  # of one session
 READS_MAX: Final = 10_000  # nodes in one Read
-INTERVAL_MS: Final = (50.0, 3_600_000.0)
 
 
 class Session(SecuredSession, InternalSession):
@@ -75,70 +72,6 @@ class Session(SecuredSession, InternalSession):
     async def call(self, params: list[ua.CallMethodRequest]) -> list[ua.CallMethodResult]:
         """As asyncua; the methods know who calls."""
         return list(await self.iserver.method_service.call(params, self))
-
-    async def create_subscription(
-        self,
-        params: ua.CreateSubscriptionParameters,
-        callback: Callable[..., Any],
-        request_callback: Callable[..., Any] | None = None,
-    ) -> ua.CreateSubscriptionResult:
-        """As asyncua, at most `SUBSCRIPTIONS_MAX`, and none that publishes all the time."""
-        if self.external:
-            if sum(map(self._owns, self.subscription_service.subscriptions)) >= SUBSCRIPTIONS_MAX:
-                raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
-            params.RequestedPublishingInterval = interval(params.RequestedPublishingInterval)
-        return await super().create_subscription(params, callback, request_callback)
-
-    def modify_subscription(self, params: ua.ModifySubscriptionParameters) -> ua.ModifySubscriptionResult:
-        """As asyncua, its own only."""
-        self._must_own(params.SubscriptionId)
-        params.RequestedPublishingInterval = interval(params.RequestedPublishingInterval)
-        return super().modify_subscription(params)
-
-    async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
-        """As asyncua, its own only."""
-        own = [id_ for id_ in dict.fromkeys(ids) if self._owns(id_)]
-        done = dict(zip(own, await super().delete_subscriptions(own), strict=True))
-        unknown = ua.StatusCode(ua.StatusCodes.BadSubscriptionIdInvalid)
-        return [done.pop(id_, unknown) for id_ in ids]
-
-    async def create_monitored_items(
-        self, params: ua.CreateMonitoredItemsParameters
-    ) -> list[ua.MonitoredItemCreateResult]:
-        """As asyncua, in its own subscriptions only."""
-        self._must_own(params.SubscriptionId)
-        return list(await super().create_monitored_items(params))
-
-    async def modify_monitored_items(
-        self, params: ua.ModifyMonitoredItemsParameters
-    ) -> list[ua.MonitoredItemModifyResult]:
-        """As asyncua, in its own subscriptions only."""
-        self._must_own(params.SubscriptionId)
-        return list(await super().modify_monitored_items(params))
-
-    async def delete_monitored_items(self, params: ua.DeleteMonitoredItemsParameters) -> list[ua.StatusCode]:
-        """As asyncua, in its own subscriptions only."""
-        self._must_own(params.SubscriptionId)
-        return list(await super().delete_monitored_items(params))
-
-    async def set_monitoring_mode(self, params: ua.SetMonitoringModeParameters) -> list[ua.StatusCode]:
-        """As asyncua, in its own subscriptions only."""
-        self._must_own(params.SubscriptionId)
-        return list(await super().set_monitoring_mode(params))
-
-    def _must_own(self, subscription: int) -> None:
-        if not self._owns(subscription):
-            raise ServiceError(ua.StatusCodes.BadSubscriptionIdInvalid)
-
-    def _owns(self, subscription: int) -> bool:
-        found = self.subscription_service.subscriptions.get(subscription)
-        return found is not None and found.session_id == self.session_id
-
-
-def interval(wanted_ms: float) -> float:
-    """The publishing interval that a client gets, ms; 0 and what is no number are the shortest."""
-    shortest, longest = INTERVAL_MS
-    return min(wanted_ms, longest) if wanted_ms > shortest else shortest
 
 
 class SiteServer(SecuredServer, InternalServer):

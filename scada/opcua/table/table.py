@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,6 @@ class Table:
         self._version = np.zeros(n, np.uint64)
         self._shown = np.zeros(n, np.uint32)
         self._source_ns = np.zeros(n, np.int64)
-        self._watchers: list[Callable[[Rows], None]] = []
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -139,6 +138,21 @@ class Table:
         texts = self._texts_of(rows) if self._texts else None
         return layout.write_out(matrix, self._start[rows], self.now_ns, timestamps, handles, texts)
 
+    def samples(
+        self,
+        rows: Rows,
+        bits: layout.Bits,
+        status: layout.Statuses,
+        source_ns: layout.Times,
+        texts: Mapping[int, bytes],
+        handles: npt.NDArray[np.uint32],
+        timestamps: int | npt.NDArray[np.uint8],
+    ) -> bytes:
+        """As `notifications`, of samples that were (shape (n,) each); texts by place."""
+        matrix, start = np.zeros((len(rows), layout.WIDTH), np.uint8), np.zeros(len(rows), np.uint8)
+        layout.put(matrix, start, np.arange(len(rows)), self._types, rows, bits, status, source_ns)
+        return layout.write_out(matrix, start, self.now_ns, timestamps, handles, texts)
+
     def _texts_of(self, rows: Rows) -> dict[int, bytes]:
         places = np.flatnonzero(self._is_text[rows] & (self._shown[rows] >> np.uint32(31) == 0))
         return {place: self._texts[int(rows[place])] for place in places.tolist()}
@@ -147,9 +161,33 @@ class Table:
         """StatusCodes of some tags."""
         return self._shown[rows]
 
+    def bits(self, rows: Rows) -> npt.NDArray[np.uint64]:
+        """Value bits of some tags."""
+        return self._client.images.bits[rows]
+
+    def source_ns(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Source times of some tags, UTC, ns."""
+        return self._source_ns[rows]
+
+    def overruled(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Where another status is shown than was published, as the tag is stale."""
+        return self._shown[rows] != self._client.images.status[rows]
+
+    def is_text(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Where tags are texts."""
+        return self._is_text[rows]
+
+    def text(self, row: int) -> bytes:
+        """The text of one tag, UTF-8."""
+        return self._texts[row]
+
     def floats(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Values of some tags that are no texts, for dead bands."""
         return floats(self._client.images.bits[rows], self._is_float[rows])
+
+    def type_of(self, row: int) -> str:
+        """Data type of one tag."""
+        return self.tags[row].type
 
     def value(self, row: int) -> Value:
         """The value of one tag; the last one known when it is Bad."""

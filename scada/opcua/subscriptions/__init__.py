@@ -1,0 +1,7 @@
+"""Subscriptions and monitored items (OPC 10000-4 §5.13 and §5.14) over the table of wire records and the change rings.
+
+What lives here: items on values of tags as arrays (`items`), queues that miss nothing (`queues`), what a client may ask
+for (`parameters`), items on anything else (`polled`), a subscription (`subscription`), who has asked to be told (`waiting`),
+messages as bytes (`messages`), and the services (`service`). What may not: asyncua's subscriptions, which cost a task each
+and a copy of every value.
+"""

@@ -1,0 +1,263 @@
+"""What goes into the queues of one subscription at each look at the plant. Pure but for the table.
+
+An item that is sampled as fast as we look gets each change from the change rings. A slower one, a text, and one that also
+wants new times gets what the table shows when its time has come. Staleness is in no ring: it comes from the table.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from scada.opcua.subscriptions import queues
+from scada.opcua.subscriptions.items import (
+    DISABLED,
+    NO_BAND,
+    STATUS,
+    STATUS_VALUE_TIME,
+    Places,
+    Samples,
+    TagItems,
+)
+from scada.opcua.subscriptions.queues import Entries, Log
+from tags.types import from_bits
+
+EVERY_NS: Final = 50_000_000  # items with this sampling interval get every change
+
+
+class Source(Samples, Protocol):
+    """What is asked of the table."""
+
+    def bits(self, rows: Places) -> npt.NDArray[np.uint64]:
+        """Value bits."""
+
+    def source_ns(self, rows: Places) -> npt.NDArray[np.int64]:
+        """Source times."""
+
+    def overruled(self, rows: Places) -> npt.NDArray[np.bool_]:
+        """Where the status shown is not the one published."""
+
+    def is_text(self, rows: Places) -> npt.NDArray[np.bool_]:
+        """Where tags are texts."""
+
+    def text(self, row: int) -> bytes:
+        """A text."""
+
+    def type_of(self, row: int) -> str:
+        """A tag's data type."""
+
+
+class Changed(Protocol):
+    """Changes from the rings."""
+
+    @property
+    def rows(self) -> npt.NDArray[np.intp]:
+        """Tags."""
+
+    @property
+    def bits(self) -> npt.NDArray[np.uint64]:
+        """Values."""
+
+    @property
+    def status(self) -> npt.NDArray[np.uint32]:
+        """StatusCodes."""
+
+    @property
+    def source_ns(self) -> npt.NDArray[np.int64]:
+        """Source times."""
+
+
+class Feed:
+    """Fills the log of one subscription.
+
+    Args:
+        items: Of the subscription.
+
+    Attributes:
+        log: What waits.
+        discarded: Values that queues had no room for.
+    """
+
+    def __init__(self, items: TagItems) -> None:
+        self._items = items
+        self._edition = -1
+        self.log = Log()
+        self.discarded = 0
+        self._ids = np.zeros(0, np.uint32)
+        self._last = np.zeros(0, queues.ENTRY)  # what each item queued last, by its number here
+        self._seen = np.zeros(0, np.int64)  # refresh at which each was sampled last; 0 for never
+        self._due_ns = np.zeros(0, np.int64)
+
+    def _renew(self, table: Source) -> None:
+        """Follows changes of the items; what an item queued last outlives them."""
+        if self._edition == self._items.edition:
+            return
+        self._edition = self._items.edition
+        places = self._items.queued
+        ids = self._items.column("id")[places]
+        self._rows = self._items.column("row")[places].astype(np.intp)
+        self._mode = self._items.column("mode")[places]
+        self._trigger = self._items.column("trigger")[places]
+        self._band = self._items.column("band")[places]
+        self._sizes = self._items.column("queue")[places]
+        self._oldest = self._items.column("oldest")[places]
+        self._period = self._items.column("period_ns")[places]
+        last, seen = np.zeros(len(ids), queues.ENTRY), np.zeros(len(ids), np.int64)
+        _, old, new = np.intersect1d(self._ids, ids, assume_unique=True, return_indices=True)
+        last[new], seen[new] = self._last[old], self._seen[old]
+        due = np.zeros(len(ids), np.int64)
+        due[new] = self._due_ns[old]
+        self._due_ns = due
+        self._ids, self._last, self._seen = ids, last, seen
+        self._seen[self._mode == DISABLED] = 0
+        if len(self.log):
+            live = ids[self._mode != DISABLED]
+            self.log.keep(np.isin(self.log.whole()["id"], live))
+        self._every = (
+            (self._period <= EVERY_NS) & ~table.is_text(self._rows) & (self._trigger != STATUS_VALUE_TIME)
+        )
+        every = np.flatnonzero(self._every & (self._mode != DISABLED))
+        self._by_row = every[np.argsort(self._rows[every], kind="stable")]
+        self._total = int(self._sizes.sum())
+
+    def look(self, changes: Changed, changed: Places, table: Source, now_ns: int) -> None:
+        """Takes what changed since the last look.
+
+        Args:
+            changes: From the rings.
+            changed: Rows that changed in the table, rising.
+            table: Refreshed just before the rings were read.
+            now_ns: Monotonic, ns.
+        """
+        self._renew(table)
+        if not len(self._ids):
+            return
+        fresh = np.flatnonzero((self._seen == 0) & (self._mode != DISABLED))
+        parts = [(fresh, self._from_table(fresh, table))] if len(fresh) else []
+        self._seen[fresh] = -1
+        parts += self._of_rings(changes, changed, table)
+        self._seen[fresh] = table.number
+        sampled = np.flatnonzero(~self._every & (self._mode != DISABLED) & (self._due_ns <= now_ns))
+        if len(sampled):
+            self._due_ns[sampled] = now_ns + self._period[sampled]
+            moved = sampled[table.moved[self._trigger[sampled], self._rows[sampled]] > self._seen[sampled]]
+            self._seen[moved] = table.number
+            if len(moved):
+                parts.append((moved, self._from_table(moved, table)))
+        if not parts:
+            return
+        item = np.concatenate([its for its, _ in parts])
+        new = np.concatenate([entries for _, entries in parts])
+        kept = self._worth(item, new, table)
+        if len(kept):
+            self.log.append(new[kept])
+            if len(self.log) > 2 * self._total + queues.SLACK:
+                self.cut()
+
+    def _from_table(self, which: Places, table: Source) -> Entries:
+        rows = self._rows[which]
+        made = queues.entries(
+            self._ids[which], rows, table.bits(rows), table.status(rows), table.source_ns(rows)
+        )
+        for place in np.flatnonzero(table.is_text(rows)).tolist():
+            made["text"][place] = table.text(int(rows[place]))
+        return made
+
+    def _of_rings(self, changes: Changed, changed: Places, table: Source) -> list[tuple[Places, Entries]]:
+        """Each change for the items that want each, and what the table shows where no ring says it."""
+        parts: list[tuple[Places, Entries]] = []
+        of = self._rows[self._by_row]
+        if not len(of):
+            return parts
+        if len(changes.rows):
+            which, its = queues.spread(changes.rows, of)
+            its = self._by_row[its]
+            known = self._seen[its] >= 0  # what is fresh has it from the table
+            which, its = which[known], its[known]
+            if len(its):
+                made = queues.entries(
+                    self._ids[its],
+                    changes.rows[which],
+                    changes.bits[which],
+                    changes.status[which],
+                    changes.source_ns[which],
+                )
+                parts.append((its, made))
+        silent = changed[~np.isin(changed, changes.rows) | table.overruled(changed)]
+        _, its = queues.spread(silent, of)
+        its = self._by_row[its]
+        its = its[self._seen[its] >= 0]
+        if len(its):
+            parts.append((its, self._from_table(its, table)))
+        return parts
+
+    def _worth(self, item: Places, new: Entries, table: Source) -> Places:
+        """Places of the entries that are a change to what their item queued last (OPC 10000-4 §7.22.2), rising."""
+        order = np.argsort(item, kind="stable")
+        its = item[order]
+        at = new[order]
+        before = np.empty(len(at), queues.ENTRY)
+        before[1:] = at[:-1]
+        begins = np.ones(len(at), np.bool_)
+        begins[1:] = its[1:] != its[:-1]
+        before[begins] = self._last[its[begins]]
+        trigger = self._trigger[its]
+        worth = at["status"] != before["status"]
+        worth |= (trigger != STATUS) & (at["bits"] != before["bits"])
+        worth |= (trigger == STATUS_VALUE_TIME) & (at["source_ns"] != before["source_ns"])
+        worth |= before["id"] == 0  # nothing was queued yet
+        ends = np.append(begins[1:], True)
+        banded = np.flatnonzero(self._band[its] != NO_BAND)
+        if len(banded):
+            self._by_band(banded, its, at, worth, table)
+        plain = ends & (self._band[its] == NO_BAND)
+        self._last[its[plain]] = at[plain]
+        kept: Places = np.sort(order[worth])
+        return kept
+
+    def _by_band(
+        self, places: Places, its: Places, at: Entries, worth: npt.NDArray[np.bool_], table: Source
+    ) -> None:
+        """One after the other: each is compared with what was queued before it."""
+        for place in places.tolist():
+            number, entry = int(its[place]), at[place]
+            last = self._last[number]
+            if last["id"] and worth[place] and last["status"] == entry["status"]:
+                type_ = table.type_of(int(entry["row"]))
+                now, then = (float(from_bits(type_, int(one["bits"]))) for one in (entry, last))
+                worth[place] = abs(now - then) > self._band[number]
+            if worth[place]:
+                self._last[number] = entry
+
+    def cut(self) -> None:
+        """Applies the bounds of the queues."""
+        self.discarded += self.log.cut(self._ids, self._sizes, self._oldest)
+
+    def take(self, ids: npt.NDArray[np.uint32], most: int) -> tuple[Entries, bool]:
+        """Takes what waits of some items.
+
+        Args:
+            ids: Of them, rising.
+            most: At most so many, the earliest.
+
+        Returns:
+            Entries, and whether there are more.
+        """
+        if not len(self.log) or not len(ids):
+            return np.zeros(0, queues.ENTRY), False
+        self.cut()
+        log = self.log.whole()
+        chosen = np.isin(log["id"], ids)
+        places = np.flatnonzero(chosen)
+        more = len(places) > most
+        chosen[places[most:]] = False
+        taken = log[chosen]
+        self.log.keep(~chosen)
+        return taken, more
+
+    def forget(self) -> None:
+        """Every item queues its value again at the next look."""
+        self._seen[:] = 0
+        self._last[:] = np.zeros(1, queues.ENTRY)
