@@ -9,6 +9,7 @@ import typer
 from scada.cli import (
     alarms,
     bypass,
+    certs,
     doctor,
     history_group,
     iosheet,
@@ -38,6 +39,7 @@ app.add_typer(history_group.verbs, name="history")
 app.add_typer(outputs.app, name="outputs")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(people.app, name="user")
+app.add_typer(certs.app, name="certs")
 app.add_typer(modbus.app, name="modbus")
 
 

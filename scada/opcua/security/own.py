@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -97,26 +98,42 @@ def ensure(certs: Path, site: Site, now: dt.datetime) -> Own:
         own = load(certs)
         if own.days_left(now) > 0 and application_uri(site) in application_uris(own.certificate):
             return own
-        return renew(certs, site, now, own.private)
-    return renew(certs, site, now)
+        return _write(certs, own.private, _named(site), _names(site), now)
+    private = rsa.generate_private_key(65537, site.opcua_security.key_bits)
+    return _write(certs, private, _named(site), _names(site), now)
 
 
-def renew(certs: Path, site: Site, now: dt.datetime, private: rsa.RSAPrivateKey | None = None) -> Own:
-    """Makes a new certificate.
+def renew(certs: Path, now: dt.datetime, bits: int | None = None) -> Own:
+    """Makes a new key and certificate for the same application, names and addresses.
 
     Args:
         certs: `DataDir.certs`.
-        site: Its name, endpoint and length of key.
         now: UTC, with its zone.
-        private: The key to keep; None makes a new one.
+        bits: Of the new key; None for as many as before.
 
     Raises:
-        OSError: The files cannot be written; the old ones stay.
+        OSError: There is no certificate yet, or the files cannot be written; the old ones stay.
+        ValueError: They are damaged, or the certificate does not name its application.
     """
+    own = load(certs)
+    try:
+        names = own.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound as error:
+        raise ValueError(f"{own.file} names no application. Remove own/ and start the server") from error
+    private = rsa.generate_private_key(65537, bits or own.private.key_size)
+    return _write(certs, private, own.certificate.subject, list(names), now)
+
+
+def _write(
+    certs: Path,
+    private: rsa.RSAPrivateKey,
+    name: x509.Name,
+    alternatives: Sequence[x509.GeneralName],
+    now: dt.datetime,
+) -> Own:
     folder = certs / "own"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private = private or rsa.generate_private_key(65537, site.opcua_security.key_bits)
-    certificate = _made(site, private, now)
+    certificate = _made(private, name, alternatives, now)
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -125,19 +142,28 @@ def renew(certs: Path, site: Site, now: dt.datetime, private: rsa.RSAPrivateKey 
     return Own(folder / KEY_FILE, folder / CERTIFICATE_FILE, certificate, private)
 
 
-def _made(site: Site, private: rsa.RSAPrivateKey, now: dt.datetime) -> x509.Certificate:
-    public = private.public_key()
-    name = x509.Name(
+def _named(site: Site) -> x509.Name:
+    return x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, f"Closedloop {site.name}"[:64]),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Closedloop"),
         ]
     )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+
+
+def _names(site: Site) -> list[x509.GeneralName]:
     alternatives: list[x509.GeneralName] = [x509.UniformResourceIdentifier(application_uri(site))]
     alternatives += [
         _alternative(host) for host in hosts(urlparse(site.opcua_endpoint).hostname or "localhost")
     ]
+    return alternatives
+
+
+def _made(
+    private: rsa.RSAPrivateKey, name: x509.Name, alternatives: Sequence[x509.GeneralName], now: dt.datetime
+) -> x509.Certificate:
+    public = private.public_key()
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
     purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
         x509.CertificateBuilder()

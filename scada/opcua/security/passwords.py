@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from scada.clock import Clock
 from scada.opcua.security.caller import CERTIFICATE, PASSWORD, Caller
 from scada.opcua.security.validate import KEY_BITS, Problem, parse, thumbprint
+from scada.opcua.security.validate import fingerprint as fingerprint_of
 from scada.users import NAME_MAX, PASSWORD_MAX, Throttle, Users, place_of
 
 WAITING_MAX: Final = 8
@@ -103,7 +103,7 @@ class SiteUsers(UserManager):
         """
         place = place_of(address)
         certificate = parse(der)
-        fingerprint = hashlib.sha256(der).hexdigest()
+        fingerprint = fingerprint_of(der)
         name = self._users.owner(fingerprint)
         if isinstance(certificate, Problem) or name is None:
             self._log("", place, False)

@@ -13,6 +13,7 @@ server believes: it looks again before each new channel and once a second.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,20 @@ class Store:
         write_file(path, der)
         return path
 
+    def put_revocations(self, path: Path) -> Path:
+        """Copies a list of revoked certificates into `crl`; a later one of the same authority takes its place.
+
+        Raises:
+            OSError: A file cannot be read or written.
+            ValueError: It is no such list.
+        """
+        revocations = _crl(path)
+        self.create()
+        name = hashlib.sha1(revocations.issuer.public_bytes(), usedforsecurity=False).hexdigest()
+        target = self.root / "crl" / f"{name}.crl"
+        write_file(target, revocations.public_bytes(Encoding.DER))
+        return target
+
     def move(self, found: Found, folder: str) -> Path:
         """Puts a certificate into another folder and takes it out of its own.
 
@@ -188,6 +203,15 @@ def read(path: Path, folder: str = "") -> Found:
     else:
         certificate = x509.load_der_x509_certificate(data)
     return Found(folder, path, certificate.public_bytes(Encoding.DER), certificate)
+
+
+def is_revocations(path: Path) -> bool:
+    """Whether a file is a list of revoked certificates."""
+    try:
+        _crl(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _crl(path: Path) -> x509.CertificateRevocationList:

@@ -93,6 +93,18 @@ def thumbprint(der: bytes) -> str:
     return hashlib.sha1(der, usedforsecurity=False).hexdigest()
 
 
+def fingerprint(der: bytes) -> str:
+    """SHA-256 of a certificate in hex: how ours is told from all others."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it may sign others, and is for nothing else."""
+    usage = _extension(certificate, x509.KeyUsage)
+    basic = _extension(certificate, x509.BasicConstraints)
+    return basic is not None and basic.ca and (usage is None or not usage.data_encipherment)
+
+
 def split(chain: bytes) -> list[bytes]:
     """The certificates of a SenderCertificate, which are put one after the other, the sender's own first.
 
