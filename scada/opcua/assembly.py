@@ -82,7 +82,9 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     reads = Reads(table, attributes, registered, access, clock)
     iserver.services[READ] = Service(ua.ReadParameters, reads.handle)
     iserver.fast[READ] = reads.fast
-    iserver.history_manager = Histories(iserver, client.data.root, client.tags)
+    histories = Histories(iserver, client.data.root, client.tags)
+    iserver.history_manager = histories
+    iserver.services |= histories.services()
     install_information(iserver, site, table.tags, table.data_value, clock)
     iserver.attribute_service = Writes(iserver.aspace, client, users.still)
     subscriptions = install_subscriptions(iserver, client, table, attributes, clock)

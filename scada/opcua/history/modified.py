@@ -11,7 +11,8 @@ from asyncua import ua
 from scada.client import Client, Cursor, Edit
 from scada.opcua.history import encode
 from scada.opcua.history.continuation import Place
-from scada.opcua.history.reads import Found, RefusedError, utc_ns
+from scada.opcua.history.exact import ReadRawModifiedDetails, utc_ns
+from scada.opcua.history.reads import Found, RefusedError
 from tags.model import Tag
 from tags.types import STRING
 
@@ -30,7 +31,7 @@ class Old(NamedTuple):
 
 
 def modified(
-    client: Client, tag: Tag, details: ua.ReadRawModifiedDetails, place: Place | None, most: int
+    client: Client, tag: Tag, details: ReadRawModifiedDetails, place: Place | None, most: int
 ) -> Found:
     """Of a time the values that are no longer shown; of one time the one that went last comes first.
 

@@ -26,9 +26,11 @@ _CAPABILITIES: Final[dict[str, tuple[Any, ua.VariantType]]] = {
 } | {
     f"{name}Capability": (False, ua.VariantType.Boolean)
     for name in (
-        "InsertData", "ReplaceData", "UpdateData", "DeleteRaw", "DeleteAtTime", "InsertAnnotation",
-        "InsertEvent", "ReplaceEvent", "UpdateEvent", "DeleteEvent",
+        "InsertAnnotation", "InsertEvent", "ReplaceEvent", "UpdateEvent", "DeleteEvent",
     )
+} | {
+    f"{name}Capability": (True, ua.VariantType.Boolean)
+    for name in ("InsertData", "ReplaceData", "UpdateData", "DeleteRaw", "DeleteAtTime")
 }  # fmt: skip
 _CONFIGURATION: Final = ua.QualifiedName("HA Configuration", 0)
 _RULES: Final[dict[str, tuple[Any, ua.VariantType]]] = {

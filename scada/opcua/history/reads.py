@@ -5,7 +5,6 @@ Works in the historian's worker thread, on a client of the plant; values are enc
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -15,18 +14,24 @@ import numpy.typing as npt
 from asyncua import ua
 
 from scada.client import DURATIONS, OPCUA_NAMES, Client, Intervals
+from scada.opcua import limits
 from scada.opcua.history import encode
 from scada.opcua.history.continuation import Place
+from scada.opcua.history.exact import (
+    ReadAtTimeDetails,
+    ReadProcessedDetails,
+    ReadRawModifiedDetails,
+    utc_ns,
+)
 from tags.model import Tag
 from tags.quality import BAD_BOUND_NOT_FOUND
 from tags.types import FLOAT64, FLOATS, INT32, STRING
 
-VALUES_MAX: Final = 10_000  # of one node in one answer
-ANSWER_MAX: Final = 100_000  # values in one answer
-TIMES_MAX: Final = 10_000
+VALUES_MAX: Final = limits.HISTORY_VALUES_PER_NODE
+ANSWER_MAX: Final = limits.HISTORY_VALUES_PER_ANSWER
+TIMES_MAX: Final = limits.HISTORY_VALUES_PER_NODE
 _FAR: Final = 2**62  # after every sample that can be
 _BEFORE: Final = -1
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _COUNTS: Final = frozenset({"count", "number-of-transitions"})
 _OF_THE_TAG: Final = frozenset({
     "min", "max", "sample-min", "sample-max", "first", "last", "start-bound", "end-bound", "interpolative",
@@ -68,9 +73,7 @@ class RefusedError(Exception):
 Read = Callable[[Client, Tag, Place | None], Found]
 
 
-def raw(
-    client: Client, tag: Tag, details: ua.ReadRawModifiedDetails, place: Place | None, most: int
-) -> Found:
+def raw(client: Client, tag: Tag, details: ReadRawModifiedDetails, place: Place | None, most: int) -> Found:
     """Stored samples (§6.5.3): two of start, end and number have to be given.
 
     Args:
@@ -99,7 +102,7 @@ def raw(
     return Found(code, body, replace(place, cursor=after, left=left) if goes_on else None)
 
 
-def _asked_for(details: ua.ReadRawModifiedDetails) -> Place:
+def _asked_for(details: ReadRawModifiedDetails) -> Place:
     start, end, number = utc_ns(details.StartTime), utc_ns(details.EndTime), details.NumValuesPerNode
     if start is not None and end is not None:
         return Place(start, end, bounds=details.ReturnBounds)
@@ -111,7 +114,7 @@ def _asked_for(details: ua.ReadRawModifiedDetails) -> Place:
     return Place(end, _BEFORE, left=number, bounds=details.ReturnBounds, open=True)
 
 
-def at_time(client: Client, tag: Tag, details: ua.ReadAtTimeDetails) -> Found:
+def at_time(client: Client, tag: Tag, details: ReadAtTimeDetails) -> Found:
     """Values at given times (§6.5.5), interpolated or held by the tag's kind."""
     if tag.type == STRING:
         raise RefusedError(ua.StatusCodes.BadHistoryOperationUnsupported)
@@ -127,7 +130,7 @@ def at_time(client: Client, tag: Tag, details: ua.ReadAtTimeDetails) -> Found:
 def processed(
     client: Client,
     tag: Tag,
-    details: ua.ReadProcessedDetails,
+    details: ReadProcessedDetails,
     wanted: ua.NodeId,
     place: Place | None,
     most: int,
@@ -187,11 +190,3 @@ def _bits(values: npt.NDArray[np.float64], type_: str) -> npt.NDArray[np.uint64]
     if type_ in FLOATS:
         return np.ascontiguousarray(values).view(np.uint64)
     return np.rint(np.nan_to_num(values)).astype(np.int64).view(np.uint64)
-
-
-def utc_ns(moment: dt.datetime | None) -> int | None:
-    """UTC, ns, of a time in a request; None for a time that was not given (OPC 10000-6 §5.2.2.5: the begin of 1601)."""
-    if moment is None or moment.year <= 1601:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return min(max((aware - _EPOCH) // dt.timedelta(microseconds=1) * 1000, 0), _FAR)

@@ -205,6 +205,33 @@ async def test_a_continuation_point_is_of_one_tag_and_whole(client: Client) -> N
     (released,) = await ask(client, raw_of(0, 300), VALVE, points=[point], release=True)
     assert released.StatusCode.is_good()
     assert not listed(released)
+    (refused,) = await ask(client, raw_of(0, 300), VALVE, points=[point])
+    assert refused.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
+
+
+async def test_a_continuation_point_is_used_once_and_a_session_has_not_too_many(
+    client: Client, server_of: Running
+) -> None:
+    (result,) = await ask(client, raw_of(0, 300, 5), VALVE)
+    (result,) = await ask(client, raw_of(0, 300, 5), VALVE)
+    point = result.ContinuationPoint
+    (page,) = await ask(client, raw_of(0, 300, 5), VALVE, points=[point])
+    assert [row[1] for row in listed(page)] == [5.0, 6.0, 7.0, 8.0, 9.0]
+    (again,) = await ask(client, raw_of(0, 300, 5), VALVE, points=[point])
+    assert again.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
+    async with Client(server_of.url) as other:
+        (stolen,) = await ask(other, raw_of(0, 300, 5), VALVE, points=[page.ContinuationPoint])
+        assert stolen.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
+        results = await ask(other, raw_of(0, 300, 5), *[VALVE] * 100)
+        assert all(one.ContinuationPoint for one in results)
+        (refused,) = await ask(other, raw_of(0, 300, 5), VALVE)
+        assert refused.StatusCode.value == ua.StatusCodes.BadNoContinuationPoints
+        (released,) = await ask(
+            other, raw_of(0, 1), VALVE, points=[results[0].ContinuationPoint], release=True
+        )
+        assert released.StatusCode.is_good()
+        (result,) = await ask(other, raw_of(0, 300, 5), VALVE)
+        assert result.StatusCode.is_good()
 
 
 async def test_nothing_is_good_and_says_so(client: Client) -> None:
