@@ -148,6 +148,8 @@ NAMES: Final[dict[str, str]] = {
     f"{SERVER}.subscription_service": "our subscriptions",
     f"{SERVER}.isession": "our subscriptions",
     f"{SESSION}.subscription_service": "our subscriptions",
+    # Nodes.
+    "server.address_space.AddressSpace._nodes": "nodes are made when they are looked at",
     # Services on nodes.
     f"{ATTRIBUTES}.__init__(self, aspace)": "writes become requests",
     f"async {ATTRIBUTES}.write(self, params, user=)": "writes become requests",
