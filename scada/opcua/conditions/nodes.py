@@ -38,7 +38,9 @@ _METHODS: Final = (
     "AlarmConditionType_RemoveFromService2", "AlarmConditionType_PlaceInService", "AlarmConditionType_PlaceInService2",
 )  # fmt: skip
 _SHELVING_METHODS: Final = (
-    "TimedShelve", "TimedShelve2", "OneShotShelve", "OneShotShelve2", "Unshelve", "Unshelve2",
+    "AlarmConditionType_ShelvingState_TimedShelve", "AlarmConditionType_ShelvingState_OneShotShelve",
+    "AlarmConditionType_ShelvingState_Unshelve", "ShelvedStateMachineType_TimedShelve2",
+    "ShelvedStateMachineType_OneShotShelve2", "ShelvedStateMachineType_Unshelve2",
 )  # fmt: skip
 
 
@@ -213,9 +215,7 @@ class ConditionNodes:
             if len(one) == len(field) + 1 and one[:-1] == field
         ]
         if field == _SHELVING:
-            below += [
-                self._to_method(f"AlarmConditionType_ShelvingState_{name}") for name in _SHELVING_METHODS
-            ]
+            below += [self._to_method(name) for name in _SHELVING_METHODS]
         type_class = ua.NodeClass.ObjectType if field == _SHELVING else ua.NodeClass.VariableType
         type_id = _plain(declared.TypeDefinition)
         references = [make.type_reference(type_id, _type_name(type_id), type_class), above, *below]
