@@ -70,6 +70,7 @@ async def _run(service: Service, parts: Parts, server: Server) -> None:
     due = loop.time()
     ticks = 0
     while not service.stopping:
+        parts.events.poll()
         await parts.subscriptions.push()
         service.beat()
         if ticks % _HEALTH_TICKS == 0:
