@@ -48,7 +48,7 @@ PUBLISHING_MS: Final = (50.0, 3_600_000.0)  # what is asked for is revised into 
 SAMPLING_MS: Final = 50.0  # the shortest: one look at the plant
 KEEP_ALIVE_COUNT: Final = 5_000
 LIFETIME_COUNT: Final = 15_000
-SELECT_CLAUSES: Final = 100
+SELECT_CLAUSES: Final = 500
 WHERE_ELEMENTS: Final = 100
 
 # Of the whole server.

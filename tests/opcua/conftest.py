@@ -13,7 +13,8 @@ from asyncua import Server
 
 from scada.client import Client
 from scada.clock import SimulatedClock
-from scada.opcua.assembly import assemble
+from scada.opcua.assembly import Parts, assemble
+from scada.opcua.events.audit import Audit
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.server import make_server
 from scada.opcua.subscriptions.service import Subscriptions
@@ -68,19 +69,22 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     standard_nodes.lend(base, plant.data)
     server = await make_server(plant.site, plant.data, manager)
     standard_nodes.keep(base, plant.data)
-    mirror = (await assemble(server, client, manager, plant.clock)).subscriptions
+    server.iserver.audit = Audit(lambda kind, **fields: plant.event(kind, "opcua", **fields), plant.clock)
+    parts = await assemble(server, client, manager, plant.clock)
+    mirror = parts.subscriptions
     await server.start()
     await mirror.push()
-    ticking = asyncio.create_task(_tick(mirror))
+    ticking = asyncio.create_task(_tick(parts))
     yield Running(plant.site.opcua_endpoint, plant, mirror, logins, users, server)
     ticking.cancel()
     await server.stop()
     client.close()
 
 
-async def _tick(subscriptions: Subscriptions) -> None:
+async def _tick(parts: Parts) -> None:
     while True:
-        await subscriptions.push()
+        parts.events.poll()
+        await parts.subscriptions.push()
         await asyncio.sleep(0.02)
 
 

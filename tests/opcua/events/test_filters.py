@@ -209,7 +209,7 @@ def test_what_is_no_event_filter_is_refused(types: EventTypes) -> None:
     assert build(None, types)[2] == S.BadEventFilterInvalid
     assert build(ua.DataChangeFilter(), types)[2] == S.BadMonitoredItemFilterInvalid
     assert build(wanted(select=[]), types)[2] == S.BadEventFilterInvalid
-    assert build(wanted(select=[SEVERITY] * 101), types)[2] == S.BadTooManyOperations
+    assert build(wanted(select=[SEVERITY] * 501), types)[2] == S.BadTooManyOperations
     assert build(wanted(*[element(F.IsNull, SEVERITY)] * 101), types)[2] == S.BadTooManyOperations
 
 
