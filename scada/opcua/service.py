@@ -14,6 +14,7 @@ from scada.client import Client
 from scada.opcua.assembly import TICK_S, Parts, assemble
 from scada.opcua.events.audit import Audit
 from scada.opcua.security.passwords import SiteUsers
+from scada.opcua.security.watch import Watch
 from scada.opcua.server import make_server
 from scada.service import Service
 from scada.users import Users
@@ -36,7 +37,7 @@ def run(service: Service) -> int:
 
 async def _serve(service: Service) -> None:
     site = service.site
-    client = Client(service.data.root, source="opcua")
+    client = Client(service.data.root, source="opcua", site=site)
 
     def log_login(user: str, source: str, accepted: bool) -> None:
         service.event("login", user=user, source=f"opcua {source}", accepted=accepted)
@@ -46,13 +47,14 @@ async def _serve(service: Service) -> None:
     server = await make_server(site, service.data, users)
     server.iserver.audit = Audit(service.event, service.clock)
     parts = await assemble(server, client, users, service.clock)
+    watch = Watch(server, server.iserver.guard, service.data.users)
     building.cancel()
     await server.start()
     gc.enable()
     gc.freeze()
     service.ready()
     try:
-        await _run(service, parts, server)
+        await _run(service, parts, server, watch)
     finally:
         await server.stop()
         client.close()
@@ -65,17 +67,20 @@ async def _beat(service: Service) -> None:
         await asyncio.sleep(TICK_S)
 
 
-async def _run(service: Service, parts: Parts, server: Server) -> None:
+async def _run(service: Service, parts: Parts, server: Server, watch: Watch) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
     ticks = 0
     while not service.stopping:
         parts.events.poll()
+        parts.events.poll()
         await parts.subscriptions.push()
         service.beat()
         if ticks % _HEALTH_TICKS == 0:
-            sessions = server.iserver._external_sessions.values()  # noqa: SLF001 - asyncua counts them nowhere else
-            service.health(sessions=sum(session.is_activated() for session in sessions))
+            sessions = server.iserver.external_sessions()
+            service.health(
+                sessions=sum(session.is_activated() for session in sessions), **await watch.look()
+            )
         ticks += 1
         due = max(due + TICK_S, loop.time())
         await asyncio.sleep(due - loop.time())

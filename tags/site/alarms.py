@@ -79,6 +79,9 @@ _OWN: Final = (
      "Run scada doctor on this machine: what it grants, and how late scans start. Or write a longer period"),
     ("historian/ok", "historian/FAILED", LOW, 3_000_000_000, "high", "History does not reach the disk",
      "Make room on its disk, see the events. The plant goes on; what is new waits for a while"),
+    ("opcua/certificate_ends", "opcua/CERTIFICATE", HIGH, 60_000_000_000, "low",
+     "The certificate of the OPC UA server ends within 30 days",
+     "Run scada certs renew, and let every OPC UA client trust the new certificate"),
 )  # fmt: skip
 
 

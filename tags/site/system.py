@@ -75,7 +75,13 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
             "size", FLOAT64, "What samples, summaries, texts and events take on the disk, MB", None, 10.0, 1
         ),
     ),
-    "opcua": (Health("sessions", INT32, "Connected OPC UA clients"),),
+    "opcua": (
+        Health("sessions", INT32, "Connected OPC UA clients"),
+        Health("certificate_days", FLOAT64, "Days until its certificate ends", None, 1.0, 0),
+        Health("certificate_ends", BOOL, "Its certificate ends within 30 days"),
+        Health("certificates_refused", INT64, "Certificates of clients that were refused since start"),
+        Health("logins_throttled", INT64, "Log-ins that were refused unchecked, after too many wrong ones"),
+    ),
     "forward": (),
     "hmi": (Health("clients", INT32, "Connected web pages"),),
 }

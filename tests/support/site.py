@@ -65,7 +65,9 @@ def make_site(**overrides: Any) -> Site:
         "historian": [("historian/memory", "float64"), ("historian/journal_lag", "float64"), ("historian/rows", "int64"),
                       ("historian/gaps", "int64"), ("historian/disk_free", "float64"), ("historian/ok", "bool"),
                       ("historian/journal", "int64"), ("historian/size", "float64")],
-        "opcua": [("opcua/memory", "float64"), ("opcua/sessions", "int32")],
+        "opcua": [("opcua/memory", "float64"), ("opcua/sessions", "int32"), ("opcua/certificate_days", "float64"),
+                  ("opcua/certificate_ends", "bool"), ("opcua/certificates_refused", "int64"),
+                  ("opcua/logins_throttled", "int64")],
         "hmi": [("hmi/memory", "float64"), ("hmi/clients", "int32")],
         "supervisor": [("supervisor/memory", "float64"), *((f"supervisor/{name}", "int32") for name in services)],
     }  # fmt: skip

@@ -120,6 +120,10 @@ class SiteServer(SecuredServer, InternalServer):
         caller = user or Caller(role=UserRole.Anonymous)
         return Session(self, self.aspace, self.subscription_service, name, user=caller, external=external)
 
+    def external_sessions(self) -> list[Session]:
+        """Sessions of callers from the network, also those that are not activated yet."""
+        return list(self._external_sessions.values())
+
     def session_count(self) -> int:
         """Sessions of callers from the network, also those that are not activated yet."""
         return len(self._external_sessions)
