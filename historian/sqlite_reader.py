@@ -192,16 +192,23 @@ class SqliteReader:
             return parts(seen, tag_id, start_ns, end_ns, choose, changes, self._rollups)
 
     def events(
-        self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
+        self,
+        start_ns: int,
+        end_ns: int,
+        kinds: Sequence[str] | None = None,
+        limit: int = 1000,
+        *,
+        oldest: bool = False,
     ) -> list[dict[str, Any]]:
         """See `Store`."""
         where, values = "t >= ? AND t < ?", [start_ns, end_ns]
         if kinds is not None:
             where += f" AND kind IN ({', '.join('?' * len(kinds))})"
-        query = f"SELECT t, kind, json FROM event WHERE {where} ORDER BY t DESC, id DESC LIMIT ?"  # noqa: S608 - only placeholders
+        order = "t, id" if oldest else "t DESC, id DESC"
+        query = f"SELECT t, kind, json FROM event WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - only placeholders
         with self._reading() as db:
             rows = db.execute(query, (*values, *(kinds or ()), limit)).fetchall()
-        return [_event(*row) for row in reversed(rows)]
+        return [_event(*row) for row in (rows if oldest else reversed(rows))]
 
     def last(self, *, originals: bool = False) -> Rows:
         """See `Store`."""

@@ -211,9 +211,15 @@ class Store(Protocol):
         ...
 
     def events(
-        self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
+        self,
+        start_ns: int,
+        end_ns: int,
+        kinds: Sequence[str] | None = None,
+        limit: int = 1000,
+        *,
+        oldest: bool = False,
     ) -> list[dict[str, Any]]:
-        """Events with start <= t < end, of some kinds or all; the newest `limit`, in order of time."""
+        """Events with start <= t < end, of some kinds or all; the newest `limit` or the oldest, in order of time."""
         ...
 
     def edits(self, tag_id: int, start_ns: int, end_ns: int) -> list[Edit]:

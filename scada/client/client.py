@@ -344,14 +344,20 @@ class Client(Past):
         )
 
     def events(
-        self, start_ns: int, end_ns: int, kinds: Sequence[str] | None = None, limit: int = 1000
+        self,
+        start_ns: int,
+        end_ns: int,
+        kinds: Sequence[str] | None = None,
+        limit: int = 1000,
+        *,
+        oldest: bool = False,
     ) -> list[dict[str, Any]]:
-        """Events of the past by time: the newest `limit` with start <= t < end.
+        """Events of the past by time: the newest `limit`, or the oldest, with start <= t < end.
 
         Raises:
             StoreError: There is no history yet, or it cannot be read.
         """
-        return self._history().events(start_ns, end_ns, kinds, limit)
+        return self._history().events(start_ns, end_ns, kinds, limit, oldest=oldest)
 
     # Inside
 

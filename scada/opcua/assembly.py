@@ -15,6 +15,7 @@ from scada.opcua.equipment.model import Equipment
 from scada.opcua.equipment.wiring import install as install_equipment
 from scada.opcua.equipment.wiring import types_of
 from scada.opcua.events.hub import Events
+from scada.opcua.history.events import EventHistory
 from scada.opcua.history.manager import Histories
 from scada.opcua.history.nodes import describe
 from scada.opcua.information.wiring import install as install_information
@@ -83,6 +84,7 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver.services[READ] = Service(ua.ReadParameters, reads.handle)
     iserver.fast[READ] = reads.fast
     histories = Histories(iserver, client.data.root, client.tags)
+    histories.events = EventHistory(events.hub, events.history)
     iserver.history_manager = histories
     iserver.services |= histories.services()
     install_information(iserver, site, table.tags, table.data_value, clock)

@@ -63,6 +63,16 @@ class ReadProcessedDetails:
 
 
 @dataclass
+class ReadEventDetails:
+    """OPC 10000-11 §6.5.2."""
+
+    NumValuesPerNode: ua.UInt32
+    StartTime: ua.Int64
+    EndTime: ua.Int64
+    Filter: ua.EventFilter
+
+
+@dataclass
 class UpdateDataDetails:
     """OPC 10000-11 §6.8.2."""
 
@@ -93,6 +103,7 @@ _KINDS: Final = (
     ReadRawModifiedDetails,
     ReadAtTimeDetails,
     ReadProcessedDetails,
+    ReadEventDetails,
     UpdateDataDetails,
     DeleteRawModifiedDetails,
     DeleteAtTimeDetails,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from asyncua import Node, Server, ua
 
+from scada.opcua import limits
 from scada.opcua.history.manager import NODES_MAX
 from scada.opcua.history.reads import AGGREGATES, VALUES_MAX
 from scada.opcua.nodes import make
@@ -19,9 +20,9 @@ from tags.types import FLOATS
 _ID: Final = "#HA {}"
 _CAPABILITIES: Final[dict[str, tuple[Any, ua.VariantType]]] = {
     "AccessHistoryDataCapability": (True, ua.VariantType.Boolean),
-    "AccessHistoryEventsCapability": (False, ua.VariantType.Boolean),
+    "AccessHistoryEventsCapability": (True, ua.VariantType.Boolean),
     "MaxReturnDataValues": (VALUES_MAX, ua.VariantType.UInt32),
-    "MaxReturnEventValues": (0, ua.VariantType.UInt32),
+    "MaxReturnEventValues": (limits.HISTORY_EVENTS_PER_NODE, ua.VariantType.UInt32),
     "ServerTimestampSupported": (False, ua.VariantType.Boolean),
 } | {
     f"{name}Capability": (False, ua.VariantType.Boolean)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scada.opcua.history.events import Place
 from scada.opcua.history.points import NoPointError, PointError, Points
 
 
@@ -47,3 +48,8 @@ def test_a_session_that_is_gone_takes_its_points_along() -> None:
     assert not points._live
     with pytest.raises(PointError):
         points.place(Session(), b"short")
+
+
+@given(st.builds(Place, st.integers(0, 2**62), st.integers(-1, 2**62), st.integers(0, 2**32 - 1), st.integers(0, 100), st.integers(0, 2**32 - 1), st.booleans()))  # fmt: skip
+def test_a_place_survives_the_way(place: Place) -> None:
+    assert Place.unpack(place.pack()) == place
