@@ -77,7 +77,8 @@ def ours(tags: int) -> Iterator[Server]:
         plant = Plant(Path(folder) / "data", site)
         if "opcua" in plant.publishers:
             plant.publishers.pop("opcua").close()
-        rows = np.array([site.by_path()[path_of(n)].row for n in range(tags)])
+        by_path = site.by_path()
+        rows = np.array([by_path[path_of(n)].row for n in range(tags)])
 
         def change(turn: int, first: int, count: int) -> None:
             with plant._lock:  # noqa: SLF001 - it publishes all its rows from a thread of its own

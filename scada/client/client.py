@@ -55,6 +55,7 @@ class Client(Past):
         user: In whose name, for requests.
         role: That user's role: `viewer`, `operator`, `engineer` or `admin`. Control checks it for each request.
         clock: The machine's by default.
+        site: What a service has read already from `run/site.json`; None reads it.
 
     Attributes:
         site: The compiled site.
@@ -79,6 +80,7 @@ class Client(Past):
         user: str = "",
         role: str = "viewer",
         clock: Clock | None = None,
+        site: Site | None = None,
     ) -> None:
         self.data = DataDir(Path(data))
         self.source = source
@@ -93,7 +95,7 @@ class Client(Past):
         self._bypasses: Bypasses | None = None
         self._losses: Losses | None = None
         self._store: Store | None = None
-        self._open()
+        self._open(site)
 
     def __enter__(self) -> Self:
         return self
@@ -408,13 +410,13 @@ class Client(Past):
             self._store = open_reader(self.data.history)
         return self._store
 
-    def _open(self) -> None:
+    def _open(self, known: Site | None = None) -> None:
         advice = f"Start it with: scada run SITE --data {self.data.root}"
         if is_locked(self.data.lock) is False:
             raise NotRunningError(f"{self.data.root}: no plant is running there. {advice}")
         try:
             self._stamp = self._look_at_site()
-            site = load(self.data.site_json.read_bytes())
+            site = known or load(self.data.site_json.read_bytes())
             images = Images(self.data, site)
         except (OSError, ImageError) as error:
             raise NotRunningError(
