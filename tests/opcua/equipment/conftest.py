@@ -42,7 +42,7 @@ def demo() -> Site:
     return read_site(DEMO)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def demo_plant(demo: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     site = dataclasses.replace(demo, opcua_endpoint=f"opc.tcp://127.0.0.1:{free_port()}")
     plant = Plant(tmp_path_factory.mktemp("equipment") / "data", site)
@@ -51,7 +51,7 @@ def demo_plant(demo: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     shutil.rmtree(plant.data.run.resolve())
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def running(demo_plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     plant, site = demo_plant, demo_plant.site
     users = Users(plant.data.users)

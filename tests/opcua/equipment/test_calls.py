@@ -15,7 +15,7 @@ from scada.opcua.equipment.calls import answer
 from tests.client.plant import Responder
 from tests.opcua.equipment.conftest import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 Codes = ua.StatusCodes
 NUMBER, TEXT = ua.VariantType.Double, ua.VariantType.String
 Control = Callable[..., AbstractContextManager[list[dict[str, Any]]]]

@@ -11,7 +11,7 @@ from scada.opcua.nodes import make
 from scada.opcua.nodes.tags import TagNodes
 from tests.opcua.equipment.conftest import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 HAS_TYPE = make.HAS_TYPE_DEFINITION
 
 
