@@ -88,7 +88,6 @@ class Counters:
         sessions_security_rejected: Of those, for reasons of security.
         sessions_timed_out: Sessions that ended because nothing was heard of them.
         sessions_aborted: Sessions that ended without CloseSession for another reason.
-        subscriptions_opened: Subscriptions that were created, in all.
         requests_rejected: Requests of sessions that failed as a whole.
         requests_security_rejected: Of those, for reasons of security.
     """
@@ -98,7 +97,6 @@ class Counters:
         self.sessions: WeakKeyDictionary[InternalSession, Record] = WeakKeyDictionary()
         self.sessions_opened = self.sessions_rejected = self.sessions_security_rejected = 0
         self.sessions_timed_out = self.sessions_aborted = 0
-        self.subscriptions_opened = 0
         self.requests_rejected = self.requests_security_rejected = 0
 
     def opened(self, session: InternalSession, params: Any) -> None:

@@ -49,7 +49,7 @@ _COUNTS: Final = {
     "EventQueueOverflowCount": "event_queue_overflow_count",
     "MaxKeepAliveCount": "max_keep_alive_count",
     "MaxLifetimeCount": "max_lifetime_count",
-    "MaxNotificationsPerPublish": "max_notifications_per_publish",
+    "MaxNotificationsPerPublish": "most",
     "Priority": "priority",
 }
 """Members of SubscriptionDiagnosticsDataType, and the attributes of a subscription that they come from."""
@@ -102,7 +102,7 @@ class Diagnostics:
             SessionAbortCount=counters.sessions_aborted,
             PublishingIntervalCount=len({_interval(one) for one in subscriptions}),
             CurrentSubscriptionCount=len(subscriptions),
-            CumulatedSubscriptionCount=max(counters.subscriptions_opened, len(subscriptions)),
+            CumulatedSubscriptionCount=self._iserver.subscription_service.opened,
             SecurityRejectedRequestsCount=counters.requests_security_rejected,
             RejectedRequestsCount=counters.requests_rejected,
         )
@@ -140,7 +140,7 @@ class Diagnostics:
             ClientLastContactTime=moment(record.contact_ns),
             CurrentSubscriptionsCount=len(subscriptions),
             CurrentMonitoredItemsCount=sum(int(_of(one, "monitored_item_count")) for one in subscriptions),
-            CurrentPublishRequestsInQueue=int(_of(session, "publish_requests")),
+            CurrentPublishRequestsInQueue=self._iserver.subscription_service.waiting_requests(session),
             TotalRequestCount=_counter(record.total),
             UnauthorizedRequestCount=record.unauthorized,
         )
@@ -203,7 +203,7 @@ def _subscription(id_: int, one: Any) -> ua.SubscriptionDiagnosticsDataType:
         SessionId=one.session_id or ua.NodeId(),
         SubscriptionId=id_,
         PublishingInterval=_interval(one),
-        PublishingEnabled=bool(_of(one, "publishing_enabled")),
+        PublishingEnabled=bool(_of(one, "enabled")),
         **counts,
     )
 

@@ -81,6 +81,16 @@ class Subscriptions(SubscriptionService):
         self._looks = 0
         self.sent = self.lost = self.item_count = 0
 
+    @property
+    def opened(self) -> int:
+        """Subscriptions that were made, in all."""
+        return self._last_id
+
+    def waiting_requests(self, session: Session) -> int:
+        """Publish requests of a session that are not answered yet."""
+        found = self._waiting.get(id(session))
+        return 0 if found is None else len(found.requests)
+
     # The clock
 
     async def push(self) -> int:

@@ -178,7 +178,7 @@ class Subscription:
     """Of somebody."""
 
     session_id = ua.NodeId(77)
-    interval_ms, monitored_item_count, publishing_enabled, priority = 250.0, 3, True, 9
+    interval_ms, monitored_item_count, enabled, priority = 250.0, 3, True, 9
     sent = 0
 
     def item_handles(self) -> tuple[list[int], list[int]]:
