@@ -48,7 +48,9 @@ def peer(shared_plant: DemoPlant, tmp_path: Path) -> Iterator[NodeOpcua]:
     """node-opcua over an encrypted channel, as engineer `otto`: another person than the one at the page."""
     password = "otto's own password"
     Users(shared_plant.data.users).add("otto", password, "engineer")
-    with NodeOpcua(shared_plant.opcua, tmp_path, [SP, "tank1/LT-101"], "otto", password) as client:
+    with NodeOpcua(
+        shared_plant.opcua, tmp_path, [SP, "tank1/LT-101"], "otto", password, shared_plant.data.certs
+    ) as client:
         yield client
 
 
@@ -135,7 +137,7 @@ def test_anonymous_may_look_but_not_write(shared_plant: DemoPlant, tmp_path: Pat
 
 def test_a_wrong_password_is_refused(shared_plant: DemoPlant, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"BadUserAccessDenied|BadIdentityTokenRejected"):
-        NodeOpcua(shared_plant.opcua, tmp_path, [SP], "operator", "not the password")
+        NodeOpcua(shared_plant.opcua, tmp_path, [SP], "operator", "not the password", shared_plant.data.certs)
 
 
 def test_out_of_limits_is_refused(peer: NodeOpcua) -> None:

@@ -1,6 +1,6 @@
 // node-opcua as a third-party client: watches tags, and writes those that standard input names.
 // Arguments: URL USER PASSWORD TAG…      Input lines: {"path", "value", "type"} or {"done": true}
-// Output lines: {"ready"}, {"path", "value", "status"} for each change, {"wrote", "status"} for each write.
+// Output lines: {"certificate"} with a user, which waits for any line; {"ready"}, {"path", "value", "status"} for each change, {"wrote", "status"} for each write.
 import readline from "node:readline";
 import {
   AttributeIds, ClientMonitoredItem, ClientSubscription, DataType, MessageSecurityMode, OPCUAClient, SecurityPolicy,
@@ -21,6 +21,12 @@ const client = OPCUAClient.create({
   clientCertificateManager: certificates,
   connectionStrategy: { maxRetry: 3, initialDelay: 200 },
 });
+const orders = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+if (secure) { // whoever runs the server trusts this certificate, and then says so
+  await client.createDefaultCertificate();
+  say({ certificate: client.getCertificate().toString("base64") });
+  await orders.next();
+}
 await client.connect(url);
 const session = await client.createSession(
   secure ? { type: UserTokenType.UserName, userName: user, password } : undefined,
@@ -39,7 +45,7 @@ for (const path of paths) {
   }));
 }
 say({ ready: true });
-for await (const line of readline.createInterface({ input: process.stdin })) {
+for await (const line of { [Symbol.asyncIterator]: () => orders }) {
   const order = JSON.parse(line);
   if (order.done) break;
   // The whole call may be refused (a service fault) or one node of it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from scada.opcua.security.store import Store
 
 FOLDER = Path(__file__).parent.parent / "peers"
 BIN = Path(sys.executable).parent
@@ -38,7 +41,15 @@ def _install() -> None:
 class NodeOpcua:
     """A node-opcua client in its own process: watches tags and writes what it is told."""
 
-    def __init__(self, url: str, folder: Path, paths: list[str], user: str = "", password: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        paths: list[str],
+        user: str = "",
+        password: str = "",
+        certs: Path | None = None,
+    ) -> None:
         install()
         self._process = subprocess.Popen(
             [str(BIN / "node"), "write_and_watch.mjs", url, str(folder), user, password, *paths],
@@ -46,6 +57,11 @@ class NodeOpcua:
         )  # fmt: skip
         self._lines = self._read()
         try:
+            if user:
+                certificate = base64.b64decode(self.until("certificate")["certificate"])
+                if certs is not None:
+                    Store(certs).put("trusted", certificate)
+                self._send({})
             self.until("ready")
         except BaseException:  # nobody else can: a constructor that fails has no __exit__
             self._process.kill()
