@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
-from scada.alarms.record import EMPTY, Record, follow
+from scada.alarms.record import EMPTY, Record, follow, number_of
 from scada.alarms.state import ACTIVE
 from scada.opcua.conditions.fields import Fields, Kind, fields, retained
 from scada.opcua.events.event import Event, at
@@ -89,28 +89,37 @@ class Conditions:
         return (path for path in self.kinds if retained(self.bits(path)))
 
     def make(self, frame: Frame, raw: Raw) -> list[Event]:
-        """The events of an event `alarm` of the plant; keeps what it says if it is new.
-
-        For history too: an event that is older than what is known changes nothing.
-        """
-        kind = self.kinds.get(str(raw.get("path", "")))
-        number, bits = raw.get("number"), raw.get("to")
-        if kind is None or not isinstance(number, int) or not isinstance(bits, int):
+        """The event of an event `alarm` of the plant that happened now; keeps what it says."""
+        kind, number = self._kind_of(raw)
+        if kind is None:
             return []
         path = kind.alarm.path
         known = self.record(path)
         if number > known.number:
-            record = self._records[path] = follow(known, raw)
-            self._numbers.setdefault(path, deque(maxlen=REMEMBERED)).append(number)
-            if bits & ACTIVE and not int(raw.get("from", 0)) & ACTIVE:
-                self._raised[path] = number
-            if self.on_change is not None:
-                self.on_change(path)
-        elif number == known.number:
-            record = known
-        else:
-            record = follow(EMPTY._replace(active_ns=int(raw.get("active", 0))), raw)
-        return [self._event(frame, kind, raw, bits, record)]
+            self._records[path] = follow(known, raw)
+        # What was asked for at first may know this event already.
+        self._numbers.setdefault(path, deque(maxlen=REMEMBERED)).append(number)
+        if int(raw["to"]) & ACTIVE and not int(raw.get("from", 0)) & ACTIVE:
+            self._raised[path] = number
+        if self.on_change is not None:
+            self.on_change(path)
+        return self.past(frame, raw)
+
+    def past(self, frame: Frame, raw: Raw) -> list[Event]:
+        """As `make`, of an event that happened at some time: changes nothing."""
+        kind, number = self._kind_of(raw)
+        if kind is None:
+            return []
+        record = self.record(kind.alarm.path)
+        if number != record.number:
+            active = raw.get("active")
+            before = EMPTY._replace(active_ns=active if isinstance(active, int) else 0)
+            record = follow(before, {"from": 0, **raw, "number": number})
+        return [self._event(frame, kind, raw, int(raw["to"]), record)]
+
+    def _kind_of(self, raw: Raw) -> tuple[Kind | None, int]:
+        kind = self.kinds.get(str(raw.get("path", "")))
+        return (None, 0) if kind is None or not isinstance(raw.get("to"), int) else (kind, number_of(raw))
 
     def event(self, frame: Frame, path: str) -> Event:
         """The condition as it is now, as the event that made it so (ConditionRefresh)."""

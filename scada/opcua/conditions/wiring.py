@@ -125,4 +125,5 @@ def install(
     )
     nodes = ConditionNodes(iserver.aspace, site, conditions, top, types)
     iserver.nodes.attach(nodes)
-    return Parts(hub, conditions, mapper, nodes.notifiers)
+    past = Mapper(site, {**audits, "alarm": conditions.past})
+    return Parts(hub, conditions, past, nodes.notifiers)

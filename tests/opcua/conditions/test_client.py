@@ -66,7 +66,7 @@ class Control:
             if request.get("for_ns"):
                 more["until"] = self.played.t + SECOND + request["for_ns"]
             self.happens(path, what, kind, user=request["user"], **more)
-        return [{"status": self.outcome, "reasons": []}]
+        return [{"status": self.outcome, "reasons": [], "source": "opcua", "user": request["user"]}]
 
     def close(self) -> None:
         for path in self.played.state:

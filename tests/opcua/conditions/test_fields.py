@@ -180,6 +180,16 @@ def test_which_events_a_method_may_name(plant: Played, conditions: Conditions) -
     assert not conditions.knows(HH, None)
 
 
+def test_an_event_that_was_known_when_it_was_told_may_be_named_later(
+    plant: Played, conditions: Conditions
+) -> None:
+    first = plant.happens(HH, state.RAISE)
+    conditions.record(HH)  # asked for after it happened, before it is told
+    conditions.make(FRAME, first)
+    conditions.make(FRAME, plant.happens(HH, state.ACKNOWLEDGE))
+    assert conditions.knows(HH, first["number"])
+
+
 def test_what_is_not_ours_is_no_event_id() -> None:
     assert number_of(event_id(T)) == T
     assert number_of(b"short") is None
