@@ -56,6 +56,11 @@ class Session(SecuredSession, InternalSession):
         """It has ended: closed by its client, by us, or by the clock."""
         return bool(self.state == SessionState.Closed)
 
+    async def _timeout_loop(self) -> None:
+        await super()._timeout_loop()
+        idle = time.monotonic() - self._last_activity
+        self.iserver.counters.sessions_timed_out += idle >= (self.session_timeout or 0)
+
     def activate_session(
         self, params: ua.ActivateSessionParameters, peer_certificate: bytes | None
     ) -> ua.ActivateSessionResult:

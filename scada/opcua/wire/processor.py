@@ -75,7 +75,8 @@ class Processor(UaProcessor):
         self._greeted = False
         self._opened = 0.0
         self._who: tuple[Any, Who] = (None, Who())
-        self._waiting: dict[asyncio.Task[None], tuple[int, int]] = {}  # (request type, RequestHandle)
+        self._serving: Session | None = None  # whose request is counted when it is answered
+        self._waiting: dict[asyncio.Task[None], tuple[int, Call]] = {}
         self._of_kind: Counter[int] = Counter()
         self._freed = asyncio.Event()
 
@@ -120,6 +121,7 @@ class Processor(UaProcessor):
             if session.is_activated():
                 active = True
             elif session.is_closed or now - session.begun > TO_ACTIVATE_S:
+                self.iserver.counters.sessions_timed_out += not session.is_closed
                 self.release(session)
                 await session.close_session(True)
                 self.iserver.audit.close_session(session=session.session_id, why="Timeout")
@@ -241,33 +243,37 @@ class Processor(UaProcessor):
         fault.ResponseHeader.ServiceResult = ua.StatusCode(status)
         self.send_response(handle, sequence, fault)
 
-    def get_publish_request(self, subscription_id: ua.IntegerId) -> Any:
-        """As asyncua; none while the client does not read: the notifications stay in their queues."""
-        if self.congested:
-            self._publish_results_subs[subscription_id] = True
-            return None
-        return super().get_publish_request(subscription_id)
-
     # -- requests ---------------------------------------------------------------------------------------------------
 
     async def process_message(self, seqhdr: ua.SequenceHeader, body: Buffer) -> bool:
         """One request; whatever is wrong with it is a ServiceFault (OPC 10000-4 §5.3)."""
         data = bytes(body)
-        handle = 0
+        handle = number = 0
+        going_on = True
+        self._serving = None
         try:
             number, at = decode.request_number(data)
             header, after = read(data, at)
             handle = header.RequestHandle
-            return await self._request(number, header, seqhdr, data, after)
+            going_on = await self._request(number, header, seqhdr, data, after)
         except decode.DecodeError as error:
             self.iserver.wire.refused(error.status)
-            self._fault(handle, seqhdr, error.status)
+            self._refuse(number, handle, seqhdr, error.status)
         except (ServiceError, ua.UaStatusCodeError) as error:
-            self._fault(handle, seqhdr, error.code)
+            self._refuse(number, handle, seqhdr, error.code)
         except Exception:  # noqa: BLE001 - a request that we stumble over is one client's; the others go on
             self.iserver.wire.stumbled()
-            self._fault(handle, seqhdr, ua.StatusCodes.BadInternalError)
-        return True
+            self._refuse(number, handle, seqhdr, ua.StatusCodes.BadInternalError)
+        else:
+            self.iserver.counters.request(self._serving, number)
+        return going_on
+
+    def _refuse(self, number: int, handle: int, sequence: ua.SequenceHeader, status: int) -> None:
+        if number in {_CREATE_SESSION, _ACTIVATE_SESSION}:
+            self.iserver.counters.not_opened(status)
+        else:
+            self.iserver.counters.request(self._serving, number, status)
+        self._fault(handle, sequence, status)
 
     async def _request(
         self, number: int, header: Header, sequence: ua.SequenceHeader, data: bytes, at: int
@@ -292,6 +298,7 @@ class Processor(UaProcessor):
             await self._close_session(session, header, sequence, delete=data[at : at + 1] != b"\0")
             return True
         session.touch()
+        self._serving = session
         self._is(header, session)
         permissions = self._connection.security_policy.permissions
         if permissions is not None and not permissions.check_validity(session.user, _id(number), None):
@@ -339,8 +346,9 @@ class Processor(UaProcessor):
         while self._of_kind[number] >= service.at_once:
             self._freed.clear()
             await self._freed.wait()
-        task = asyncio.create_task(self._to_its_end(service, call))
-        self._waiting[task] = (number, call.header.RequestHandle)
+        task = asyncio.create_task(self._to_its_end(number, service, call))
+        self._serving = None  # counted at its end
+        self._waiting[task] = (number, call)
         self._of_kind[number] += 1
         task.add_done_callback(self._done)
 
@@ -349,17 +357,20 @@ class Processor(UaProcessor):
         self._of_kind[number] -= 1
         self._freed.set()
 
-    async def _to_its_end(self, service: Service, call: Call) -> None:
-        handle = call.header.RequestHandle
+    async def _to_its_end(self, number: int, service: Service, call: Call) -> None:
+        status = 0
         try:
             await self._answer(service, call)
         except asyncio.CancelledError:
-            self._fault(handle, call.sequence, ua.StatusCodes.BadRequestCancelledByRequest)
+            status = ua.StatusCodes.BadRequestCancelledByRequest
         except (ServiceError, ua.UaStatusCodeError) as error:
-            self._fault(handle, call.sequence, error.code)
+            status = int(error.code)
         except Exception:  # noqa: BLE001 - as in process_message
             self.iserver.wire.stumbled()
-            self._fault(handle, call.sequence, ua.StatusCodes.BadInternalError)
+            status = ua.StatusCodes.BadInternalError
+        if status:
+            self._fault(call.header.RequestHandle, call.sequence, status)
+        self.iserver.counters.request(call.session, number, status)
 
     def cancel(self, session: Session, handle: int) -> int:
         """Ends requests that wait (OPC 10000-4 §5.6.5); what a Write or a Call has asked for already goes on.
@@ -367,16 +378,16 @@ class Processor(UaProcessor):
         Returns:
             How many.
         """
-        del session
-        found = [task for task, (_, its) in self._waiting.items() if its == handle]
+        found = [
+            task
+            for task, (_, call) in self._waiting.items()
+            if call.session is session and call.header.RequestHandle == handle
+        ]
         for task in found:
             task.cancel()
-        ended = [its for its in self._publish_requests if its.requesthdr.RequestHandle == handle]
-        for its in ended:
-            self._publish_requests.remove(its)
-            self._fault(handle, its.seqhdr, ua.StatusCodes.BadRequestCancelledByRequest)
-        self.iserver.audit.cancel(handle, len(found) + len(ended))
-        return len(found) + len(ended)
+        ended = len(found) + self.iserver.subscription_service.cancel(session, handle)
+        self.iserver.audit.cancel(handle, ended)
+        return ended
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
@@ -415,6 +426,7 @@ class Processor(UaProcessor):
         result.ServerSignature.Signature = policy.asymmetric_cryptography.signature(signed)
         result.ServerSignature.Algorithm = policy.AsymmetricSignatureURI
         self.keep(session)
+        self.iserver.counters.opened(session, params)
         self.iserver.audit.create_session(
             0,
             session=session.session_id,
@@ -435,6 +447,7 @@ class Processor(UaProcessor):
         await session.admit(params, self._connection)
         result = session.activate_session(params, self._connection.certificate)
         self._move_here(session)
+        self.iserver.counters.activated(session, session.user.name)
         self._limits.widen()
         self.protocol.prove(Worth.SESSION)
         if session.user.name is not None:
@@ -451,10 +464,6 @@ class Processor(UaProcessor):
         if before is not None:
             before.release(session)
         self.keep(session)
-        for subscription in self.iserver.subscription_service.subscriptions.values():
-            if subscription.session_id == session.session_id:
-                subscription.pub_result_callback = self.forward_publish_response
-                subscription.pub_request_callback = self.get_publish_request
 
     def keep(self, session: Session) -> None:
         """A session is on this channel."""
@@ -488,6 +497,7 @@ class Processor(UaProcessor):
             self.session = session
             if self._should_close_session_on_transport_loss():
                 await session.close_session(True)
+                self.iserver.counters.sessions_aborted += 1
                 self.iserver.audit.close_session(session=session.session_id, why="Terminated")
             if session.channel is self:
                 session.channel = None

@@ -126,3 +126,22 @@ async def test_what_is_not_there_is_unknown(running: Running, path: str) -> None
         ua.AttributeIds.NodeClass, raise_on_bad_status=False
     )
     assert value.StatusCode.value == ua.StatusCodes.BadNodeIdUnknown
+
+
+async def test_what_a_session_asked_for_is_counted(running: Running) -> None:
+    before = running.server.iserver.counters.sessions[session_of(running, "anna")]
+    reads, failed = list(before.services.get(0, [0, 0])), before.total[1]
+    await running.operator.get_node(node("tank1/LT-101")).read_data_value(raise_on_bad_status=False)
+    with pytest.raises(ua.UaStatusCodeError):
+        await running.operator.uaclient.call([])
+    assert (before.services[0][0], before.total[1]) == (reads[0] + 1, failed + 1)
+    assert (before.description.ProductUri, list(before.users)) != ("", [])
+    summary = await running.viewer.get_node(
+        ua.ObjectIds.Server_ServerDiagnostics_ServerDiagnosticsSummary
+    ).read_value()
+    assert (summary.CurrentSessionCount, summary.CumulatedSessionCount) == (2, 2)
+    assert summary.RejectedRequestsCount >= 1
+
+
+def session_of(running: Running, name: str) -> object:
+    return next(one for one in running.server.iserver._external_sessions.values() if one.user.name == name)
