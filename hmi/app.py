@@ -25,6 +25,7 @@ from hmi.view import View, our_version
 from scada.access import refusal
 from scada.client import Client, Outcome
 from scada.clock import Clock
+from scada.requests.message import ALARM_KINDS
 
 BODY_MAX: Final = 65_536
 IN_FLIGHT_MAX: Final = 32
@@ -112,7 +113,7 @@ def _add_reads(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/api/alarms")
     async def alarms() -> models.AlarmList:
-        """Alarms that are active or not acknowledged, the most urgent first."""
+        """Alarms that are active, wait for somebody or are put aside, the most urgent first."""
         client.refresh()
         return view.alarms()
 
@@ -186,7 +187,7 @@ def _add_requests(app: FastAPI, parts: Parts) -> None:
             raise HTTPException(401, "Sign in first.")
         for path, _ in body.items:
             tag = client.tags.get(path)
-            if why := refusal(session.role, body.kind, tag if body.kind != "acknowledge" else None):
+            if why := refusal(session.role, body.kind, tag if body.kind not in ALARM_KINDS else None):
                 raise HTTPException(403, why)
         key = f"{session.user} {body.id}" if body.id else f"{session.user} {id(body)}"
         task = in_flight.get(key)

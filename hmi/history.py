@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query, Response
@@ -20,6 +20,7 @@ TIMES_MAX: Final = 1000
 INTERVALS_MAX: Final = 20_000
 CELLS_MAX: Final = 200_000
 GRID_TAGS_MAX: Final = 100
+EVENTS_MAX: Final = 5000
 
 T = TypeVar("T")
 Start = Annotated[str, Query(max_length=40, description=FORMS)]
@@ -67,6 +68,26 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
         """A tag's past for a trend: per pixel the first, lowest, highest and last value; null is a gap."""
         tag, (first, last) = tag_of(path), between(start, end)
         return await _answered(past.trend(tag, first, last, points))
+
+    @app.get("/api/alarms/events")
+    async def alarm_events(
+        start: Start = "-24h",
+        end: End = "now",
+        limit: Annotated[int, Query(ge=1, le=EVENTS_MAX)] = 500,
+        alarm: Annotated[str, Query(max_length=256, description="of this alarm only")] = "",
+        people: Annotated[bool, Query(description="only what people did")] = False,
+    ) -> models.AlarmEvents:
+        """What happened to alarms and who did what with them, the newest first."""
+        first, last = between(start, end)
+        every = EVENTS_MAX if alarm or people else limit
+        found = await _answered(past.alarms(first, last, every + 1))
+        told = [
+            event
+            for event in reversed(found)
+            if (not alarm or event.get("path") == alarm) and (not people or event.get("user"))
+        ]
+        more = len(told) > limit or len(found) > every
+        return models.AlarmEvents(events=[alarm_event(event) for event in told[:limit]], more=more)
 
     @app.get("/api/samples/{path:path}", response_model=history_models.Samples)
     async def samples(
@@ -155,6 +176,26 @@ def add_history(app: FastAPI, client: Client, past: Past, clock: Clock) -> None:
         """The aggregates that `/api/intervals` knows."""
         found = [history_models.AggregateInfo(name=name, opcua=OPCUA_NAMES.get(name)) for name in AGGREGATES]
         return history_models.AggregateList(aggregates=found)
+
+
+def alarm_event(event: Mapping[str, Any]) -> models.AlarmEvent:
+    """An event of an alarm as the page has it; those of older versions say less."""
+    before, after = int(event.get("from", 0)), int(event.get("to", 0))
+    until = event.get("until")
+    return models.AlarmEvent(
+        t_ms=event["t"] // 1_000_000,
+        path=str(event.get("path", "")),
+        action=str(event.get("action", "")),
+        before=before,
+        after=after,
+        priority=str(event.get("priority", "medium")),
+        message=str(event.get("message", "")),
+        value=event.get("value"),
+        user=str(event.get("user", "")),
+        source=str(event.get("source", "")),
+        comment=str(event.get("comment", "")),
+        until_ms=until // 1_000_000 if isinstance(until, int) else None,
+    )
 
 
 def _understood(read: Callable[..., T], *arguments: Any) -> T:

@@ -138,8 +138,27 @@ class History(BaseModel):
     truncated: bool
 
 
+class Remark(BaseModel):
+    """What somebody did with an alarm: when, UTC, ms; who; the comment."""
+
+    t_ms: int
+    user: str
+    text: str
+
+
 class AlarmInfo(BaseModel):
-    """An alarm that is not at rest. Bits: 1 active, 2 unacknowledged, 4 suppressed, 8 shelved, 16 out of service."""
+    """An alarm that is not at rest, or that people have put aside.
+
+    Attributes:
+        bits: 1 active, 2 unacknowledged, 4 suppressed, 8 shelved, 16 out of service, 32 to be confirmed, 64 disabled, 128
+            shelved until it is normal, 256 suppressed by a person.
+        number: Of its last event; it grows.
+        shelve_max_s: It may be shelved this long, s; 0 for not at all.
+        unshelve_ms: When its shelf ends, UTC, ms; null when it is not shelved.
+        acknowledged: Of its last activation.
+        comment: The last one.
+        aside: Who has put it aside and why.
+    """
 
     path: str
     tag: str
@@ -149,6 +168,45 @@ class AlarmInfo(BaseModel):
     response: str
     value: Value
     since_ms: int
+    number: int
+    shelve_max_s: float
+    unshelve_ms: int | None
+    acknowledged: Remark | None
+    comment: Remark | None
+    aside: Remark | None
+
+
+class AlarmEvent(BaseModel):
+    """What happened to an alarm.
+
+    Attributes:
+        t_ms: UTC, ms.
+        action: `raise`, `clear`, `acknowledge`, `shelve`, ….
+        before: Its state before, bits as of an alarm.
+        after: Its state after.
+        user: Who did it; empty for the process, and for a shelf whose time was over.
+        until_ms: When a shelf ends, UTC, ms.
+    """
+
+    t_ms: int
+    path: str
+    action: str
+    before: int
+    after: int
+    priority: str
+    message: str
+    value: Value
+    user: str
+    source: str
+    comment: str
+    until_ms: int | None
+
+
+class AlarmEvents(BaseModel):
+    """Events of alarms, the newest first; `more` when older ones were cut off."""
+
+    events: list[AlarmEvent]
+    more: bool
 
 
 class Counts(BaseModel):
@@ -275,13 +333,17 @@ class Ask(_Body):
 
     Attributes:
         id: 32 hex digits of the sender's making; repeating it returns the recorded outcome and does nothing else.
-        items: Path and value; for `acknowledge` alarm path and null.
-        for_s: How long a force or a bypass holds, s.
+        items: Path and value; for alarms alarm path and a comment, or null for the reason as the comment.
+        for_s: How long a force, a bypass or a shelf holds, s; a shelf without it ends when the alarm is normal.
         deadline_s: Control gives up after this, s.
     """
 
     id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
-    kind: Literal["write", "acknowledge", "force", "unforce", "bypass", "unbypass"]
+    kind: Literal[
+        "write", "force", "unforce", "bypass", "unbypass",
+        "acknowledge", "confirm", "comment", "shelve", "unshelve", "suppress", "unsuppress", "remove", "return", "enable",
+        "disable",
+    ]  # fmt: skip
     items: list[tuple[str, Plain]] = Field(min_length=1, max_length=64)
     reason: str = Field(default="", max_length=500)
     for_s: float | None = Field(default=None, gt=0, le=604_800)

@@ -60,6 +60,15 @@ class Past:
         """
         return await self._screens.ask(lambda client: client.events(start_ns, end_ns, ["request"], limit))
 
+    async def alarms(self, start_ns: int, end_ns: int, limit: int) -> list[dict[str, Any]]:
+        """What happened to alarms, oldest first: the newest `limit`.
+
+        Raises:
+            BusyError: As `trend`.
+            StoreError: As `trend`.
+        """
+        return await self._screens.ask(lambda client: client.events(start_ns, end_ns, ["alarm"], limit))
+
     async def ask(self, question: Callable[[Client], T]) -> T:
         """A script's question, answered in the worker thread; raises what it raises, or `BusyError`."""
         return await self._scripts.ask(question)

@@ -15,6 +15,7 @@ import orjson
 from hmi.models import AlarmInfo, Counts
 from hmi.view import View, alarm_info, counts
 from scada.client import Client
+from scada.requests.message import ALARM_KINDS
 
 PERIOD_S: Final = 0.2
 IDLE_S: Final = 0.4
@@ -125,6 +126,7 @@ class Pusher:
             i for i, tag in enumerate(client.tag_list) if tag.path.startswith("system/supervisor/")
         }
         self._alarms: list[AlarmInfo] = []
+        self._alarms_due = False
         self._counts = Counts(unacknowledged={}, active={})
         self._beats = 0
         self._beat_due = 0.0
@@ -172,8 +174,9 @@ class Pusher:
             return
         moved = set(self._changes.poll())
         alarms = None
-        if not moved.isdisjoint(self._alarm_rows) and self._take_alarms():
+        if (self._alarms_due or not moved.isdisjoint(self._alarm_rows)) and self._take_alarms():
             alarms = self._alarms
+        self._alarms_due = False
         beat = None
         # A service that ended is told at once: it may run again before the next second.
         if now_s >= self._beat_due or not moved.isdisjoint(self._life_rows):
@@ -202,6 +205,7 @@ class Pusher:
             if event["kind"] != "request":
                 continue
             self._view.note(event)
+            self._alarms_due |= event.get("request") in ALARM_KINDS  # a comment moves no tag
             told = {
                 key: event.get(key)
                 for key in ("id", "status", "items", "old", "user", "source", "reason", "request")
@@ -214,8 +218,8 @@ class Pusher:
         states = self._client.alarms(hidden=True)
         self._counts = counts(states)
         fresh = [alarm_info(state) for state in states]
-        changed = [(a.path, a.bits, a.since_ms) for a in fresh] != [
-            (a.path, a.bits, a.since_ms) for a in self._alarms
+        changed = [(a.path, a.bits, a.since_ms, a.number) for a in fresh] != [
+            (a.path, a.bits, a.since_ms, a.number) for a in self._alarms
         ]
         self._alarms = fresh
         return changed

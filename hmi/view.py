@@ -20,6 +20,7 @@ from hmi.models import (
     LastWrite,
     LimitInfo,
     Reading,
+    Remark,
     ServiceInfo,
     Status,
     TagDetail,
@@ -27,7 +28,7 @@ from hmi.models import (
     TagList,
     TagWithReading,
 )
-from scada.client import AlarmState, Client, Sample
+from scada.client import AlarmState, Client, Note, Sample
 from tags.model import Block, Device, Display, Tag
 
 PRIORITIES: Final = ("critical", "high", "medium", "low")
@@ -284,6 +285,7 @@ def reading(sample: Sample) -> Reading:
 
 def alarm_info(state: AlarmState) -> AlarmInfo:
     """An alarm as the page has it."""
+    known = state.condition
     return AlarmInfo(
         path=state.path,
         tag=state.tag,
@@ -293,7 +295,17 @@ def alarm_info(state: AlarmState) -> AlarmInfo:
         response=state.response,
         value=state.value,
         since_ms=state.since_ns // 1_000_000,
+        number=known.number,
+        shelve_max_s=known.alarm.shelve_max_ns / 1e9,
+        unshelve_ms=known.unshelve_ns // 1_000_000 or None,
+        acknowledged=_remark(known.acknowledged),
+        comment=_remark(known.comment),
+        aside=_remark(known.aside),
     )
+
+
+def _remark(note: Note | None) -> Remark | None:
+    return None if note is None else Remark(t_ms=note.t_ns // 1_000_000, user=note.user, text=note.text)
 
 
 def counts(states: Iterable[AlarmState]) -> Counts:

@@ -108,10 +108,10 @@ class Plant:
         with self._lock:
             self.publishers[writer].event(kind, time.time_ns(), **fields)
 
-    def alarm(self, path: str, bits: int) -> None:
+    def alarm(self, path: str, bits: int, **more: Any) -> None:
         before = self.value(path)
         self.put(path, bits)
-        fields: dict[str, Any] = {"path": path, "from": before, "to": bits}
+        fields: dict[str, Any] = {"path": path, "from": before, "to": bits, **more}
         self.event("alarm", **fields)
 
     def value(self, path: str) -> int:
@@ -179,13 +179,19 @@ class Control:
         self.plant.data.control_socket.unlink(missing_ok=True)
 
 
+BITS = {"acknowledge": -2, "shelve": 8, "unshelve": -8, "comment": 0, "remove": 16, "return": -16}
+
+
 def obey(plant: Plant, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Does as asked: writes go into the image, acknowledged alarms lose their bit."""
+    """Does as asked: writes go into the image, alarms get or lose their bit."""
+    kind = request["kind"]
     for path, value in request["items"]:
+        if kind in BITS:
+            bits = plant.value(path) | BITS[kind] if BITS[kind] > 0 else plant.value(path) & ~-BITS[kind]
+            said = {"action": kind, "user": request["user"], "comment": request["reason"]}
+            plant.alarm(path, bits, until=time.time_ns() + request.get("for_ns", 0), **said)
         if request["kind"] == "write":
             plant.put(path, value)
-        elif request["kind"] == "acknowledge":
-            plant.alarm(path, plant.value(path) & ~2)
     return [{"status": status, "reasons": []} for status in ("accepted", "sent", "confirmed")]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hmi.history import alarm_event
 from scada.clock import SystemClock
 from tests.hmi.plant import PASSWORD, Plant
 from tests.support.wait import wait_for
@@ -119,7 +120,7 @@ def test_status_says_why_a_device_is_not_connected(http: httpx.Client, plant: Pl
 def test_openapi_names_every_way_in(http: httpx.Client) -> None:
     paths = http.get("/api/openapi.json").json()["paths"]
     assert set(paths) == {
-        "/api/tags", "/api/tags/{path}", "/api/history/{path}", "/api/alarms", "/api/status", "/api/blocks", "/api/displays",
+        "/api/tags", "/api/tags/{path}", "/api/history/{path}", "/api/alarms", "/api/alarms/events", "/api/status", "/api/blocks", "/api/displays",
         "/api/displays/{name}", "/api/session", "/api/login", "/api/logout", "/api/requests",
         "/api/samples/{path}", "/api/at/{path}", "/api/intervals/{path}", "/api/grid", "/api/aggregates",
     }  # fmt: skip
@@ -244,6 +245,42 @@ def test_acknowledge_takes_the_alarm_off_the_open_ones(anna: httpx.Client, plant
     assert alarms["counts"]["active"]["critical"] == 1
     plant.alarm("tank1/LT-101/HH", 0)
     wait_for(lambda: not anna.get("/api/alarms").json()["alarms"])
+
+
+def test_what_people_do_with_an_alarm_is_told_with_it(anna: httpx.Client, plant: Plant) -> None:
+    path = "tank1/LT-101/HH"
+    plant.alarm(path, 3)
+    body = {"kind": "shelve", "items": [[path, None]], "reason": "being cleaned", "for_s": 7200}
+    assert anna.post("/api/requests", json=body).json()["status"] == "confirmed"
+    found = wait_for(lambda: [a for a in anna.get("/api/alarms").json()["alarms"] if a["bits"] & 8])
+    assert found[0]["aside"] | {"t_ms": 0} == {"t_ms": 0, "user": "anna", "text": "being cleaned"}
+    assert found[0]["unshelve_ms"] > found[0]["aside"]["t_ms"]
+    assert found[0]["shelve_max_s"] == 28_800
+    assert anna.get("/api/alarms").json()["counts"]["active"]["critical"] == 0
+    refused = ask(anna, "remove", path)
+    assert (refused.status_code, "takes the role engineer" in refused.json()["detail"]) == (403, True)
+    assert ask(anna, "unshelve", path).json()["status"] == "confirmed"
+    plant.alarm(path, 0)
+
+
+def test_what_happened_to_alarms_needs_a_history(http: httpx.Client) -> None:
+    assert http.get("/api/alarms/events").status_code == 503
+    assert http.get("/api/alarms/events", params={"start": "now", "end": "-1h"}).status_code == 422
+    assert http.get("/api/alarms/events", params={"limit": 5001}).status_code == 422
+
+
+def test_events_of_alarms_of_every_version() -> None:
+    old = alarm_event({"kind": "alarm", "t": 5_000_000, "path": "t/H", "from": 0, "to": 3})
+    assert (old.t_ms, old.action, old.before, old.after, old.user, old.until_ms) == (5, "", 0, 3, "", None)
+    new = alarm_event({"t": 0, "path": "t/H", "action": "shelve", "from": 3, "to": 9, "user": "anna",
+                       "comment": "x", "until": 7_000_000, "priority": "high", "source": "hmi"})  # fmt: skip
+    assert (new.action, new.user, new.comment, new.until_ms, new.priority) == (
+        "shelve",
+        "anna",
+        "x",
+        7,
+        "high",
+    )
 
 
 def test_signing_in_and_out(url: str) -> None:

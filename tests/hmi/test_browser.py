@@ -168,12 +168,57 @@ def test_an_alarm_is_seen_and_acknowledged(operator: Page, plant: Plant) -> None
     row = operator.get_by_role("row").filter(has_text="tank1/LT-101/HH")
     expect(row).to_contain_text("Close HV-100 by hand")
     row.get_by_role("button", name="Acknowledge tank1/LT-101/HH").click()
-    expect(row.get_by_role("button")).to_have_count(0)
+    expect(row.get_by_role("button", name="Acknowledge")).to_have_count(0)
     expect(row).to_have_attribute("data-active", "yes")
     assert plant.control
     assert plant.control.requests[-1]["items"] == [["tank1/LT-101/HH", None]]
     plant.alarm("tank1/LT-101/HH", 0)
     expect(operator.get_by_text("No active or unacknowledged alarms")).to_be_visible()
+
+
+def test_an_alarm_is_shelved_with_a_reason_and_comes_back(operator: Page, plant: Plant) -> None:
+    path = "tank1/LT-101/HH"
+    plant.alarm(path, 3)
+    operator.goto(operator.url.split("#")[0] + "#/alarms")
+    operator.get_by_role("button", name=f"Operations on {path}").click()
+    dialog = operator.get_by_role("dialog")
+    expect(dialog.get_by_label("Take out of service")).to_be_disabled()  # an engineer's
+    expect(dialog.get_by_label("Unshelve")).to_have_count(0)
+    dialog.get_by_label("Shelve").check()
+    dialog.get_by_label("For how long").select_option("2 h")
+    dialog.get_by_role("button", name="Shelve", exact=True).click()
+    expect(dialog).to_contain_text("Say why")
+    dialog.get_by_label("Reason").fill("<b>being cleaned</b>")
+    dialog.get_by_role("button", name="Shelve", exact=True).click()
+    expect(dialog).to_be_hidden()
+    assert plant.control
+    asked = plant.control.requests[-1]
+    assert (asked["kind"], asked["items"], asked["for_ns"]) == ("shelve", [[path, None]], 7_200_000_000_000)
+    expect(operator.get_by_text("No active or unacknowledged alarms")).to_be_visible()
+    operator.get_by_role("link", name="Put aside").click()
+    row = operator.get_by_role("row").filter(has_text=path)
+    expect(row).to_contain_text("<b>being cleaned</b>")
+    expect(row).to_contain_text("anna")
+    expect(row).to_contain_text("2 h")
+    row.get_by_role("button", name=f"Operations on {path}").click()
+    dialog.get_by_label("Unshelve").check()
+    dialog.get_by_role("button", name="Unshelve", exact=True).click()
+    expect(operator.get_by_text("Nothing is shelved")).to_be_visible()
+
+
+def test_why_control_refuses_stays_in_the_dialog(operator: Page, plant: Plant) -> None:
+    assert plant.control
+    plant.control.answer = lambda _, request: [
+        {"status": "rejected", "reasons": [f"{request['items'][0][0]} may not be shelved"]}
+    ]
+    plant.alarm("tank1/LT-101/HH", 3)
+    operator.goto(operator.url.split("#")[0] + "#/alarms")
+    operator.get_by_role("button", name="Operations on").click()
+    dialog = operator.get_by_role("dialog")
+    dialog.get_by_label("Comment").check()
+    dialog.get_by_label("Reason").fill("x")
+    dialog.get_by_role("button", name="Comment", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_have_text("rejected. tank1/LT-101/HH may not be shelved")
 
 
 def test_a_screen_reader_hears_a_new_alarm_once(page: Page, plant: Plant) -> None:
@@ -326,7 +371,7 @@ def test_the_trend_page_takes_tags_and_moves_through_time(page: Page, plant: Pla
 
 
 VIEWS = [
-    "#/display/overview", "#/display/overview?tag=tank1/LIC-101/SP", "#/alarms", "#/tags", "#/system",
+    "#/display/overview", "#/display/overview?tag=tank1/LIC-101/SP", "#/alarms", "#/alarms/aside", "#/tags", "#/system",
     "#/trend/tank1/LT-101,tank1/P-101/RUN",
 ]  # fmt: skip
 

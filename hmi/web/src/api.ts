@@ -1,6 +1,6 @@
 // The HTTP side: reads, sign-in and requests. Every refusal becomes an ApiError with the server's words.
 import type {
-  Block, Display, DisplayInfo, History, Intervals, Outcome, Session, Status, TagDetail, TagWithReading, Value,
+  AlarmEvent, Block, Display, DisplayInfo, History, Intervals, Outcome, Session, Status, TagDetail, TagWithReading, Value,
 } from "./model";
 
 export class ApiError extends Error {
@@ -47,12 +47,21 @@ export const history = (path: string, startMs: number, endMs: number, points: nu
 export const intervals = (path: string, aggregate: string, startMs: number, endMs: number) =>
   call<Intervals>(`api/intervals/${encode(path)}?aggregate=${aggregate}&start=${Math.round(startMs)}&end=${Math.round(endMs)}&every=${Math.round(endMs - startMs)}`);
 
+export const alarmEvents = (start: string, people: boolean, alarm: string, limit: number) =>
+  call<{ events: AlarmEvent[]; more: boolean }>(
+    `api/alarms/events?start=${encodeURIComponent(start)}&people=${people}&alarm=${encodeURIComponent(alarm)}&limit=${limit}`,
+  );
+
 export interface Ask {
   id: string;
-  kind: "write" | "acknowledge" | "force" | "unforce" | "bypass" | "unbypass";
+  kind: "write" | "force" | "unforce" | "bypass" | "unbypass" | AlarmKind;
   items: [string, Value][];
   reason: string;
+  for_s?: number;
 }
+export type AlarmKind = "acknowledge" | "confirm" | "comment" | "shelve" | "unshelve" | "suppress" | "unsuppress" | "remove" | "return" | "enable" | "disable";
+/** Items that one request takes. */
+export const ITEMS_MAX = 64;
 export const request = (ask: Ask) => call<Outcome>("api/requests", ask);
 
 /** 32 hex digits; also where crypto.randomUUID is missing (plain http on another host). */

@@ -14,6 +14,7 @@ import "./pages/system";
 import "./pages/tag";
 import "./pages/tags";
 import "./pages/trend";
+import "./parts/alarm";
 import "./parts/banner";
 import "./parts/login";
 import "./parts/notice";
@@ -81,7 +82,8 @@ export class App extends Panel {
       </main>
       <scada-notice></scada-notice>
       <scada-login></scada-login>
-      <scada-write></scada-write>`;
+      <scada-write></scada-write>
+      <scada-alarm></scada-alarm>`;
   }
 
   private nav(page: string, name: string, text: string, here: boolean) {
@@ -111,7 +113,7 @@ export class App extends Panel {
 
   private page(page: string, name: string) {
     switch (page) {
-      case "alarms": return html`<scada-alarms></scada-alarms>`;
+      case "alarms": return html`<scada-alarms .name=${this.route.name}></scada-alarms>`;
       case "tags": return html`<scada-tags></scada-tags>`;
       case "trend": return html`<scada-trend-page .name=${this.route.name}></scada-trend-page>`;
       case "system": return html`<scada-system></scada-system>`;

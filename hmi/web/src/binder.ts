@@ -1,7 +1,7 @@
 // Binds a drawing to live tags. Writes state attributes and texts only; all looks are CSS (css/display.css).
 import { RANK, quality, valueText } from "./format";
 import type { Alarm, Priority, Tag, Value } from "./model";
-import { ACTIVE, SHELVED, SUPPRESSED, OUT_OF_SERVICE, UNACKNOWLEDGED } from "./model";
+import { ACTIVE, HIDDEN, UNACKNOWLEDGED } from "./model";
 import type { Sample } from "./live";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -109,7 +109,7 @@ export class Binder {
       let worst: Alarm | null = null;
       for (const alarm of alarms) {
         if (alarm.tag !== bound.tag && !(unit && alarm.tag.startsWith(unit))) continue;
-        if (alarm.bits & (SUPPRESSED | SHELVED | OUT_OF_SERVICE) || !(alarm.bits & (ACTIVE | UNACKNOWLEDGED))) continue;
+        if (alarm.bits & HIDDEN || !(alarm.bits & (ACTIVE | UNACKNOWLEDGED))) continue;
         if (!worst || RANK[alarm.priority] < RANK[worst.priority]) worst = alarm;
       }
       this.put(bound.element, "alarm", worst?.priority ?? "");

@@ -1,6 +1,6 @@
 // Values, qualities and times as an operator reads them. Pure functions.
 import type { Alarm, Tag, Value } from "./model";
-import { ACTIVE, UNACKNOWLEDGED } from "./model";
+import { ACTIVE, DISABLED, ONE_SHOT, OUT_OF_SERVICE, SHELVED, SUPPRESSED, UNACKNOWLEDGED, UNCONFIRMED } from "./model";
 
 export const NONE = "–";
 
@@ -107,9 +107,11 @@ export function momentText(ms: number, nowMs: number): string {
 }
 
 export function alarmState(bits: number): string {
-  if (bits & 16) return "Out of service";
-  if (bits & 8) return "Shelved";
-  if (bits & 4) return "Suppressed";
+  if (bits & DISABLED) return "Disabled";
+  if (bits & OUT_OF_SERVICE) return "Out of service";
+  if (bits & SHELVED) return bits & ONE_SHOT ? "Shelved until normal" : "Shelved";
+  if (bits & SUPPRESSED) return "Suppressed";
+  if (bits & UNCONFIRMED) return bits & ACTIVE ? "Active, to be confirmed" : "Returned, to be confirmed";
   if (bits & ACTIVE) return bits & UNACKNOWLEDGED ? "Active, unacknowledged" : "Active, acknowledged";
   return bits & UNACKNOWLEDGED ? "Returned, unacknowledged" : "Normal";
 }

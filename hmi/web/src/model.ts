@@ -79,6 +79,34 @@ export interface Alarm {
   response: string;
   value: Value;
   since_ms: number;
+  number: number;
+  shelve_max_s: number;
+  unshelve_ms: number | null;
+  acknowledged: Remark | null;
+  comment: Remark | null;
+  aside: Remark | null;
+}
+
+/** What somebody did with an alarm. */
+export interface Remark {
+  t_ms: number;
+  user: string;
+  text: string;
+}
+
+export interface AlarmEvent {
+  t_ms: number;
+  path: string;
+  action: string;
+  before: number;
+  after: number;
+  priority: Priority;
+  message: string;
+  value: Value;
+  user: string;
+  source: string;
+  comment: string;
+  until_ms: number | null;
 }
 
 export interface Counts {
@@ -207,3 +235,10 @@ export const UNACKNOWLEDGED = 2;
 export const SUPPRESSED = 4;
 export const SHELVED = 8;
 export const OUT_OF_SERVICE = 16;
+export const UNCONFIRMED = 32;
+export const DISABLED = 64;
+export const ONE_SHOT = 128;
+export const BY_REQUEST = 256;
+/** What wants somebody, and what is not for the list of that. */
+export const ATTENTION = ACTIVE | UNACKNOWLEDGED | UNCONFIRMED;
+export const HIDDEN = SUPPRESSED | SHELVED | OUT_OF_SERVICE | DISABLED;

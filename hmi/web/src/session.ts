@@ -22,9 +22,9 @@ class Who extends EventTarget {
   }
 
   /** Why this person may not do it, or "" when they may. The server decides; this only spares a round trip. */
-  refusal(tag: Tag | null): string {
+  refusal(tag: Tag | null, role = "operator"): string {
     if (!this.session.user) return "Sign in first.";
-    const least = Math.max(ROLES.indexOf("operator"), tag ? ROLES.indexOf(tag.write_role) : 0);
+    const least = Math.max(ROLES.indexOf(role), tag ? ROLES.indexOf(tag.write_role) : 0);
     return ROLES.indexOf(this.session.role) >= least ? "" : `This takes the role ${ROLES[least]}; you are ${this.session.role}.`;
   }
 

@@ -4,7 +4,7 @@ import { acknowledge } from "../acknowledge";
 import { Panel } from "../element";
 import { byUrgency, momentText, RANK } from "../format";
 import { live } from "../live";
-import { ACTIVE, PRIORITIES, UNACKNOWLEDGED, type Alarm } from "../model";
+import { ACTIVE, HIDDEN, PRIORITIES, UNACKNOWLEDGED, type Alarm } from "../model";
 import { link } from "../route";
 import { who } from "../session";
 import { priorityMark, tagLink } from "./marks";
@@ -24,7 +24,7 @@ export class Banner extends Panel {
   }
 
   override render() {
-    const shown = live.alarms.filter((alarm) => alarm.bits & (ACTIVE | UNACKNOWLEDGED) && !(alarm.bits & 28)).sort(byUrgency);
+    const shown = live.alarms.filter((alarm) => alarm.bits & (ACTIVE | UNACKNOWLEDGED) && !(alarm.bits & HIDDEN)).sort(byUrgency);
     const top = shown[0];
     const news = shown.filter((alarm) => alarm.bits & UNACKNOWLEDGED && !this.heard.has(alarm.path));
     // A screen reader hears an alarm once when it comes, not each time that its value changes.
