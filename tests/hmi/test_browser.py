@@ -199,7 +199,7 @@ def test_an_alarm_is_shelved_with_a_reason_and_comes_back(operator: Page, plant:
     row = operator.get_by_role("row").filter(has_text=path)
     expect(row).to_contain_text("<b>being cleaned</b>")
     expect(row).to_contain_text("anna")
-    expect(row).to_contain_text("2 h")
+    expect(row).to_contain_text("in 120 min")
     row.get_by_role("button", name=f"Operations on {path}").click()
     dialog.get_by_label("Unshelve").check()
     dialog.get_by_role("button", name="Unshelve", exact=True).click()
