@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ async def test_a_persons_certificate_that_has_ended_or_is_shown_without_its_key(
 
 async def test_no_password_where_somebody_could_listen(running: Running, tmp_path: Path) -> None:
     client = await made(running, tmp_path, mode=ua.MessageSecurityMode.Sign)
-    client._add_anonymous_auth = named(client, running)  # type: ignore[method-assign]
+    client._add_anonymous_auth = named(client, running)
     await fault(client, ua.StatusCodes.BadIdentityTokenRejected)
     assert running.logins == []
 
@@ -151,7 +151,7 @@ async def test_an_encrypted_password_is_for_one_session(
     running: Running, tmp_path: Path, changes: dict[str, Any], code: int
 ) -> None:
     client = await made(running, tmp_path)
-    client._add_anonymous_auth = named(client, running, **changes)  # type: ignore[method-assign]
+    client._add_anonymous_auth = named(client, running, **changes)
     if code:
         await fault(client, code)
         assert running.logins == []
@@ -235,10 +235,11 @@ async def test_who_is_taken_away_or_gets_another_role_is_out(
 ) -> None:
     running.users.add("olga", PASSWORD, "operator")
     async with connected(await made(running, tmp_path, "anna")) as stays:
-        for change in (
+        changes: list[Callable[[], None]] = [
             lambda: running.users.add("olga", PASSWORD, "viewer"),
             lambda: running.users.remove("olga"),
-        ):
+        ]
+        for change in changes:
             async with connected(await made(running, tmp_path, "olga")) as client:
                 await watch.look()
                 await client.get_node(LEVEL).read_data_value(raise_on_bad_status=False)
