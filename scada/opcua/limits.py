@@ -11,7 +11,7 @@ from typing import Final
 
 # Of one request: more are refused with BadTooManyOperations (OPC 10000-4 §5.3).
 NODES_PER_READ: Final = 10_000
-NODES_PER_WRITE: Final = 1_000
+NODES_PER_WRITE: Final = 100  # each becomes a request to control
 NODES_PER_CALL: Final = 100  # methods in one Call
 NODES_PER_BROWSE: Final = 1_000  # also continuation points in one BrowseNext
 NODES_PER_REGISTER: Final = 10_000  # also of UnregisterNodes

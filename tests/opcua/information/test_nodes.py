@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
-from asyncua import ua
+from asyncua import Client, ua
 
 from scada.opcua import limits
 from scada.opcua.events.audit import WHO, Who
 from scada.opcua.information.calls import ServerCalls
 from scada.opcua.information.capabilities import PROFILES
 from scada.opcua.security.caller import PASSWORD, Caller
+from tests.opcua.conftest import Running
+from tests.opcua.test_server import signed_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def iserver(running: Running) -> Any:
+    return running.server.iserver
+
+
 O = ua.ObjectIds  # noqa: E741 - the table of standard nodes
 PARTS = (ua.NodeId(O.HasProperty), ua.NodeId(O.HasComponent))
 Codes = ua.StatusCodes
@@ -260,3 +271,33 @@ async def test_a_subscription_shows_in_the_diagnostics(iserver: Any, subscriptio
 async def test_other_methods_of_the_server_are_nobodys(iserver: Any) -> None:
     request = ua.CallMethodRequest(ua.NodeId(O.ObjectsFolder), ua.NodeId(O.Server_ResendData), [])
     assert await ServerCalls(iserver).call(None, request) is None
+
+
+ITEM = ua.MonitoredItemCreateRequest()
+OVER: Final[dict[str, tuple[int, Callable[[Client, int, int], Awaitable[Any]]]]] = {
+    "Read": (limits.NODES_PER_READ, lambda c, n, _: c.uaclient.read(ua.ReadParameters(NodesToRead=[ua.ReadValueId()] * n))),
+    "Write": (limits.NODES_PER_WRITE, lambda c, n, _: c.uaclient.write(ua.WriteParameters([ua.WriteValue()] * n))),
+    "Call": (limits.NODES_PER_CALL, lambda c, n, _: c.uaclient.call([ua.CallMethodRequest()] * n)),
+    "Browse": (limits.NODES_PER_BROWSE, lambda c, n, _: c.uaclient.browse(ua.BrowseParameters(NodesToBrowse=[ua.BrowseDescription()] * n))),
+    "RegisterNodes": (limits.NODES_PER_REGISTER, lambda c, n, _: c.uaclient.register_nodes([ua.NodeId()] * n)),
+    "TranslateBrowsePaths": (limits.PATHS_PER_TRANSLATE, lambda c, n, _: c.uaclient.translate_browsepaths_to_nodeids([ua.BrowsePath()] * n)),
+    "CreateMonitoredItems": (limits.ITEMS_PER_CALL, lambda c, n, s: c.uaclient.create_monitored_items(ua.CreateMonitoredItemsParameters(s, ItemsToCreate=[ITEM] * n))),
+    "DeleteMonitoredItems": (limits.ITEMS_PER_CALL, lambda c, n, s: c.uaclient.delete_monitored_items(ua.DeleteMonitoredItemsParameters(s, [1] * n))),
+}  # fmt: skip
+
+
+async def test_one_more_than_the_limit_is_refused(running: Running, tmp_path: Path) -> None:
+    client = await signed_in(running, tmp_path, "anna")
+    try:
+        wanted = ua.CreateSubscriptionParameters(RequestedPublishingInterval=1000.0)
+        subscription = (await client.uaclient.create_subscription(wanted, lambda _: None)).SubscriptionId
+        for service, (most, ask) in OVER.items():
+            with pytest.raises(ua.UaStatusCodeError) as caught:
+                await ask(client, most + 1, subscription)
+            assert caught.value.code == Codes.BadTooManyOperations, service
+        for service in ("Write", "Call", "Browse", "TranslateBrowsePaths"):
+            most, ask = OVER[service]
+            for one in await ask(client, most, subscription):
+                assert getattr(one, "StatusCode", one).value != Codes.BadTooManyOperations, service
+    finally:
+        await client.disconnect()
