@@ -297,6 +297,7 @@ class Alarms:
         what, new, utc_ns = alarm.model, shown(alarm.bits), ctx.tick.utc_ns
         rose = new & ACTIVE and not old & ACTIVE
         fields: dict[str, Any] = {
+            "t": utc_ns,
             "path": what.path,
             "tag": what.tag,
             "type": what.kind,
@@ -310,7 +311,7 @@ class Alarms:
             "active": utc_ns if rose else record.active_ns,
             **more,
         }
-        self.records.keep(i, follow(record, {"t": utc_ns, **fields}))
+        self.records.keep(i, follow(record, fields))
         if aloud:
             ctx.emit("alarm", **fields)
 

@@ -48,20 +48,7 @@ class Record(NamedTuple):
 
 
 EMPTY: Final = Record()
-_FIELD: Final = {
-    "acknowledge": "acknowledged",
-    "confirm": "confirmed",
-    "shelve": "shelved",
-    "suppress": "suppressed",
-    "remove": "removed",
-    "disable": "disabled",
-}
-_WHILE: Final = (
-    (SHELVED, "shelved"),
-    (BY_REQUEST, "suppressed"),
-    (OUT_OF_SERVICE, "removed"),
-    (DISABLED, "disabled"),
-)
+_OF_PROCESS: Final = frozenset({"raise", "clear"})
 
 
 def follow(record: Record, event: Mapping[str, Any]) -> Record:
@@ -71,26 +58,50 @@ def follow(record: Record, event: Mapping[str, Any]) -> Record:
         record: Before; `EMPTY` at first.
         event: Of the kind `alarm`, of this alarm.
     """
-    t_ns, to, action = event["t"], event["to"], event.get("action", "")
-    user, comment = event.get("user", ""), event.get("comment")
-    rose = to & ACTIVE and not event["from"] & ACTIVE
-    changes: dict[str, Any] = {"number": number_of(event), "t_ns": t_ns}
+    _, _, active, inactive, ends, seen, confirmed, comment, shelved, suppressed, removed, disabled = record
+    t_ns, before, to, action = event["t"], event["from"], event["to"], event.get("action", "")
+    rose = to & ACTIVE and not before & ACTIVE
     if rose:
-        changes |= {"acknowledged": None, "confirmed": None}
-    elif event["from"] & ACTIVE and not to & ACTIVE:
-        changes["inactive_ns"] = t_ns
-    changes["active_ns"] = event.get("active", t_ns if rose else record.active_ns)
-    field = _FIELD.get(action)
-    if field is not None and (field != "suppressed" or to & BY_REQUEST):
-        changes[field] = (t_ns, user, comment or "")
-    if comment is not None:
-        changes["comment"] = (t_ns, user, comment)
-    if action in ("shelve", "clock"):
-        changes["unshelve_ns"] = event.get("until", 0)
-    changes |= {name: None for bit, name in _WHILE if not to & bit}
+        seen = confirmed = None
+    elif before & ACTIVE and not to & ACTIVE:
+        inactive = t_ns
+    active = event.get("active", t_ns if rose else active)
+    if action not in _OF_PROCESS:
+        words = event.get("comment")
+        note = (t_ns, event.get("user", ""), words or "")
+        if words is not None:
+            comment = note
+        match action:
+            case "acknowledge":
+                seen = note
+            case "confirm":
+                confirmed = note
+            case "shelve":
+                shelved, ends = note, event.get("until", 0)
+            case "clock":
+                ends = event.get("until", 0)
+            case "suppress" if to & BY_REQUEST:
+                suppressed = note
+            case "remove":
+                removed = note
+            case "disable":
+                disabled = note
     if not to & SHELVED:
-        changes["unshelve_ns"] = 0
-    return record._replace(**changes)
+        shelved, ends = None, 0
+    return Record(
+        number_of(event),
+        t_ns,
+        active,
+        inactive,
+        ends,
+        seen,
+        confirmed,
+        comment,
+        shelved,
+        suppressed if to & BY_REQUEST else None,
+        removed if to & OUT_OF_SERVICE else None,
+        disabled if to & DISABLED else None,
+    )
 
 
 def number_of(event: Mapping[str, Any]) -> int:

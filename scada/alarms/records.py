@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-import orjson
-
 from scada.alarms.record import Record
 from scada.alarms.watch import Watched
 
 BYTES: Final = 64 << 10
 BYTES_EACH: Final = 512  # `tags.publish.create_files` gives the slots of control's state this much more
-_OVERHEAD: Final = 16
+# Upper bounds of JSON, which writes a character as six bytes at most (RFC 8259 §7).
+_OVERHEAD: Final = 160
+_NOTE: Final = 28
 
 
 class Records:
@@ -26,7 +26,7 @@ class Records:
     Attributes:
         number: Of the last event.
         most: Bytes that the records may take as JSON.
-        bytes: That they take.
+        bytes: That they take at most.
         sizes: Bytes of each by position; those whose last event is the oldest first.
         forgotten: How many records were given up.
     """
@@ -50,7 +50,10 @@ class Records:
         """Keeps the record of an alarm, as its newest."""
         alarm = self.alarms[i]
         plain = tuple(record)
-        size = len(orjson.dumps(plain)) + len(alarm.model.path.encode()) + _OVERHEAD
+        size = _OVERHEAD + 4 * len(alarm.model.path)
+        for note in record[5:]:
+            if note is not None:
+                size += _NOTE + 6 * (len(note[1]) + len(note[2]))
         self.bytes += size - self.sizes.pop(i, 0)
         self.sizes[i] = size
         alarm.record = plain

@@ -275,6 +275,15 @@ def test_comments_are_kept_with_who_and_when_and_may_be_cleared() -> None:
     assert again(rig).alarms.record(HH) == rig.alarms.record(HH)
 
 
+def test_whatever_is_done_may_be_commented() -> None:
+    rig = standing(confirm=True)
+    for n, kind in enumerate(
+        ("shelve", "unshelve", "suppress", "unsuppress", "remove", "return", "acknowledge", "confirm", "comment", "disable", "enable")
+    ):  # fmt: skip
+        assert rig.order(kind, HH, comment=f"no. {n}") is None
+        assert rig.alarms.record(HH).comment == (2 * SECOND, "anna", f"no. {n}")
+
+
 def test_times_of_activation_and_return() -> None:
     rig = standing()
     rig.set("t/LT", 0.0)
