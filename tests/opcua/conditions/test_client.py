@@ -391,3 +391,114 @@ async def test_engineers_hear_what_others_do(
         assert event.MethodId == ua.NodeId(getattr(ua.ObjectIds, method))
         assert event.ConditionEventId == event_id(number)
         assert anna.queue.empty()
+
+
+async def test_sessions_writes_and_calls_are_told_to_engineers(
+    running: Running, control: Control, people: dict[str, Client], tmp_path: Path
+) -> None:
+    audits = ua.NodeId(ua.ObjectIds.AuditEventType)
+    async with listening(people["eva"], audits) as (heard, _, _):
+        client = await signed_in(running, tmp_path, "tom")
+        set_point = client.get_node("ns=2;s=tank1/LIC-101/SP")
+        control.outcome = "rejected"
+        with pytest.raises(ua.UaStatusCodeError):
+            await set_point.write_value(2.75)
+        token = client.uaclient.protocol.authentication_token
+        await client.disconnect()
+        stranger = await with_certificate(running.url, tmp_path, running.plant.data.certs)
+        stranger.set_user("tom")
+        stranger.set_password("wrong password")
+        with pytest.raises(ua.UaStatusCodeError):
+            await stranger.connect()
+        seen: dict[str, list[Any]] = {}
+        while len(seen.get("AuditActivateSessionEventType", ())) < 2 or "AuditSessionEventType" not in seen:
+            event = await heard.next()
+            seen.setdefault(ua.ObjectIdNames[event.EventType.Identifier], []).append(event)
+    names = {
+        "AuditOpenSecureChannelEventType",
+        "AuditCreateSessionEventType",
+        "AuditActivateSessionEventType",
+    }
+    assert names <= set(seen)
+    good, bad = seen["AuditActivateSessionEventType"]
+    assert (good.Status, good.ClientUserId) == (True, "tom")
+    assert (bad.Status, bad.ClientUserId) == (False, "")
+    write = seen["AuditWriteUpdateEventType"][0]
+    assert (write.Status, write.ClientUserId, write.SourceName) == (False, "tom", "Attribute/Write")
+    assert write.SourceNode == ua.NodeId("tank1/LIC-101/SP", 2)
+    assert seen["AuditSessionEventType"][-1].SourceName == "Session/CloseSession"
+    for events in seen.values():
+        for event in events:
+            assert token.Identifier not in vars(event).values()  # SessionId, never the token
+
+
+async def subscribe(client: Client, node: Any, wanted: Any) -> tuple[Any, Any]:
+    """One event item with a filter of one's own; gives the result of the service."""
+    heard = Heard()
+    subscription = await client.create_subscription(50, heard)
+    request = ua.MonitoredItemCreateRequest(
+        ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.EventNotifier),
+        MonitoringMode=ua.MonitoringMode.Reporting,
+        RequestedParameters=ua.MonitoringParameters(
+            ClientHandle=7, Filter=wanted, QueueSize=5, DiscardOldest=True
+        ),
+    )
+    parameters = ua.CreateMonitoredItemsParameters(
+        SubscriptionId=subscription.subscription_id,
+        TimestampsToReturn=ua.TimestampsToReturn.Both,
+        ItemsToCreate=[request],
+    )
+    results = await client.uaclient.create_monitored_items(parameters)
+    await subscription.delete()
+    return results[0], heard
+
+
+def clause(*names: str, type_: int = ua.ObjectIds.BaseEventType) -> ua.SimpleAttributeOperand:
+    return ua.SimpleAttributeOperand(
+        TypeDefinitionId=ua.NodeId(type_),
+        BrowsePath=[ua.QualifiedName(name, 0) for name in names],
+        AttributeId=ua.AttributeIds.Value,
+    )
+
+
+async def test_a_client_is_told_what_is_wrong_with_its_filter(running: Running) -> None:
+    server = ua.NodeId(ua.ObjectIds.Server)
+    async with Client(running.url) as client:
+        wanted = ua.EventFilter(SelectClauses=[clause("Severity"), clause("Nonsense")])
+        made, _ = await subscribe(client, server, wanted)
+        assert made.StatusCode.is_good()
+        codes = [code.value for code in made.FilterResult.SelectClauseResults]
+        assert codes == [0, ua.StatusCodes.BadBrowseNameInvalid]
+        wanted = ua.EventFilter(SelectClauses=[clause("Severity")])
+        wanted.WhereClause.Elements = [
+            ua.ContentFilterElement(
+                FilterOperator=ua.FilterOperator.Equals,
+                FilterOperands=[clause("Severity"), ua.ElementOperand(Index=9)],
+            )
+        ]
+        made, _ = await subscribe(client, server, wanted)
+        assert made.StatusCode.value == ua.StatusCodes.BadEventFilterInvalid
+        element = made.FilterResult.WhereClauseResult.ElementResults[0]
+        assert [code.value for code in element.OperandStatusCodes] == [
+            0,
+            ua.StatusCodes.BadFilterOperandInvalid,
+        ]
+        made, _ = await subscribe(
+            client, ua.NodeId(HH, 2), ua.EventFilter(SelectClauses=[clause("Severity")])
+        )
+        assert made.StatusCode.value == ua.StatusCodes.BadAttributeIdInvalid  # a tag has no EventNotifier
+
+
+async def test_condition_refresh_of_an_area_item(
+    running: Running, control: Control, people: dict[str, Client]
+) -> None:
+    control.happens(HH, state.RAISE)
+    control.happens(ON, state.RAISE)
+    anna = people["anna"]
+    end = ua.NodeId(ua.ObjectIds.RefreshEndEventType)
+    async with listening(anna, ALARM, ua.NodeId("tank1/P-101", 2)) as (heard, subscription, _):
+        id_ = ua.Variant(subscription.subscription_id, ua.VariantType.UInt32)
+        type_ = ua.NodeId(ua.ObjectIds.ConditionType)
+        assert await call(anna, type_, "ConditionType_ConditionRefresh", id_) == 0
+        told = await heard.all_until(end)
+        assert [one.SourceName for one in told[1:-1]] == ["tank1/P-101/RUN"]
