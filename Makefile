@@ -27,7 +27,7 @@ demo: web ## run the demo plant; Ctrl-C stops it
 	@$(BIN)/scada demo
 
 browser: $(VENV)/ready
-	@$(BIN)/python .ci/debian.py chromium
+	@$(BIN)/python .ci/debian.py chromium xmllint
 
 databases: $(VENV)/ready
 	@$(BIN)/python .ci/debian.py influxd victoria-metrics

@@ -14,6 +14,7 @@ from scada.cli import (
     history_group,
     iosheet,
     modbus,
+    opcua,
     outputs,
     people,
     plant,
@@ -41,6 +42,7 @@ app.add_typer(alarms.app, name="alarms")
 app.add_typer(people.app, name="user")
 app.add_typer(certs.app, name="certs")
 app.add_typer(modbus.app, name="modbus")
+app.add_typer(opcua.app, name="opcua")
 
 
 def main() -> None:

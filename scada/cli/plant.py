@@ -144,6 +144,11 @@ def _dated(site: Site) -> list[tuple[bool, str]]:
     return found
 
 
+def read_site_or_exit(site: Path) -> Site:
+    """The compiled site; otherwise all its problems are shown and the program ends."""
+    return _read(site, as_json=False, code=FAILED)
+
+
 def _read(
     site: Path, as_json: bool, code: int, ids: Mapping[str, int] | None = None, *, tests: bool = False
 ) -> Site:
