@@ -120,6 +120,9 @@ def happen(plant: Plant, path: str, *new: Any, status: int = 0) -> None:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def subscriber(running: Running) -> AsyncIterator[Subscriber]:
+    for path, value in ((LEVEL, 0.25), (VALVE, 0.25), (PUMP, False), (NOTE, "-"), (MODE, 0)):
+        happen(running.plant, path, value)
+    await running.mirror.push()
     client = await Client.connect(int(running.url.rpartition(":")[2]), "one")
     yield Subscriber(client)
     client.close()
