@@ -416,8 +416,11 @@ class Processor(UaProcessor):
         try:
             session.bind(params, self._connection)
             result = await session.create_session(params, sockname=self.sockname)
-        except BaseException:
+        except BaseException as error:
             await session.close_session(True)
+            if isinstance(error, ServiceError | ua.UaStatusCodeError):
+                peer = self._connection.security_policy.peer_certificate
+                self.iserver.audit.create_session(error.code, session=None, certificate=peer, timeout_ms=0.0)
             raise
         result.MaxRequestMessageSize = limits.MESSAGE
         policy = self._connection.security_policy
@@ -444,8 +447,18 @@ class Processor(UaProcessor):
         if session is None:
             raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
         self._is(header, session)
-        await session.admit(params, self._connection)
-        result = session.activate_session(params, self._connection.certificate)
+        kind = _TOKENS.get(type(params.UserIdentityToken).__name__, "anonymous")
+        try:
+            await session.admit(params, self._connection)
+            result = session.activate_session(params, self._connection.certificate)
+        except (ServiceError, ua.UaStatusCodeError) as error:
+            # The name is not recorded: one that nobody has may be a password typed into the wrong field.
+            self.iserver.audit.activate_session(error.code, session=session.session_id, token_kind=kind)
+            raise
+        self._is(header, session)
+        self.iserver.audit.activate_session(
+            0, session=session.session_id, token_kind=kind, user=session.user.name or ""
+        )
         self._move_here(session)
         self.iserver.counters.activated(session, session.user.name)
         self._limits.widen()
@@ -519,6 +532,9 @@ class Processor(UaProcessor):
             )
             self._who = key, who
         WHO.set(self._who[1])
+
+
+_TOKENS: Final = {"UserNameIdentityToken": "password", "X509IdentityToken": "certificate"}
 
 
 @functools.lru_cache(256)
