@@ -88,6 +88,6 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver.history_manager = histories
     iserver.services |= histories.services()
     install_information(iserver, site, table.tags, table.data_value, clock)
-    iserver.attribute_service = Writes(iserver.aspace, client, users.still)
+    iserver.attribute_service = Writes(iserver.aspace, client, users.still, access, iserver.audit)
     subscriptions = install_subscriptions(iserver, client, table, attributes, clock)
     return Parts(table, subscriptions, events.hub)

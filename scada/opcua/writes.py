@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from asyncua import ua
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace, AttributeService
 
-from scada.access import refusal
 from scada.client import Client, Outcome
+from scada.opcua import limits
+from scada.opcua.events.audit import Audit
 from scada.opcua.nodes.ids import NAMESPACE
+from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
 from scada.opcua.types import VARIANT
 from tags.model import Tag
 from tags.types import Value, coerce
 
-WRITES_MAX: Final = 100  # nodes in one Write call
 _STATUS: Final[dict[str, int]] = {
     "confirmed": ua.StatusCodes.Good,
     "rejected": ua.StatusCodes.BadUserAccessDenied,
@@ -36,12 +38,23 @@ class Writes(AttributeService):
         aspace: asyncua's address space, for nodes that are not ours.
         client: The plant.
         still: Whether a caller has the role yet that he signed in with.
+        access: Who may write what.
+        audit: Takes each write, for the record; None for none.
     """
 
-    def __init__(self, aspace: AddressSpace, client: Client, still: Callable[[Caller], bool]) -> None:
+    def __init__(
+        self,
+        aspace: AddressSpace,
+        client: Client,
+        still: Callable[[Caller], bool],
+        access: Access,
+        audit: Audit | None = None,
+    ) -> None:
         super().__init__(aspace)
         self._client = client
         self._still = still
+        self._access = access
+        self._audit = audit
 
     async def write(self, params: ua.WriteParameters, user: User | None = None) -> list[ua.StatusCode]:
         """One status for each node, in order (OPC 10000-4 §5.10.4).
@@ -51,10 +64,23 @@ class Writes(AttributeService):
         caller = user or User(role=UserRole.Admin)
         if caller.role == UserRole.Admin:
             return list(await super().write(params, caller))
-        if len(params.NodesToWrite) > WRITES_MAX:
-            return [ua.StatusCode(ua.StatusCodes.BadTooManyOperations)] * len(params.NodesToWrite)
-        codes = await asyncio.gather(*(self._one(item, caller) for item in params.NodesToWrite))
+        if len(params.NodesToWrite) > limits.NODES_PER_WRITE:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        codes = await asyncio.gather(*(self._told(item, caller) for item in params.NodesToWrite))
         return [ua.StatusCode(code) for code in codes]
+
+    async def _told(self, item: ua.WriteValue, caller: User) -> Code:
+        """As `_one`, for the record too."""
+        if self._audit is None:
+            return await self._one(item, caller)
+        tag = self._tag(item.NodeId)
+        old = None
+        if tag is not None and item.AttributeId == ua.AttributeIds.Value:
+            old = ua.Variant(self._client.sample(self._client.index[tag.path]).value, VARIANT[tag.type])
+        code = await self._one(item, caller)
+        new = item.Value.Value if item.Value is not None else None
+        self._audit.write(code, item.NodeId, item.AttributeId, item.IndexRange, old, new)
+        return code
 
     async def _one(self, item: ua.WriteValue, caller: User) -> Code:
         tag = self._tag(item.NodeId)
@@ -63,9 +89,9 @@ class Writes(AttributeService):
             return ua.StatusCodes.BadNotWritable if known else ua.StatusCodes.BadNodeIdUnknown
         if item.AttributeId != ua.AttributeIds.Value or not tag.writable:
             return ua.StatusCodes.BadNotWritable
-        if not isinstance(caller, Caller) or caller.name is None or refusal(caller.site_role, "write", tag):
-            return ua.StatusCodes.BadUserAccessDenied
-        if not self._still(caller):  # somebody has taken the role away since
+        if denied := self._access.refusal(caller, tag.path, Permission.WRITE):
+            return denied
+        if not isinstance(caller, Caller) or not self._still(caller):  # somebody has taken the role away since
             return ua.StatusCodes.BadUserAccessDenied
         if item.IndexRange:
             return ua.StatusCodes.BadIndexRangeInvalid
