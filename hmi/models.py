@@ -115,6 +115,7 @@ class TagDetail(TagWithReading):
     blocks: list[BlockInfo]
     related: list[TagInfo]
     limit_alarms: list[LimitInfo]
+    alarms: list[AlarmInfo]
 
 
 class History(BaseModel):

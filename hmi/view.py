@@ -167,6 +167,11 @@ class View:
             blocks=blocks,
             related=[self.tag_info(p) for p in related],
             limit_alarms=limits,
+            alarms=[
+                alarm_info(self.client.alarm(alarm.path))
+                for alarm in self.client.site.alarms
+                if path in (alarm.tag, alarm.path)
+            ],
         )
 
     def display(self, display: Display) -> DisplayDetail:

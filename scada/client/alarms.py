@@ -42,31 +42,38 @@ class Alarms:
             i = images.index.get(path)
             if i is None or not int(images.bits[i]) & wanted:
                 continue
-            condition = self._condition(alarm, int(images.bits[i]))
-            watched = images.index.get(alarm.tag)
-            state = AlarmState(
-                path,
-                alarm.tag,
-                condition.bits,
-                _since(condition) or int(images.source_ns[i]),
-                alarm.priority,
-                alarm.message,
-                alarm.response,
-                images.value(watched) if watched is not None else 0,
-                condition,
-            )
+            state = self._state(images, alarm, i)
             if hidden or not state.hidden:
                 found.append(state)
         found.sort(key=lambda s: (not s.unacknowledged, PRIORITIES.get(s.priority, 9), -s.since_ns, s.path))
         return found
 
-    def condition(self, images: Images, path: str) -> Condition:
-        """See `Client.condition`."""
+    def one(self, images: Images, path: str) -> AlarmState:
+        """See `Client.alarm`."""
         alarm = self._alarms.get(path)
         if alarm is None or path not in images.index:
             raise KeyError(f"there is no alarm {path!r}")
         self._poll()
-        return self._condition(alarm, int(images.bits[images.index[path]]))
+        return self._state(images, alarm, images.index[path])
+
+    def condition(self, images: Images, path: str) -> Condition:
+        """See `Client.condition`."""
+        return self.one(images, path).condition
+
+    def _state(self, images: Images, alarm: Alarm, i: int) -> AlarmState:
+        condition = self._condition(alarm, int(images.bits[i]))
+        watched = images.index.get(alarm.tag)
+        return AlarmState(
+            alarm.path,
+            alarm.tag,
+            condition.bits,
+            _since(condition) or int(images.source_ns[i]),
+            alarm.priority,
+            alarm.message,
+            alarm.response,
+            images.value(watched) if watched is not None else 0,
+            condition,
+        )
 
     def conditions(self, images: Images) -> dict[str, Condition]:
         """See `Client.conditions`."""

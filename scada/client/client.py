@@ -175,6 +175,17 @@ class Client(Past):
         """
         return self._alarming().current(self.images, hidden=hidden)
 
+    def alarm(self, path: str) -> AlarmState:
+        """One alarm as of the last refresh, also at rest.
+
+        Args:
+            path: Of the alarm.
+
+        Raises:
+            KeyError: There is no such alarm.
+        """
+        return self._alarming().one(self.images, path)
+
     def condition(self, path: str) -> Condition:
         """All that is known of one alarm, also at rest: its state as of the last refresh, who did what and why.
 

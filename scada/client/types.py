@@ -177,7 +177,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """One alarm that is not at rest.
+    """One alarm as a list shows it.
 
     Attributes:
         path: Of the alarm.

@@ -160,3 +160,32 @@ def test_a_bypass_is_listed_alarmed_audited_and_ends(shared_plant: DemoPlant) ->
         ]
 
     wait_for(audited, 8, "the audit trail has it")
+
+
+def test_an_alarm_at_rest_is_shelved_listed_told_and_comes_back(shared_plant: DemoPlant) -> None:
+    alarm = "tank1/LT-101/LL"
+    assert "8 h at most" in shared_plant.scada(
+        "alarms", "shelve", alarm, "--for", "9h", "--reason", "x", code=3
+    )
+    shared_plant.scada("alarms", "shelve", alarm, "--for", "1h", "--reason", "LT-101 is being cleaned")
+    (listed,) = wait_for(lambda: shared_plant.json("alarms", "list", "--aside"), 3, every_s=0.5)
+    assert (listed["path"], listed["state"], listed["shelved"]["text"]) == (
+        alarm,
+        "shelved",
+        "LT-101 is being cleaned",
+    )
+    (seen,) = http(shared_plant, "/api/alarms")["alarms"]
+    assert (seen["bits"], seen["aside"]["text"]) == (8, "LT-101 is being cleaned")
+    shared_plant.scada("alarms", "shelve", alarm, "--for", "1 s", "--reason", "LT-101 is being cleaned")
+
+    def told() -> bool:
+        events = http(shared_plant, f"/api/alarms/events?start=-5min&alarm={alarm}")["events"]
+        return [(event["action"], event["user"] != "") for event in events] == [
+            ("unshelve", False),
+            ("shelve", True),
+            ("shelve", True),
+        ]
+
+    wait_for(told, 15, "its end is in history", every_s=0.5)
+    assert shared_plant.json("alarms", "list", "--aside") == []
+    assert [one["action"] for one in shared_plant.json("alarms", "events", alarm)][-1] == "unshelve"

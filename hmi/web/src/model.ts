@@ -68,6 +68,7 @@ export interface TagDetail extends TagWithReading {
   blocks: Block[];
   related: Tag[];
   limit_alarms: Limit[];
+  alarms: Alarm[];
 }
 
 export interface Alarm {

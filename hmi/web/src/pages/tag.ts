@@ -2,10 +2,11 @@
 import { html, nothing, svg, type PropertyValues } from "lit";
 import * as api from "../api";
 import { Panel } from "../element";
-import { ageText, dateTimeText, quality, qualityText, shortPath, unitText, valueText } from "../format";
+import { ageText, alarmState, dateTimeText, quality, qualityText, shortPath, unitText, valueText } from "../format";
 import { live } from "../live";
-import type { Block, RequestEvent, Tag, TagDetail } from "../model";
-import { reading, stateMarks, tagLink } from "../parts/marks";
+import type { Alarm, Block, RequestEvent, Tag, TagDetail } from "../model";
+import { openAlarm } from "../parts/alarm";
+import { priorityMark, reading, stateMarks, tagLink } from "../parts/marks";
 import { openWrite } from "../parts/write";
 import { link } from "../route";
 import { who } from "../session";
@@ -95,11 +96,21 @@ export class TagPanel extends Panel {
         ${detail.writable ? html`<div><dt>Last written</dt><dd>${this.lastWrite(detail)}</dd></div>` : nothing}
       </dl>
       ${[...detail.blocks].sort((a, b) => Number(a.type === "interlock") - Number(b.type === "interlock")).map((block) => this.block(block))}
+      ${detail.alarms.length ? this.alarms(detail.alarms) : nothing}
       ${detail.type === "string" || !detail.history ? nothing : html`<scada-trend .tags=${this.trended} .limits=${detail.limit_alarms}></scada-trend>
         <p class="wide"><a href=${link({ page: "trend", name: this.trended.map((tag) => tag.path).join(","), tag: "" })}>Show as trend page</a></p>`}
       ${detail.related.length ? html`<details><summary>Tags that belong to it (${detail.related.length})</summary><table class="list">
         ${detail.related.map((tag) => html`<tr><th scope="row">${tagLink(tag.path)}</th><td class="n">${reading(tag, live.samples.get(tag.path))}</td></tr>`)}</table></details>` : nothing}
       ${detail.display ? html`<p><a href=${link({ page: "display", name: detail.display, tag: detail.path })}>Show on display “${detail.display}”</a></p>` : nothing}`;
+  }
+
+  /** Its alarms, also at rest: what is to be worked on is put aside before it shouts. */
+  private alarms(alarms: Alarm[]) {
+    return html`<section class="faceplate own-alarms" aria-label="Alarms"><h3>Alarms</h3><table>${alarms.map((found) => {
+      const alarm = live.alarms.find((one) => one.path === found.path) ?? { ...found, bits: 0, aside: null };
+      return html`<tr><td>${priorityMark(alarm.priority)}</td><th scope="row">${shortPath(alarm.path)}<span class="hint"> ${alarmState(alarm.bits)}</span></th>
+        <td>${who.session.user ? html`<button class="write-button" ?disabled=${live.link !== "live"} aria-haspopup="dialog" aria-label="More… operations on ${alarm.path}" @click=${() => openAlarm(alarm)}>More…</button>` : nothing}</td></tr>`;
+    })}</table></section>`;
   }
 
   private named(path: string) {
