@@ -35,6 +35,7 @@ BROWSE_CONTINUATION_POINTS: Final = 50
 HISTORY_CONTINUATION_POINTS: Final = 100
 SUBSCRIPTIONS_PER_SESSION: Final = 50
 ITEMS_PER_SESSION: Final = 100_000
+POLLED_PER_SESSION: Final = 5_000  # of these, on what is no value of a tag
 QUEUED_PER_SESSION: Final = 500_000  # values that the queues of its items may hold, some 60 bytes each
 PUBLISH_REQUESTS_PER_SESSION: Final = 100  # the oldest ends with BadTooManyPublishRequests
 REGISTERED_PER_SESSION: Final = 100_000  # handles that RegisterNodes gave out

@@ -113,6 +113,8 @@ class Making:
             value = int(what.AttributeId) == _VALUE
             tag = self._tag(node)
             revised = wanted(asked, mode, stamps, interval, queue_room, tag=tag, value=value)
+            if subscription.owner.polled >= limits.POLLED_PER_SESSION:
+                raise RefusedError(Codes.BadTooManyMonitoredItems)
             what.NodeId = node
             found = subscription.polled.read(what, stamps)
             status = found.StatusCode.value if found.StatusCode is not None else 0
@@ -121,6 +123,7 @@ class Making:
             id_ = subscription.new_id()
             period_ns = max(revised.period_ns, PERIOD_NS)
             subscription.polled.add(id_, what, revised)
+            subscription.owner.polled += 1
         _tell(result, revised, period_ns)
         result.MonitoredItemId = id_
         _book(subscription, 1, revised.queue)
@@ -165,6 +168,7 @@ class Making:
         """A whole subscription goes."""
         self._count(subscription, -len(subscription))
         subscription.owner.queued -= room_of(subscription)
+        subscription.owner.polled -= len(subscription.polled.items)
 
     # ModifyMonitoredItems
 
@@ -218,7 +222,7 @@ class Making:
 
     def delete(self, subscription: Subscription, ids: Sequence[int]) -> list[int]:
         """A StatusCode for each (§5.13.6)."""
-        before = room_of(subscription)
+        before, polled = room_of(subscription), len(subscription.polled.items)
         codes, places = [], []
         seen: set[int] = set()
         for id_ in ids:
@@ -226,7 +230,7 @@ class Making:
             if place >= 0:
                 seen.add(id_)
                 places.append(place)
-            elif subscription.polled.items.pop(id_, None) is None and not (
+            elif not subscription.polled.remove(id_) and not (
                 subscription.events is not None and subscription.events.delete(id_)
             ):
                 codes.append(int(Codes.BadMonitoredItemIdInvalid))
@@ -239,6 +243,7 @@ class Making:
             linked.difference_update(ids)
         self._count(subscription, -codes.count(0))
         subscription.owner.queued += room_of(subscription) - before
+        subscription.owner.polled += len(subscription.polled.items) - polled
         return codes
 
     def set_mode(self, subscription: Subscription, mode: int, ids: Sequence[int]) -> list[int]:
@@ -252,7 +257,7 @@ class Making:
             if place >= 0:
                 places.append(place)
             elif (item := subscription.polled.items.get(id_)) is not None:
-                subscription.polled.set_mode(id_, replace(item.wanted, mode=int(mode)))
+                subscription.polled.change(id_, replace(item.wanted, mode=int(mode)))
             elif subscription.events is not None and id_ in subscription.events:
                 code = int(subscription.events.set_mode(id_, int(mode)))
             else:

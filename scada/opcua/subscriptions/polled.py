@@ -5,6 +5,7 @@ They are few and slow: each is read like a Read would when its time has come, an
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from scada.opcua.subscriptions.queues import OVERFLOW
 Read = Callable[[ua.ReadValueId, int], ua.DataValue]
 """(what, TimestampsToReturn) as the caller of the subscription may read it."""
 PERIOD_NS: Final = 250_000_000  # the shortest sampling interval
+READS_PER_LOOK: Final = 200  # each some 30 us
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Item:
     Attributes:
         what: Node, attribute, range.
         wanted: As revised; its row means nothing.
-        due_ns: When it is read next, monotonic.
+        due_ns: When it is read next, monotonic; 0 for at once.
         last: What it queued last.
         queue: What waits.
     """
@@ -49,62 +51,84 @@ class Item:
     queue: deque[ua.DataValue] = field(default_factory=deque)
 
 
+class Allowance:
+    """Reads that all polled items together may take at one look at the plant."""
+
+    def __init__(self) -> None:
+        self.left = READS_PER_LOOK
+
+    def renew(self) -> None:
+        """At each look."""
+        self.left = READS_PER_LOOK
+
+
 class PolledItems:
     """Those of one subscription, by MonitoredItemId.
 
     Args:
         read: Reads.
+        allowance: Shared by all subscriptions; what it does not cover waits for the next look.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, allowance: Allowance) -> None:
         self.read = read
+        self._allowance = allowance
         self.items: dict[int, Item] = {}
-        self._due_ns = 0
+        self._due: list[tuple[int, int]] = []
+        self._ready: dict[int, None] = {}
 
     def add(self, id_: int, what: ua.ReadValueId, wanted: Wanted) -> None:
         """Makes an item."""
         self.items[id_] = Item(what, wanted)
-        self._due_ns = 0
+        heapq.heappush(self._due, (0, id_))
+
+    def remove(self, id_: int) -> bool:
+        """Ends an item; False for an unknown one."""
+        self._ready.pop(id_, None)
+        return self.items.pop(id_, None) is not None
 
     def change(self, id_: int, wanted: Wanted) -> None:
-        """New parameters."""
-        item = self.items[id_]
-        item.wanted = wanted
-        item.due_ns = self._due_ns = 0
-        _bound(item)
-
-    def set_mode(self, id_: int, wanted: Wanted) -> None:
-        """Another monitoring mode; what is disabled forgets, what is enabled again reports."""
+        """New parameters, also another monitoring mode; what is disabled forgets, what is enabled again reports."""
         item = self.items[id_]
         item.wanted = wanted
         if wanted.mode == DISABLED:
             item.queue.clear()
             item.last = None
-        self._due_ns = item.due_ns = 0
+            self._ready.pop(id_, None)
+        _bound(item)
+        self._at_once(id_, item)
 
     def resend(self) -> None:
         """All that report will report their value again."""
-        for item in self.items.values():
+        for id_, item in self.items.items():
             if item.wanted.mode == REPORTING:
                 item.last = None
-                item.due_ns = self._due_ns = 0
+                self._at_once(id_, item)
+
+    def _at_once(self, id_: int, item: Item) -> None:
+        if item.due_ns:  # else it is due already, and in the heap once
+            item.due_ns = 0
+            heapq.heappush(self._due, (0, id_))
 
     def look(self, now_ns: int) -> None:
-        """Reads those whose time has come (monotonic, ns)."""
-        if now_ns < self._due_ns or not self.items:
-            return
-        for item in self.items.values():
-            if item.wanted.mode == DISABLED or item.due_ns > now_ns:
+        """Reads those whose time has come (monotonic, ns), as far as the allowance goes."""
+        due = self._due
+        while due and due[0][0] <= now_ns and self._allowance.left > 0:
+            at, id_ = heapq.heappop(due)
+            item = self.items.get(id_)
+            if item is None or item.due_ns != at:
                 continue
             item.due_ns = now_ns + max(item.wanted.period_ns, PERIOD_NS)
+            heapq.heappush(due, (item.due_ns, id_))
+            if item.wanted.mode == DISABLED:
+                continue
+            self._allowance.left -= 1
             value = self.read(item.what, item.wanted.stamps)
             if item.last is None or _moved(item.last, value, item.wanted):
                 item.last = value
                 item.queue.append(value)
                 _bound(item)
-        self._due_ns = min(
-            (item.due_ns for item in self.items.values() if item.wanted.mode != DISABLED), default=2**62
-        )
+                self._ready[id_] = None
 
     def take(self, most: int, also: frozenset[int] = frozenset()) -> tuple[int, bytes, bool]:
         """Takes what waits.
@@ -117,15 +141,17 @@ class PolledItems:
             How many, as MonitoredItemNotifications, and whether there are more.
         """
         parts: list[bytes] = []
-        for id_, item in self.items.items():
+        for id_ in list(self._ready):
+            item = self.items[id_]
             mode = item.wanted.mode
-            if not item.queue or not (mode == REPORTING or (mode == SAMPLING and id_ in also)):
+            if not (mode == REPORTING or (mode == SAMPLING and id_ in also)):
                 continue
             while item.queue:
                 if len(parts) >= most:
                     return len(parts), b"".join(parts), True
                 told = ua.MonitoredItemNotification(item.wanted.handle, item.queue.popleft())
                 parts.append(struct_to_binary(told))
+            del self._ready[id_]
         return len(parts), b"".join(parts), False
 
 

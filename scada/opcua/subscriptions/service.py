@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from scada.opcua import limits
 from scada.opcua.subscriptions import messages
 from scada.opcua.subscriptions.making import Making, room_of
 from scada.opcua.subscriptions.parameters import pace
-from scada.opcua.subscriptions.polled import Read
+from scada.opcua.subscriptions.polled import Allowance, PolledItems, Read
 from scada.opcua.subscriptions.subscription import Subscription
 from scada.opcua.subscriptions.waiting import Request, Waiting
 from scada.opcua.table import Table
@@ -77,6 +78,8 @@ class Subscriptions(SubscriptionService):
         self._waiting: dict[int, Waiting] = {}  # by identity of the session
         self._due: list[tuple[int, int]] = []
         self._following = False
+        self._allowance = Allowance()
+        self._polling: deque[Subscription] = deque()
         self._last_id = 0
         self._looks = 0
         self.sent = self.lost = self.item_count = 0
@@ -110,6 +113,7 @@ class Subscriptions(SubscriptionService):
         """
         changed = self.table.refresh(utc_ns)
         self._feed(changed, now_ns)
+        self._poll(now_ns)
         self._looks += 1
         if self._looks % 20 == 0:
             self._sweep()
@@ -145,8 +149,21 @@ class Subscriptions(SubscriptionService):
         for subscription in fed:
             subscription.feed.look(records, changed, self.table, now_ns)
 
+    def _poll(self, now_ns: int) -> None:
+        """Reads what is in no table; who came last this time comes first the next."""
+        self._allowance.renew()
+        for _ in range(len(self._polling)):
+            if not self._allowance.left:
+                break
+            self._polling.rotate(-1)
+            self._polling[-1].polled.look(now_ns)
+
     def _sweep(self) -> None:
-        """Forgets what sessions that are gone have asked for."""
+        """Forgets what sessions that are gone have asked for, and times that count no more."""
+        self._polling = deque(one for one in self.subscriptions.values() if one.polled.items)
+        if len(self._due) > 2 * len(self.subscriptions) + 100:
+            self._due = [(one.next_ns, one.id) for one in self.subscriptions.values()]
+            heapq.heapify(self._due)
         for id_, waiting in list(self._waiting.items()):
             if waiting.session.is_closed:
                 waiting.end(Codes.BadSessionClosed)
@@ -287,7 +304,7 @@ class Subscriptions(SubscriptionService):
             wanted.Priority,
             self._now_ns(),
             self.table,
-            self._reader(session.user),
+            PolledItems(self._reader(session.user), self._allowance),
             waiting,
             enabled=wanted.PublishingEnabled,
         )
@@ -384,6 +401,7 @@ class Subscriptions(SubscriptionService):
         for whose, sign in ((before, -1), (after, 1)):
             whose.items += sign * len(subscription)
             whose.queued += sign * room_of(subscription)
+            whose.polled += sign * len(subscription.polled.items)
         subscription.owner, subscription.caller = after, session.user
         subscription.polled.read = self._reader(session.user)
         if subscription.events is not None:

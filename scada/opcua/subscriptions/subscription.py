@@ -13,7 +13,7 @@ from scada.opcua.subscriptions import messages
 from scada.opcua.subscriptions.feeding import Feed
 from scada.opcua.subscriptions.items import DISABLED, NO_BAND, REPORTING, SAMPLING, TagItems
 from scada.opcua.subscriptions.parameters import Pace
-from scada.opcua.subscriptions.polled import PolledItems, Read
+from scada.opcua.subscriptions.polled import PolledItems
 from scada.opcua.table import Table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Subscription:
         enabled: PublishingEnabled.
         now_ns: Monotonic.
         table: The tags.
-        read: Reads what the table does not have, as the session's caller.
+        polled: Its items on what the table does not have; none yet.
         owner: Of the session that it belongs to; of a closed one when it was left behind.
 
     Attributes:
@@ -56,7 +56,7 @@ class Subscription:
         priority: int,
         now_ns: int,
         table: Table,
-        read: Read,
+        polled: PolledItems,
         owner: Waiting,
         *,
         enabled: bool,
@@ -69,7 +69,7 @@ class Subscription:
         self._table = table
         self.tags = TagItems()
         self.feed = Feed(self.tags)
-        self.polled = PolledItems(read)
+        self.polled = polled
         self.events: EventItems | None = None
         self.links: dict[int, set[int]] = {}
         self._fired: dict[int, Any] = {}

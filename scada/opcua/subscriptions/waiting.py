@@ -47,6 +47,7 @@ class Waiting:
         held: Subscriptions that the session has.
         queued: Values that the queues of its items may hold together.
         items: Monitored items that it has.
+        polled: Of these, that have to be read again and again.
         farewells: (SubscriptionId, StatusCode) of subscriptions that are gone, to be told.
     """
 
@@ -56,6 +57,7 @@ class Waiting:
     held: int = 0
     queued: int = 0
     items: int = 0
+    polled: int = 0
     farewells: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=FAREWELLS_MAX))
 
     def take(self, now_ns: int) -> Request | None:
