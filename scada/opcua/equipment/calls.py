@@ -70,8 +70,10 @@ class EquipmentCalls:
         return answer(await self._ask(method, named, caller))
 
     async def _ask(self, method: Method, named: dict[Argument, Any], caller: Caller) -> Outcome:
+        part = "" if method.part is None else f"/{named[method.part]}"
         items = [
-            (path, named[value] if isinstance(value, Argument) else value) for path, value in method.items
+            (f"{path}{part}", named[value] if isinstance(value, Argument) else value)
+            for path, value in method.items
         ]
         return await self._client.arequest(
             method.kind,

@@ -32,12 +32,14 @@ class Argument:
         kind: `NUMBER` or `TEXT`.
         description: For people.
         tag: Path of the tag that it becomes the value of, or "".
+        choices: The texts that it may be, if they are known.
     """
 
     name: str
     kind: str
     description: str
     tag: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Method:
         kind: Of the request: `write`, `bypass` or `unbypass`.
         seconds: The argument that says how long, or None.
         reason: The argument that says why, or None.
+        part: The argument that says of which part of the item's path, or None.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Method:
     kind: str = "write"
     seconds: Argument | None = None
     reason: Argument | None = None
+    part: Argument | None = None
 
 
 def of_block(block: Block, tags: Mapping[str, Tag]) -> tuple[Method, ...]:
@@ -107,6 +111,8 @@ def values(
 
 def _fits(method: Method, argument: Argument, value: Any, tags: Mapping[str, Tag]) -> bool:
     if argument.kind == TEXT and (not isinstance(value, str) or len(value) > TEXT_MAX):
+        return False
+    if argument.choices and value not in argument.choices:
         return False
     if argument.kind == NUMBER and not math.isfinite(value):
         return False
@@ -249,30 +255,36 @@ def _interlock_reset(block: Block, tags: Mapping[str, Tag]) -> list[Method]:
 
 
 def _bypass(block: Block, tags: Mapping[str, Tag]) -> list[Method]:
-    """Putting a protection out of action for a time."""
+    """Putting a protection, or a cause of a matrix, out of action for a time."""
     del tags
-    permit = block.config.get("bypass", {}).get("")
-    if not permit:
+    permits = block.config.get("bypass") or {}
+    if not permits:
         return []
-    most = permit["max_ns"] / 1e9
+    names = tuple(name for name in permits if name)
+    cause = Argument("Cause", TEXT, f"Which cause: {', '.join(names)}", choices=names) if names else None
+    most = max(permit["max_ns"] for permit in permits.values()) / 1e9
     seconds = Argument("Seconds", NUMBER, f"How long, at most {most:g} s")
     reason = Argument("Reason", TEXT, "Why, for the record")
+    which = () if cause is None else (cause,)
     return [
         Method(
             name="Bypass",
             description="Put this protection out of action for a time",
             items=((block.path, None),),
-            inputs=(seconds, reason),
-            role=str(permit["role"]),
+            inputs=(*which, seconds, reason),
+            role=min((str(permit["role"]) for permit in permits.values()), key=ROLES.index),
             kind="bypass",
             seconds=seconds,
             reason=reason,
+            part=cause,
         ),
         Method(
             name="EndBypass",
             description="Put this protection back into action",
             items=((block.path, None),),
+            inputs=which,
             kind="unbypass",
+            part=cause,
         ),
     ]
 
@@ -313,7 +325,10 @@ _MAKERS: Final[dict[str, tuple[Maker, ...]]] = {
     "totaliser": (_press("Reset", "RESET", True, "Begin a new total"),),
     "schedule": (_override,),
     "interlock": (_interlock_reset, _bypass),
-    "cause_effect": (_press("Reset", "RESET", True, "Let go of what is latched and whose cause is gone"),),
+    "cause_effect": (
+        _press("Reset", "RESET", True, "Let go of what is latched and whose cause is gone"),
+        _bypass,
+    ),
     "changeover": (_choose("Select", "SELECT", "State", "state"),),
     "frost_protection": (_press("Reset", "TRIP", False, "Take back the trip when it is warm again"),),
 }

@@ -52,6 +52,7 @@ class Record:
 
     Attributes:
         description: Of the client.
+        name: SessionName.
         server_uri: As the client asked.
         endpoint: As the client asked.
         answer_max: MaxResponseMessageSize, bytes; 0 for none.
@@ -64,6 +65,7 @@ class Record:
     """
 
     description: ua.ApplicationDescription
+    name: str = ""
     server_uri: str = ""
     endpoint: str = ""
     answer_max: int = 0
@@ -112,6 +114,7 @@ class Counters:
             opened_ns=now,
             contact_ns=now,
             description=getattr(params, "ClientDescription", None) or ua.ApplicationDescription(),
+            name=str(getattr(params, "SessionName", None) or ""),
             server_uri=str(getattr(params, "ServerUri", None) or ""),
             endpoint=str(getattr(params, "EndpointUrl", None) or ""),
             answer_max=int(getattr(params, "MaxResponseMessageSize", 0) or 0),

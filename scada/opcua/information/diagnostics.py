@@ -6,10 +6,12 @@ Arrays are made when they are read: a server with 500 sessions makes nothing in 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from asyncua import ua
 from asyncua.server.internal_session import InternalSession
+from asyncua.ua.ua_binary import struct_to_binary
 
 from scada.access import at_least
 from scada.opcua import limits
@@ -53,6 +55,21 @@ _COUNTS: Final = {
     "Priority": "priority",
 }
 """Members of SubscriptionDiagnosticsDataType, and the attributes of a subscription that they come from."""
+
+
+@dataclass
+class SessionSecurity:
+    """SessionSecurityDiagnosticsDataType (OPC 10000-5 §12.12): asyncua takes its `Encoding` for a bit mask."""
+
+    SessionId: ua.NodeId
+    ClientUserIdOfSession: ua.String
+    ClientUserIdHistory: list[ua.String]
+    AuthenticationMechanism: ua.String
+    Coding: ua.String
+    TransportProtocol: ua.String
+    SecurityMode: ua.MessageSecurityMode
+    SecurityPolicyUri: ua.String
+    ClientCertificate: ua.ByteString
 
 
 class Diagnostics:
@@ -116,7 +133,7 @@ class Diagnostics:
             self._session(session, by_session.get(session.session_id, [])) for session in self._sessions()
         ]
 
-    def security(self) -> list[ua.SessionSecurityDiagnosticsDataType]:
+    def security(self) -> list[ua.ExtensionObject]:
         """Who each session belongs to, and how its channel is secured."""
         return [self._security(session) for session in self._sessions()]
 
@@ -129,7 +146,7 @@ class Diagnostics:
         timeout = session.session_timeout or 0.0
         found = ua.SessionDiagnosticsDataType(
             SessionId=session.session_id,
-            SessionName=session.name,
+            SessionName=record.name,
             ClientDescription=record.description,
             ServerUri=record.server_uri,
             EndpointUrl=record.endpoint,
@@ -148,23 +165,24 @@ class Diagnostics:
             setattr(found, f"{SERVICES[place]}Count", _counter(counts))
         return found
 
-    def _security(self, session: InternalSession) -> ua.SessionSecurityDiagnosticsDataType:
+    def _security(self, session: InternalSession) -> ua.ExtensionObject:
         record, caller = self._counters.sessions.get(session), session.user
         channel = getattr(getattr(session, "channel", None), "_connection", None)
         policy = getattr(channel, "security_policy", None)
         certificate = getattr(policy, "peer_certificate", None)
-        found = ua.SessionSecurityDiagnosticsDataType(
+        told = SessionSecurity(
             SessionId=session.session_id,
             ClientUserIdOfSession=caller.name or "",
             ClientUserIdHistory=list(record.users) if record is not None else [],
             AuthenticationMechanism=_MECHANISMS.get(getattr(caller, "auth", ""), ""),
+            Coding="UA Binary",
             TransportProtocol="opc.tcp",
             SecurityMode=getattr(policy, "Mode", None) or ua.MessageSecurityMode.None_,
             SecurityPolicyUri=str(getattr(policy, "URI", "")),
             ClientCertificate=certificate,
         )
-        object.__setattr__(found, "Encoding", 0)
-        return found
+        type_ = ua.NodeId(O.SessionSecurityDiagnosticsDataType_Encoding_DefaultBinary)
+        return ua.ExtensionObject(TypeId=type_, Body=struct_to_binary(told))
 
     def _sessions(self) -> list[InternalSession]:
         return list(self._iserver._external_sessions.values())  # noqa: SLF001 - asyncua lists them nowhere else

@@ -35,6 +35,7 @@ class Running:
     server: Server
     operator: UaClient
     viewer: UaClient
+    engineer: UaClient
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,7 @@ async def running(demo_plant: Plant, tmp_path_factory: pytest.TempPathFactory) -
     users = Users(plant.data.users)
     users.add("anna", PASSWORD, "operator")
     users.add("vera", PASSWORD, "viewer")
+    users.add("eva", PASSWORD, "engineer")
     plant.beat()
     client = Client(plant.data.root, source="opcua", clock=plant.clock)
     base = plant.data.root.parent.parent
@@ -66,13 +68,13 @@ async def running(demo_plant: Plant, tmp_path_factory: pytest.TempPathFactory) -
     standard_nodes.keep(base, plant.data)
     await assemble(server, client, manager, plant.clock)
     await server.start()
-    found = Running(site.opcua_endpoint, plant, server, UaClient(""), UaClient(""))
-    found.operator, found.viewer = [
+    found = Running(site.opcua_endpoint, plant, server, UaClient(""), UaClient(""), UaClient(""))
+    found.operator, found.viewer, found.engineer = [
         await signed_in(found, tmp_path_factory.mktemp(name), name)  # type: ignore[arg-type]
-        for name in ("anna", "vera")
+        for name in ("anna", "vera", "eva")
     ]
     yield found
-    for one in (found.operator, found.viewer):
+    for one in (found.operator, found.viewer, found.engineer):
         await one.disconnect()
     await server.stop()
     client.close()

@@ -18,6 +18,7 @@ from tests.opcua.equipment.conftest import Running
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 Codes = ua.StatusCodes
 NUMBER, TEXT = ua.VariantType.Double, ua.VariantType.String
+SIXTY = (ua.Variant(60.0, NUMBER), ua.Variant("valve is tried", TEXT))
 Control = Callable[..., AbstractContextManager[list[dict[str, Any]]]]
 
 
@@ -65,6 +66,17 @@ async def test_arguments_become_values(running: Running, control: Control) -> No
         [["tank1/LIC-101/SP", 2.5]],
         [["tank1/LIC-101/MODE", "Auto"]],
     ]
+
+
+async def test_a_bypass_has_a_time_and_a_reason(running: Running, control: Control) -> None:
+    with control() as requests:
+        refused = await call(running.operator, "tank1/OVERFILL", "tank1/OVERFILL#Bypass", *SIXTY)
+        ended = await call(running.operator, "tank1/OVERFILL", "tank1/OVERFILL#EndBypass")
+        done = await call(running.engineer, "tank1/OVERFILL", "tank1/OVERFILL#Bypass", *SIXTY)
+    assert [one.StatusCode.value for one in (refused, ended, done)] == [Codes.BadUserAccessDenied, 0, 0]
+    assert [one["kind"] for one in requests] == ["unbypass", "bypass"]
+    assert requests[1]["items"] == [["tank1/OVERFILL", None]]
+    assert (requests[1]["for_ns"], requests[1]["reason"]) == (60_000_000_000, "valve is tried")
 
 
 async def test_what_control_refuses_is_told_with_its_reasons(running: Running, control: Control) -> None:

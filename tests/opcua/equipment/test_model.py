@@ -155,7 +155,7 @@ def test_what_each_kind_of_block_can_do() -> None:
     motor = {"Start", "Stop", "Reset", "SetMode"}
     assert can == {
         "#type/pump": {*motor, "SetSpeed"},  # with blocks of two types, so that no supertype says it
-        "cause_effect": {"Reset"},
+        "cause_effect": {"Reset", "Bypass", "EndBypass"},
         "changeover": {"Select"},
         "damper": {"Open", "Close", "SetMode", "SetPosition"},
         "drive": {*motor, "SetSpeed"},
@@ -169,3 +169,19 @@ def test_what_each_kind_of_block_can_do() -> None:
         "totaliser": {"Reset"},
         "valve": {"Open", "Close", "SetPosition"},
     }
+
+
+def test_causes_of_a_matrix_are_bypassed_by_name() -> None:
+    permits = {"LOW": {"max_ns": 60_000_000_000, "role": "engineer"}, "HIGH": {"max_ns": 1, "role": "admin"}}
+    site = make_site()
+    active = dataclasses.replace(
+        site.tags[0], id=999, path="tank1/ESD/LOW/ACTIVE", kind="block", writer="control"
+    )
+    block = Block(path="tank1/ESD", type="cause_effect", config={"bypass": permits})
+    equipment = Equipment(dataclasses.replace(site, tags=(*site.tags, active), blocks=(block,)))
+    bypass = equipment.items["tank1/ESD"].methods["Bypass"]
+    assert [one.name for one in bypass.inputs] == ["Cause", "Seconds", "Reason"]
+    assert bypass.role == "engineer", "control asks for that of the cause"
+    assert values(bypass, ["LOW", 30.0, "test"], {})[1] == [True, True, True]
+    assert values(bypass, ["NONE", 0.0, "x" * 501], {})[1] == [False, False, False]
+    assert [one.name for one in equipment.items["tank1/ESD"].methods["EndBypass"].inputs] == ["Cause"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from asyncua import ua
+from asyncua.common.utils import Buffer
 from asyncua.server.address_space import NodeData
+from asyncua.ua.ua_binary import Primitives, nodeid_from_binary
 
 from scada.opcua.equipment.nodes import EquipmentNodes
+from scada.opcua.information.diagnostics import Diagnostics
 from scada.opcua.nodes import make
 from scada.opcua.nodes.tags import TagNodes
 from tests.opcua.equipment.conftest import Running
@@ -139,9 +144,32 @@ async def test_what_a_session_asked_for_is_counted(running: Running) -> None:
     summary = await running.viewer.get_node(
         ua.ObjectIds.Server_ServerDiagnostics_ServerDiagnosticsSummary
     ).read_value()
-    assert (summary.CurrentSessionCount, summary.CumulatedSessionCount) == (2, 2)
+    assert (summary.CurrentSessionCount, summary.CumulatedSessionCount) == (3, 3)
     assert summary.RejectedRequestsCount >= 1
+    arrays = ua.ObjectIds.Server_ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray
+    sessions = await running.engineer.get_node(arrays).read_value()
+    mine = next(one for one in sessions if one.SessionId == session_of(running, "anna").session_id)
+    assert (mine.ReadCount.TotalCount, mine.CallCount.ErrorCount) == (reads[0] + 1, before.services[4][1])
+    assert (mine.SessionName, mine.ActualSessionTimeout) == ("Pure Python Async Client Session1", 600_000.0)
 
 
-def session_of(running: Running, name: str) -> object:
+async def test_who_is_behind_a_session_is_encoded_as_the_standard_says(running: Running) -> None:
+    """asyncua's own class of the structure is wrong: its client cannot read it."""
+    iserver = running.server.iserver
+    diagnostics = Diagnostics(iserver, iserver.counters, running.plant.clock.utc_ns)
+    sessions = iserver._external_sessions.values()
+    told = {one.user.name: found for one, found in zip(sessions, diagnostics.security(), strict=True)}
+    body = Buffer(told["anna"].Body)
+    assert nodeid_from_binary(body) == session_of(running, "anna").session_id
+    read = Primitives.String.unpack
+    assert read(body) == "anna"
+    assert [read(body) for _ in range(Primitives.Int32.unpack(body))] == ["anna"]
+    assert [read(body) for _ in range(3)] == ["UserName", "UA Binary", "opc.tcp"]
+    assert Primitives.Int32.unpack(body) == ua.MessageSecurityMode.SignAndEncrypt
+    assert read(body).endswith("#Basic256Sha256")
+    assert len(Primitives.Bytes.unpack(body)) > 500
+    assert len(body) == 0
+
+
+def session_of(running: Running, name: str) -> Any:
     return next(one for one in running.server.iserver._external_sessions.values() if one.user.name == name)
