@@ -9,7 +9,7 @@ from asyncua import ua
 
 from scada.clock import Clock
 from scada.opcua.events.audit import WHO
-from scada.opcua.information import capabilities, status
+from scada.opcua.information import capabilities, roles, status
 from scada.opcua.information.calls import ServerCalls
 from scada.opcua.information.diagnostics import Diagnostics
 from scada.opcua.information.namespaces import NamespaceNodes
@@ -36,6 +36,7 @@ def install(
     iserver.disabled_clock = True  # asyncua's own would overwrite ServerStatus each second
     told = Status("urn:closedloop", now, clock.utc_ns)
     capabilities.fill(aspace, now)
+    roles.fill(aspace, clock.utc_ns)
     status.fill(aspace, told, Health(tags, value))
     Diagnostics(iserver, iserver.counters, clock.utc_ns).fill()
     access = getattr(iserver, "access", None)

@@ -13,6 +13,7 @@ from scada.opcua import limits
 from scada.opcua.events.audit import WHO, Who
 from scada.opcua.information.calls import ServerCalls
 from scada.opcua.information.capabilities import PROFILES
+from scada.opcua.information.roles import RULES
 from scada.opcua.security.caller import PASSWORD, Caller
 from tests.opcua.conftest import Running
 from tests.opcua.test_server import signed_in
@@ -183,6 +184,33 @@ async def test_who_sees_other_peoples_sessions(
         assert isinstance(value.Value.Value, list)
     else:
         assert value.StatusCode == ua.StatusCode(Codes.BadUserAccessDenied)
+
+
+@pytest.mark.parametrize(("role", "sees"), [(None, False), ("engineer", False), ("admin", True)])
+async def test_who_sees_who_has_which_role(iserver: Any, role: str | None, sees: bool) -> None:
+    token = WHO.set(Who(caller=None if role is None else Caller(name="eva", site_role=role)))
+    try:
+        value = held(iserver, O.WellKnownRole_Operator_Identities)
+    finally:
+        WHO.reset(token)
+    if sees:
+        assert [(one.CriteriaType, one.Criteria) for one in value.Value.Value] == [
+            (ua.IdentityCriteriaType.GroupId, "operator")
+        ]
+    else:
+        assert value.StatusCode == ua.StatusCode(Codes.BadUserAccessDenied)
+
+
+async def test_the_roles_are_those_that_somebody_can_have(iserver: Any) -> None:
+    roles = iserver.aspace[ua.NodeId(O.Server_ServerCapabilities_RoleSet)].references
+    kinds = ua.NodeId(O.HasComponent)
+    names = {one.BrowseName.Name for one in roles if one.IsForward and one.ReferenceTypeId == kinds}
+    assert names == set(RULES)
+    for name in names:
+        parts = iserver.aspace[ua.NodeId(getattr(O, f"WellKnownRole_{name}"))].references
+        assert {one.BrowseName.Name for one in parts if one.IsForward and one.ReferenceTypeId in PARTS} == {
+            "Identities"
+        }
 
 
 class Subscription:
