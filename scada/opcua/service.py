@@ -59,6 +59,7 @@ async def _serve(service: Service) -> None:
     try:
         await _run(service, parts, server, watch)
     finally:
+        server.iserver.status.stop("the service ends")
         await server.stop()
         client.close()
 

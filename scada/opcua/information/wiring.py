@@ -34,7 +34,7 @@ def install(
     """
     now, aspace = clock.utc_ns(), iserver.aspace
     iserver.disabled_clock = True  # asyncua's own would overwrite ServerStatus each second
-    told = Status("urn:closedloop", now, clock.utc_ns)
+    told = iserver.status = Status("urn:closedloop", now, clock.utc_ns)
     capabilities.fill(aspace, now)
     roles.fill(aspace, clock.utc_ns)
     status.fill(aspace, told, Health(tags, value))
