@@ -31,7 +31,7 @@ from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.subscriptions.service import Subscriptions
 from scada.opcua.subscriptions.wiring import install as install_subscriptions
 from scada.opcua.table import Table
-from scada.opcua.wire.dispatch import READ, Service
+from scada.opcua.wire.dispatch import READ, WRITE, Service
 from scada.opcua.writes import Writes
 
 TICK_S: Final = 0.05
@@ -69,7 +69,8 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver.table, iserver.access = table, access
     equipment = Equipment(site)
     types, notifiers = types_of(equipment), set[str]()
-    tags = TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000, types, notifiers)
+    described = {item.path: item.description for item in equipment.items.values() if item.description}
+    tags = TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000, types, notifiers, described)
     iserver.nodes.attach(tags)
     install_equipment(iserver, equipment, client, site.name, tags.top)
     events = install_conditions(iserver, client, clock, tags.top, types, users.still)
@@ -88,6 +89,8 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver.history_manager = histories
     iserver.services |= histories.services()
     install_information(iserver, site, table.tags, table.data_value, clock)
-    iserver.attribute_service = Writes(iserver.aspace, client, users.still, access, iserver.audit)
+    writes = Writes(iserver.aspace, client, table, registered, users.still, access, iserver.audit)
+    iserver.attribute_service = writes
+    iserver.services[WRITE] = Service(ua.WriteParameters, writes.handle, waits=True)
     subscriptions = install_subscriptions(iserver, client, table, attributes, clock)
     return Parts(table, subscriptions, events.hub)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -12,15 +12,24 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace, AttributeService
 
 from scada.client import Client, Outcome
-from scada.opcua import limits
+from scada.opcua import limits, ranges
 from scada.opcua.events.audit import Audit
-from scada.opcua.nodes.ids import NAMESPACE
+from scada.opcua.nodes.ids import path_of
+from scada.opcua.nodes.registered import Registered
 from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
+from scada.opcua.table import Table
 from scada.opcua.types import VARIANT
 from tags.model import Tag
 from tags.types import Value, coerce
 
+if TYPE_CHECKING:
+    from scada.opcua.wire.dispatch import Call
+
+SHOWN_S: Final = 0.05
+"""How long an answer waits at most until readers see what was written."""
+_LOOK_S: Final = 0.002
+_ATTRIBUTES: Final = frozenset(int(attribute) for attribute in ua.AttributeIds)
 _STATUS: Final[dict[str, int]] = {
     "confirmed": ua.StatusCodes.Good,
     "rejected": ua.StatusCodes.BadUserAccessDenied,
@@ -37,6 +46,8 @@ class Writes(AttributeService):
     Args:
         aspace: asyncua's address space, for nodes that are not ours.
         client: The plant.
+        table: What readers see.
+        registered: Handles of sessions.
         still: Whether a caller has the role yet that he signed in with.
         access: Who may write what.
         audit: Takes each write, for the record; None for none.
@@ -46,15 +57,36 @@ class Writes(AttributeService):
         self,
         aspace: AddressSpace,
         client: Client,
+        table: Table,
+        registered: Registered,
         still: Callable[[Caller], bool],
         access: Access,
         audit: Audit | None = None,
     ) -> None:
         super().__init__(aspace)
         self._client = client
+        self._table = table
+        self._registered = registered
         self._still = still
         self._access = access
         self._audit = audit
+
+    async def handle(self, call: Call) -> ua.WriteResponse:
+        """Answers a decoded request.
+
+        Raises:
+            ServiceError: There is nothing to write, or too much.
+        """
+        nodes = call.params.NodesToWrite
+        if not nodes:
+            raise ServiceError(ua.StatusCodes.BadNothingToDo)
+        if len(nodes) > limits.NODES_PER_WRITE:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        for item in nodes:
+            item.NodeId = self._registered.resolve(call.session, item.NodeId)
+        response = ua.WriteResponse()
+        response.Results = await call.session.write(call.params)
+        return response
 
     async def write(self, params: ua.WriteParameters, user: User | None = None) -> list[ua.StatusCode]:
         """One status for each node, in order (OPC 10000-4 §5.10.4).
@@ -84,29 +116,56 @@ class Writes(AttributeService):
 
     async def _one(self, item: ua.WriteValue, caller: User) -> Code:
         tag = self._tag(item.NodeId)
-        if tag is None:
-            known = item.NodeId in self._aspace
-            return ua.StatusCodes.BadNotWritable if known else ua.StatusCodes.BadNodeIdUnknown
-        if item.AttributeId != ua.AttributeIds.Value or not tag.writable:
+        node = self._aspace.get(item.NodeId)
+        if node is None:
+            return ua.StatusCodes.BadNodeIdUnknown
+        if int(item.AttributeId) not in _ATTRIBUTES or item.AttributeId not in node.attributes:
+            return ua.StatusCodes.BadAttributeIdInvalid
+        if tag is None or item.AttributeId != ua.AttributeIds.Value or not tag.writable:
             return ua.StatusCodes.BadNotWritable
         if denied := self._access.refusal(caller, tag.path, Permission.WRITE):
             return denied
-        if not isinstance(caller, Caller) or not self._still(caller):  # somebody has taken the role away since
+        if not isinstance(caller, Caller) or not self._still(
+            caller
+        ):  # somebody has taken the role away since
             return ua.StatusCodes.BadUserAccessDenied
         if item.IndexRange:
-            return ua.StatusCodes.BadIndexRangeInvalid
+            return _refused_part(item.IndexRange)
         value, problem = wanted_value(tag, item.Value)
         if problem:
             return problem
+        row = self._table.row_of[tag.path]
+        before = self._table.version(row)
         outcome = await self._client.arequest(
             "write", [(tag.path, value)], user=caller.name, role=caller.site_role
         )
+        if outcome.status == "confirmed":
+            await self._shown(row, value, before)
         return status_of(outcome)
 
+    async def _shown(self, row: int, value: Value, before: int) -> None:
+        """Waits until a Read that follows the answer gives what was written (OPC 10000-4 §5.10.2.2, MaxAge 0).
+
+        Control tells the outcome before it publishes; both come within the same scan.
+        """
+        for _ in range(round(SHOWN_S / _LOOK_S)):
+            self._table.look()
+            if self._table.version(row) != before or self._table.value(row) == value:
+                return
+            await asyncio.sleep(_LOOK_S)
+
     def _tag(self, node: ua.NodeId) -> Tag | None:
-        if node.NamespaceIndex != NAMESPACE or not isinstance(node.Identifier, str):
-            return None
-        return self._client.tags.get(node.Identifier)
+        path = path_of(node)
+        return None if path is None else self._client.tags.get(path)
+
+
+def _refused_part(text: str) -> Code:
+    """Why a part of a value cannot be written (OPC 10000-4 §5.10.4.2)."""
+    try:
+        ranges.parse(text)
+    except ranges.RangeError:
+        return ua.StatusCodes.BadIndexRangeInvalid
+    return ua.StatusCodes.BadWriteNotSupported
 
 
 def wanted_value(tag: Tag, data: ua.DataValue | None) -> tuple[Value, Code]:

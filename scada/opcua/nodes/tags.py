@@ -41,6 +41,7 @@ class TagNodes:
         sampling_ms: How often values are looked at, ms.
         types: ObjectType of the folders that are equipment, by path: (NodeId, BrowseName).
         notifiers: Paths of folders that events can be subscribed at; `""` is the top.
+        descriptions: Of folders, by path.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TagNodes:
         sampling_ms: float = 50.0,
         types: Mapping[str, tuple[ua.NodeId, ua.QualifiedName]] | None = None,
         notifiers: Collection[str] = (),
+        descriptions: Mapping[str, str] | None = None,
     ) -> None:
         self.tree = Tree(tags)
         self.tags = tags
@@ -61,6 +63,7 @@ class TagNodes:
         self._sampling_ms = sampling_ms
         self._types = types or {}
         self._notifiers = notifiers
+        self._descriptions = descriptions or {}
 
     def node(self, node_id: ua.NodeId) -> NodeData | None:
         """A tag, a folder or a property of a tag."""
@@ -179,6 +182,7 @@ class TagNodes:
         found = make.object_(
             node_id(path) if path else self.top,
             name,
+            description=self._descriptions.get(path, ""),
             notifier=SUBSCRIBE_TO_EVENTS if path in self._notifiers else 0,
         )
         found.references = self._children(path, first)
@@ -234,7 +238,8 @@ class TagNodes:
 def access_level(tag: Tag) -> int:
     """AccessLevel bits of a tag (OPC 10000-3 §8.57): what can be done with it at all, by whomever."""
     write = ua.AccessLevel.CurrentWrite.mask if tag.writable else 0
-    return _STANDARD_READ | write | (ua.AccessLevel.HistoryRead.mask if tag.history.keep else 0)
+    kept = ua.AccessLevel.HistoryRead.mask | ua.AccessLevel.HistoryWrite.mask
+    return _STANDARD_READ | write | (kept if tag.history.keep else 0)
 
 
 def as_text(tag: Tag, value: ua.DataValue) -> ua.DataValue:

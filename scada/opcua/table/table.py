@@ -15,6 +15,8 @@ from tags.types import FLOATS, STRING, Value, floats
 
 Rows = npt.NDArray[np.intp]
 
+_NONE = np.zeros(0, np.intp)
+
 
 class Table:
     """The latest sample of each tag as a wire record; a row is the client's global index.
@@ -53,6 +55,7 @@ class Table:
         self._version = np.zeros(n, np.uint64)
         self._shown = np.zeros(n, np.uint32)
         self._source_ns = np.zeros(n, np.int64)
+        self._early = _NONE
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -70,6 +73,20 @@ class Table:
             NotRunningError: The plant was stopped.
             SiteChangedError: It was started again with another site.
         """
+        rows = self._refresh(now_ns)
+        if len(self._early):
+            rows, self._early = np.union1d(rows, self._early), _NONE
+        return rows
+
+    def look(self) -> None:
+        """Looks at the plant between two refreshes; the next one tells what changed in both."""
+        self._early = np.union1d(self._early, self._refresh(self.now_ns))
+
+    def version(self, row: int) -> int:
+        """Rises with each change of a tag."""
+        return int(self._version[row])
+
+    def _refresh(self, now_ns: int) -> Rows:
         self._client.refresh()
         self.now_ns = now_ns
         self.number += 1
