@@ -83,12 +83,15 @@ async def _run(service: Service, parts: Parts, server: Server, watch: Watch) -> 
     ticks = 0
     while not service.stopping:
         parts.events.poll()
-        parts.events.poll()
         await parts.subscriptions.push()
         service.beat()
         if ticks % _HEALTH_TICKS == 0:
             sessions = server.iserver.external_sessions()
-            service.health(sessions=sum(session.is_activated() for session in sessions), **await watch.look())
+            service.health(
+                sessions=sum(session.is_activated() for session in sessions),
+                **parts.subscriptions.health(),
+                **await watch.look(),
+            )
         ticks += 1
         due = max(due + TICK_S, loop.time())
         await asyncio.sleep(due - loop.time())
