@@ -81,6 +81,7 @@ class Subscriptions(SubscriptionService):
         self._allowance = Allowance()
         self._polling: deque[Subscription] = deque()
         self._last_id = 0
+        self._discarded = 0  # by subscriptions that are gone
         self._looks = 0
         self.sent = self.lost = self.item_count = 0
 
@@ -431,6 +432,7 @@ class Subscriptions(SubscriptionService):
     def _forget(self, subscription: Subscription) -> None:
         self.subscriptions.pop(subscription.id, None)
         self.making.forget(subscription)
+        self._discarded += subscription.feed.discarded
         if subscription.events is not None:
             subscription.events.reset()
         subscription.owner.held -= 1
@@ -443,6 +445,16 @@ class Subscriptions(SubscriptionService):
         self._serve(subscription.owner, self._now_ns())
 
     # What asyncua and others call
+
+    def health(self) -> dict[str, float]:
+        """Figures for the system tags of this service."""
+        discarded = self._discarded + sum(one.feed.discarded for one in self.subscriptions.values())
+        return {
+            "subscriptions": len(self.subscriptions),
+            "monitored_items": self.item_count,
+            "values_discarded": discarded,
+            "changes_lost": self.lost,
+        }
 
     async def delete_subscriptions(self, ids: list[int]) -> list[ua.StatusCode]:
         """Of a session that ends: whoever owns them."""
