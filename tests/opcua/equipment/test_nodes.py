@@ -84,6 +84,7 @@ async def test_a_client_finds_the_valves(running: Running) -> None:
     assert (await type_.read_browse_name()).Name == "ControlValveType"
     valve = running.viewer.get_node(node("tank1/LV-101"))
     assert await valve.read_type_definition() == type_.nodeid
+    assert (await valve.read_description()).Text == "Inlet valve"
     assert {child.nodeid.Identifier for child in await valve.get_methods()} == {
         f"tank1/LV-101#{name}" for name in ("Open", "Close", "SetPosition")
     }
@@ -139,7 +140,8 @@ async def test_what_a_session_asked_for_is_counted(running: Running) -> None:
     await running.operator.get_node(node("tank1/LT-101")).read_data_value(raise_on_bad_status=False)
     with pytest.raises(ua.UaStatusCodeError):
         await running.operator.uaclient.call([])
-    assert (before.services[0][0], before.total[1]) == (reads[0] + 1, failed + 1)
+    assert before.services[0][0] > reads[0]  # the client looks now and then by itself
+    assert before.total[1] == failed + 1
     assert (before.description.ProductUri, list(before.users)) != ("", [])
     summary = await running.viewer.get_node(
         ua.ObjectIds.Server_ServerDiagnostics_ServerDiagnosticsSummary
@@ -149,7 +151,8 @@ async def test_what_a_session_asked_for_is_counted(running: Running) -> None:
     arrays = ua.ObjectIds.Server_ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray
     sessions = await running.engineer.get_node(arrays).read_value()
     mine = next(one for one in sessions if one.SessionId == session_of(running, "anna").session_id)
-    assert (mine.ReadCount.TotalCount, mine.CallCount.ErrorCount) == (reads[0] + 1, before.services[4][1])
+    assert mine.ReadCount.TotalCount > reads[0]
+    assert mine.CallCount.ErrorCount == before.services[4][1] > 0
     assert (mine.SessionName, mine.ActualSessionTimeout) == ("Pure Python Async Client Session1", 600_000.0)
 
 
