@@ -206,6 +206,10 @@ class Alarms:
         """One alarm in one scan: suppression, condition, delays."""
         before = bits = alarm.bits
         values, statuses = ctx.signals.value, ctx.signals.status
+        if alarm.unless is not None:
+            on, quality = alarm.unless(values, statuses)
+            if quality < UNCERTAIN:
+                alarm.unless_on = bool(on)
         if bits & DISABLED:
             # What stands behind a device that is away stays quiet also when nobody wants to hear of the device.
             alarm.down = (
@@ -214,10 +218,6 @@ class Alarms:
             )
             self._timing.pop(i, None)
             return
-        if alarm.unless is not None:
-            on, quality = alarm.unless(values, statuses)
-            if quality < UNCERTAIN:
-                alarm.unless_on = bool(on)
         comms = self._comms.get(f"system/{alarm.device}/COMMS") if alarm.device is not None else None
         suppress = alarm.unless_on or (
             comms is not None and comms is not alarm and (comms.down or comms.active)
@@ -350,6 +350,9 @@ class Alarms:
             more["until"] = ctx.tick.utc_ns + for_ns
         if order.kind == "disable":
             alarm.active, alarm.elapsed_ns = False, -1
+            self._timing.update(
+                dict.fromkeys(self._behind.get(path, ()))
+            )  # looked at next, as it may be down no more
         if order.kind == "enable":
             self._timing[i] = None
         self._become(ctx, i, bits, order.kind, told=True, **more)

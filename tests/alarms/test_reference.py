@@ -36,14 +36,23 @@ VALUES = [0.0, 0.9, 1.0, 1.1, 1.2, 2.5, 3.8, 3.9, 4.0, 4.1, 5.0, math.nan]
 
 @dataclass
 class Plain:
-    """One alarm as the standard tells it: is it active, was it seen, is it hidden."""
+    """One alarm as the standards tell it: is it active, was it seen, who has put it aside."""
 
     alarm: model.Alarm
     active: bool = False
     unseen: bool = False
-    hidden: bool = False
+    unconfirmed: bool = False
+    by_design: bool = False
+    by_request: bool = False
+    out: bool = False
+    disabled: bool = False
+    shelf: tuple[int, bool] | None = None  # until, and whether only until normal
     unless: bool = False
     since: int | None = None  # scan time at which the condition began to differ
+
+    @property
+    def hidden(self) -> bool:
+        return self.by_design or self.by_request or self.out or self.shelf is not None
 
     def condition(self, value: float | bool, status: int) -> bool | None:
         known = status == GOOD and not math.isnan(value)
@@ -60,8 +69,10 @@ class Plain:
         return value > a.limit - back if a.kind == "high" else value < a.limit + back
 
     def step(self, now: int, condition: bool | None, *, hide: bool) -> None:
+        if self.disabled:
+            return
         if hide:
-            self.hidden = True
+            self.by_design = True
         if condition is None or condition == self.active:
             self.since = None
         else:
@@ -69,22 +80,60 @@ class Plain:
             if now - self.since >= (self.alarm.on_delay_ns if condition else self.alarm.off_delay_ns):
                 self.active, self.since = condition, None
                 self.unseen = condition or (self.unseen and not self.hidden)
+                self.unconfirmed = self.unconfirmed and not condition
+                if not condition and self.shelf is not None and self.shelf[1]:
+                    self.shelf = None
         if not hide:
-            self.hidden = False
+            self.by_design = False
 
-    def acknowledge(self) -> bool:
-        if not self.unseen or self.hidden:
+    def expire(self, now: int) -> None:
+        if self.shelf is not None and self.shelf[0] <= now:
+            self.shelf = None
+
+    def order(self, kind: str, now: int, for_ns: int) -> bool:
+        """Does it when the standards let it be done."""
+        if kind == "enable":
+            done, self.disabled = self.disabled, False
+            return done
+        if self.disabled:
             return False
-        self.unseen = False
+        match kind:
+            case "acknowledge" if self.unseen and not self.hidden:
+                self.unseen, self.unconfirmed = False, self.alarm.confirm
+            case "confirm" if self.unconfirmed and not self.hidden:
+                self.unconfirmed = False
+            case "shelve" if for_ns or self.shelf is None or not self.shelf[1]:
+                self.shelf = (now + (for_ns or self.alarm.shelve_max_ns), not for_ns)
+            case "unshelve" if self.shelf is not None:
+                self.shelf = None
+            case "suppress" if not self.by_request:
+                self.by_request = True
+            case "unsuppress" if self.by_request:
+                self.by_request = False
+            case "remove" if not self.out:
+                self.out = True
+            case "return" if self.out:
+                self.out = False
+            case "disable":
+                self.disabled = True
+                self.active = self.unseen = self.unconfirmed = self.by_design = False
+                self.since = None
+            case "comment":
+                pass
+            case _:
+                return False
         return True
 
     @property
     def bits(self) -> int:
-        return self.active + 2 * (self.unseen and not self.hidden) + 4 * self.hidden
+        seen = 2 * (self.unseen and not self.hidden) + 32 * (self.unconfirmed and not self.hidden)
+        shelf = 0 if self.shelf is None else 8 + 128 * self.shelf[1]
+        held = 4 * (self.by_design or self.by_request) + 256 * self.by_request
+        return self.active + seen + held + shelf + 16 * self.out + 64 * self.disabled
 
 
 ALARMS = [
-    limit("t/A/H", 4.0, deadband=0.15, on_s=2, off_s=3, device="PLC1"),
+    limit("t/A/H", 4.0, deadband=0.15, on_s=2, off_s=3, device="PLC1", confirm=True),
     limit("t/A/L", 1.0, deadband=0.15, unless="t/flag"),
     limit("t/B/HH", 3.9, on_s=1, unless="t/flag and t/B < 5", device="PLC1"),
     model.Alarm(path="t/B/QUALITY", tag="t/B", kind="quality", on_delay_ns=SECOND, device="PLC1"),
@@ -92,6 +141,8 @@ ALARMS = [
     comms(on_s=2, off_s=2),
 ]
 TYPES = {"t/flag": "bool", "system/PLC1/connected": "bool", "t/B": "float64"}
+KINDS = ("acknowledge", "acknowledge", "confirm", "comment", "shelve", "unshelve", "suppress", "unsuppress", "remove",
+         "return", "return", "disable", "enable", "enable", "enable")  # fmt: skip
 WATCHED = ["t/A", "t/B", "t/flag", "system/PLC1/connected"]
 
 
@@ -112,21 +163,30 @@ class Both:
         self.samples[path] = sample
         self.rig.set(path, *sample)
 
-    def acknowledge(self, path: str) -> None:
-        assert (self.rig.acknowledge(path) is None) == self.plain[path].acknowledge()
+    def order(self, kind: str, path: str, for_s: int = 0) -> None:
+        # The requests of a scan are done in it: before its time has passed for the engine, at its time for people.
+        self.rig.begin()
+        now = self.now + SECOND
+        done = self.rig.order(kind, path, for_ns=for_s * SECOND, comment="x") is None
+        assert done == self.plain[path].order(kind, now, for_s * SECOND), kind
+        self.rig.number -= 1
 
     def restart(self) -> None:
-        kept, signals = self.rig.alarms.retained(), self.rig.signals
+        kept, shelves, signals = self.rig.alarms.retained(), self.rig.alarms.shelved(), self.rig.signals
         old = self.rig
         self.rig = Rig(ALARMS, TYPES)
         self.rig.signals.value[:], self.rig.signals.status[:] = signals.value, signals.status
-        self.rig.alarms.restore(kept)
+        self.rig.alarms.restore(kept, shelves, old.number * SECOND)
         for plain in self.plain.values():
             plain.since = None
         self.rig.number = old.number
 
     def scan(self, periods: int) -> None:
         self.now += periods * SECOND
+        before = {path: plain.bits for path, plain in self.plain.items()}
+        for plain in self.plain.values():
+            plain.expire(self.now)
+        self.rig.number += periods - 1
         transitions = {t.path: t.after for t in self.rig.scan(periods=periods)}
         line = self.plain["system/PLC1/COMMS"]
         down = line.condition(*self.samples["system/PLC1/connected"])
@@ -134,7 +194,6 @@ class Both:
         b, b_status = self.samples["t/B"]
         for path in sorted(self.plain, key=lambda p: p != line.alarm.path):
             plain = self.plain[path]
-            before = plain.bits
             if plain.alarm.unless == "t/flag" and flag_status == GOOD:
                 plain.unless = bool(flag)
             if plain.alarm.unless == "t/flag and t/B < 5" and flag_status == GOOD and b_status == GOOD:
@@ -142,7 +201,7 @@ class Both:
             silent = plain.alarm.device is not None and plain is not line and (line.active or down is True)
             plain.step(self.now, plain.condition(*self.samples[plain.alarm.tag]), hide=plain.unless or silent)
             assert self.rig.bits(path) == plain.bits, path
-            assert (path in transitions) == (before != plain.bits)
+            assert (path in transitions) == (before[path] != plain.bits)
 
 
 actions = st.lists(
@@ -150,7 +209,12 @@ actions = st.lists(
         st.tuples(
             st.just("set"), st.sampled_from(WATCHED), st.sampled_from(VALUES), st.sampled_from(STATUSES)
         ),
-        st.tuples(st.just("acknowledge"), st.sampled_from([a.path for a in ALARMS])),
+        st.tuples(
+            st.just("order"),
+            st.sampled_from(KINDS),
+            st.sampled_from([a.path for a in ALARMS]),
+            st.sampled_from([0, 1, 2, 5]),
+        ),
         st.tuples(st.just("scan"), st.integers(1, 4)),
         st.tuples(st.just("restart")),
     ),
@@ -174,8 +238,10 @@ def soak(seed: int, count: int) -> None:
     for _ in range(count):
         for _ in range(rng.randrange(3)):
             both.set(rng.choice(WATCHED), rng.choice(VALUES), rng.choice(STATUSES))
-        if rng.random() < 0.2:
-            both.acknowledge(rng.choice(ALARMS).path)
+        if rng.random() < 0.3:
+            both.order(rng.choice(KINDS), rng.choice(ALARMS).path, rng.choice([0, 0, 3, 10]))
+        if rng.random() < 0.002:
+            both.restart()
         both.scan(rng.choice([1, 1, 1, 5]))
 
 

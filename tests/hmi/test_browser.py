@@ -206,6 +206,7 @@ def test_an_alarm_is_shelved_with_a_reason_and_comes_back(operator: Page, plant:
     expect(operator.get_by_text("Nothing is shelved")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
 def test_why_control_refuses_stays_in_the_dialog(operator: Page, plant: Plant) -> None:
     assert plant.control
     plant.control.answer = lambda _, request: [
