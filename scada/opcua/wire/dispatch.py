@@ -31,6 +31,7 @@ class Call:
         header: Of the request.
         sequence: With the RequestId, for the answer.
         params: Decoded parameters; for a `Fast` service the bytes after the header, not consumed.
+        large: Its answer is probably large too.
     """
 
     channel: Processor
@@ -38,6 +39,7 @@ class Call:
     header: Header
     sequence: ua.SequenceHeader
     params: Any
+    large: bool = False
 
 
 Fast = Callable[[Call], bytes | None]

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from scada.opcua.wire.protocol import Protocol
 
 TO_ACTIVATE_S: Final = 30.0  # from CreateSession to ActivateSession
-BIG: Final = 32 * 1024  # bytes of a request that is decoded beside the event loop
+LARGE: Final = 32 * 1024  # bytes of a request that is decoded, and its answer encoded, beside the event loop
+REFERENCES: Final = 1000  # in one answer: from so many on it is encoded beside the event loop as well
 SESSIONS_PER_CHANNEL: Final = 10
 _OF_NO_SESSION: Final = frozenset(
     int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
@@ -39,7 +40,7 @@ _CREATE_SESSION: Final = int(ua.ObjectIds.CreateSessionRequest_Encoding_DefaultB
 _ACTIVATE_SESSION: Final = int(ua.ObjectIds.ActivateSessionRequest_Encoding_DefaultBinary)
 _CLOSE_SESSION: Final = int(ua.ObjectIds.CloseSessionRequest_Encoding_DefaultBinary)
 _PLAIN: Final = ua.MessageSecurityMode.None_
-_DECODER: Final = ThreadPoolExecutor(1, "decoder")  # one: two would only share one interpreter
+_BESIDE: Final = ThreadPoolExecutor(1, "codec")  # one: two would only share one interpreter
 
 
 class ChannelError(Exception):
@@ -310,6 +311,7 @@ class Processor(UaProcessor):
             decode.check(data)
             self.session = session
             return await self._by_asyncua(number, header, sequence, Buffer(data, at))
+        call.large = len(data) > LARGE
         call.params = await self._decoded(service.params, data, at)
         if service.waits:
             await self._beside(number, service, call)
@@ -329,8 +331,8 @@ class Processor(UaProcessor):
 
     async def _decoded(self, kind: type, data: bytes, at: int) -> Any:
         """Parameters; of a large request beside the event loop, so that others have their turn meanwhile."""
-        if len(data) > BIG:
-            return await asyncio.get_running_loop().run_in_executor(_DECODER, _checked, kind, data, at)
+        if len(data) > LARGE:
+            return await asyncio.get_running_loop().run_in_executor(_BESIDE, _checked, kind, data, at)
         return _checked(kind, data, at)
 
     async def _answer(self, service: Service, call: Call) -> None:
@@ -339,7 +341,12 @@ class Processor(UaProcessor):
             return
         if not isinstance(response, bytes):
             response.ResponseHeader.RequestHandle = call.header.RequestHandle
-            response = struct_to_binary(response)
+            if call.large or _references(response) > REFERENCES:
+                response = await asyncio.get_running_loop().run_in_executor(
+                    _BESIDE, struct_to_binary, response
+                )
+            else:
+                response = struct_to_binary(response)
         self.send(call.header.RequestHandle, call.sequence, response)
 
     async def _beside(self, number: int, service: Service, call: Call) -> None:
@@ -541,6 +548,13 @@ _TOKENS: Final = {"UserNameIdentityToken": "password", "X509IdentityToken": "cer
 @functools.lru_cache(256)
 def _id(number: int) -> ua.NodeId:
     return ua.NodeId(number)
+
+
+def _references(response: Any) -> int:
+    """Of a Browse: a small request may have a large answer."""
+    if not isinstance(response, ua.BrowseResponse):
+        return 0
+    return sum(len(result.References or ()) for result in response.Results)
 
 
 def _checked(kind: type, data: bytes, at: int) -> Any:
