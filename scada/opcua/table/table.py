@@ -55,6 +55,7 @@ class Table:
         self._version = np.zeros(n, np.uint64)
         self._shown = np.zeros(n, np.uint32)
         self._source_ns = np.zeros(n, np.int64)
+        self._bits = np.zeros(n, np.uint64)
         self._early = _NONE
 
     def __len__(self) -> int:
@@ -116,8 +117,9 @@ class Table:
         chosen = slice(None) if every else rows
         status, source_ns, version = images.shown[chosen], images.source_ns[chosen], images.version[chosen]
         self._shown[chosen], self._source_ns[chosen] = status, source_ns
-        layout.put(self._matrix, self._start, rows, self._types, rows, images.bits[chosen], status, source_ns)
-        self._version[chosen] = version
+        bits = images.bits[chosen]
+        layout.put(self._matrix, self._start, rows, self._types, rows, bits, status, source_ns)
+        self._bits[chosen], self._version[chosen] = bits, version
         for row in rows[self._is_text[rows]].tolist():
             self._texts[row] = str(images.value(row)).encode()
 
@@ -180,7 +182,7 @@ class Table:
 
     def bits(self, rows: Rows) -> npt.NDArray[np.uint64]:
         """Value bits of some tags."""
-        return self._client.images.bits[rows]
+        return self._bits[rows]
 
     def source_ns(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Source times of some tags, UTC, ns."""
@@ -200,7 +202,7 @@ class Table:
 
     def floats(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Values of some tags that are no texts, for dead bands."""
-        return floats(self._client.images.bits[rows], self._is_float[rows])
+        return floats(self._bits[rows], self._is_float[rows])
 
     def type_of(self, row: int) -> str:
         """Data type of one tag."""
