@@ -103,6 +103,17 @@ def test_a_one_shot_shelf_ends_when_the_alarm_returns_to_normal() -> None:
     assert rig.bits(HH) == ACTIVE | UNACKED
 
 
+def test_the_end_of_a_shelf_is_told_under_every_other_mask() -> None:
+    rig = standing()
+    rig.order("shelve", HH)
+    rig.order("remove", HH)
+    rig.events.clear()
+    rig.set("t/LT", 0.0)
+    rig.scan()
+    assert [(e["action"], e["to"]) for e in rig.events] == [("clear", OUT)]
+    assert folded(rig)[HH].shelved is None
+
+
 def test_a_one_shot_shelf_lasts_no_longer_than_any_other() -> None:
     rig = standing(shelve_max_ns=20 * SECOND)
     rig.order("shelve", HH)
@@ -213,6 +224,20 @@ def test_a_disabled_alarm_is_not_looked_at() -> None:
     later.scan()
     assert later.bits(HH) == ACTIVE | UNACKED, "its condition is looked at at once"
     assert later.order("enable", HH) == f"{HH} is enabled already"
+
+
+def test_disabling_a_communication_alarm_that_waits_to_clear_lets_its_tags_speak() -> None:
+    tag = limit("t/X/H", 4.0, device="PLC1")
+    rig = Rig([tag, comms(off_s=100)], {"system/PLC1/connected": "bool"})
+    rig.set("system/PLC1/connected", False)
+    rig.set("t/X", 5.0)
+    rig.scan(2)
+    rig.set("system/PLC1/connected", True)
+    rig.scan(2)
+    assert rig.bits("t/X/H") & SUPPRESSED
+    rig.order("disable", "system/PLC1/COMMS")
+    rig.scan()
+    assert rig.bits("t/X/H") == ACTIVE | UNACKED
 
 
 def test_enabling_begins_the_delay_anew() -> None:

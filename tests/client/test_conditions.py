@@ -88,6 +88,14 @@ def test_what_is_kept_and_what_is_told_make_one_picture(plant: Plant, kept: int,
             assert found.bits == 9
 
 
+def test_what_is_kept_is_newer_than_events_that_it_knows(plant: Plant) -> None:
+    """It came once more while it was shelved, which nobody was told."""
+    keep(plant, (HH, 9, record(RAISED, SEEN, SHELVED)._replace(active_ns=500)))
+    told(plant, RAISED, SEEN, SHELVED)
+    with Client(plant.data.root, clock=plant.clock) as client:
+        assert client.condition(HH).active_ns == 500
+
+
 def test_events_are_followed(plant: Plant) -> None:
     plant.put(HH, 3)
     told(plant, RAISED)
