@@ -54,7 +54,11 @@ WHERE_ELEMENTS: Final = 100
 
 # Of the whole server.
 SESSIONS: Final = 600
+SESSIONS_KEPT: Final = 50  # of these, for channels with a trusted certificate and addresses that signed in before
+SESSIONS_PER_CHANNEL: Final = 10
 CONNECTIONS: Final = 700
+CONNECTIONS_KEPT: Final = 50  # of these, for addresses from which somebody signed in before
+CONNECTIONS_PER_SOURCE: Final = 600
 SUBSCRIPTIONS: Final = 5_000
 ITEMS: Final = 1_000_000
 

@@ -90,6 +90,7 @@ async def _run(service: Service, parts: Parts, server: Server, watch: Watch) -> 
             service.health(
                 sessions=sum(session.is_activated() for session in sessions),
                 **parts.subscriptions.health(),
+                **server.bserver.health(),
                 **await watch.look(),
             )
         ticks += 1

@@ -77,6 +77,9 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
     ),
     "opcua": (
         Health("sessions", INT32, "Connected OPC UA clients"),
+        Health("connections", INT32, "Open OPC UA connections, also those that nobody has signed in on"),
+        Health("refusals", INT64, "Messages, connections and sessions that were refused since start"),
+        Health("slow_clients", INT64, "Clients that were disconnected because they did not read"),
         Health("subscriptions", INT32, "Subscriptions of its clients"),
         Health("monitored_items", INT32, "What its clients have subscribed to", None, 100.0),
         Health("values_discarded", INT64, "Values that queues of its clients had no room for", None, 1000.0),

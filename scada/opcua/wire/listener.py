@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.5
 IDLE_PER_SOURCE: Final = 100  # connections without a session
-PER_SOURCE: Final = limits.CONNECTIONS
-KEPT: Final = 50  # places for known addresses
 TOTAL: Final = 32 * 1024 * 1024  # bytes that all connections hold together
 TRIM_FROM: Final = 16 * 1024 * 1024  # bytes that were held before the C library is asked to give memory back
 _FILES: Final = 4096
@@ -46,7 +44,9 @@ class Listener(BinaryServer):
 
     def __init__(self, iserver: SiteServer, host: str, port: int, limits_: TransportLimits) -> None:
         super().__init__(iserver, host, port, limits_)
-        self.room = Room(limits.CONNECTIONS, KEPT, IDLE_PER_SOURCE, PER_SOURCE)
+        self.room = Room(
+            limits.CONNECTIONS, limits.CONNECTIONS_KEPT, IDLE_PER_SOURCE, limits.CONNECTIONS_PER_SOURCE
+        )
         self.budget = Budget(TOTAL)
         self._looking: asyncio.Task[None] | None = None
         self._trim = False
@@ -103,6 +103,12 @@ class Listener(BinaryServer):
     def refused(self, status: int) -> None:
         """A connection ended with an error."""
         self.iserver.wire.refused(status)
+
+    def health(self) -> dict[str, int]:
+        """For the health tags of the service."""
+        wire = self.iserver.wire
+        refused = wire.refusals.total() + self.room.refused + self.room.ended
+        return {"connections": len(self.room), "refusals": refused, "slow_clients": wire.slow}
 
     # -- now and then -----------------------------------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 TO_ACTIVATE_S: Final = 30.0  # from CreateSession to ActivateSession
 LARGE: Final = 32 * 1024  # bytes of a request that is decoded, and its answer encoded, beside the event loop
 REFERENCES: Final = 1000  # in one answer: from so many on it is encoded beside the event loop as well
-SESSIONS_PER_CHANNEL: Final = 10
 _OF_NO_SESSION: Final = frozenset(
     int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
     for name in ("FindServers", "GetEndpoints", "FindServersOnNetwork", "RegisterServer", "RegisterServer2")
@@ -209,6 +208,14 @@ class Processor(UaProcessor):
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
+    @property
+    def answer_room(self) -> int:
+        """Bytes of the largest answer that the client takes."""
+        its = self._limits
+        if not its.answer_chunks:
+            return its.answer_max
+        return min(its.answer_max, its.answer_chunks * (its.max_send_buffer - 512))
+
     def send_response(
         self, requesthandle: int, seqhdr: Any, response: Any, msgtype: Any = ua.MessageType.SecureMessage
     ) -> None:
@@ -222,10 +229,7 @@ class Processor(UaProcessor):
         """Sends an encoded answer; one that is too large becomes BadResponseTooLarge."""
         if self._transport.is_closing():
             return
-        most = self._limits.answer_max
-        if self._limits.answer_chunks:
-            most = min(most, self._limits.answer_chunks * (self._limits.max_send_buffer - 512))
-        if len(data) > most:
+        if len(data) > self.answer_room:
             fault = ua.ServiceFault()
             fault.ResponseHeader.RequestHandle = handle
             fault.ResponseHeader.ServiceResult = ua.StatusCode(ua.StatusCodes.BadResponseTooLarge)
@@ -416,9 +420,10 @@ class Processor(UaProcessor):
     async def _create_session(
         self, header: Header, sequence: ua.SequenceHeader, params: ua.CreateSessionParameters
     ) -> None:
-        if sum(not session.is_activated() for session in self.sessions.values()) >= SESSIONS_PER_CHANNEL:
-            raise ServiceError(ua.StatusCodes.BadTooManySessions)
-        if self.iserver.session_count() >= limits.SESSIONS:
+        known = self._connection.certificate is not None or self.protocol.known
+        places = limits.SESSIONS if known else limits.SESSIONS - limits.SESSIONS_KEPT
+        if len(self.sessions) >= limits.SESSIONS_PER_CHANNEL or self.iserver.session_count() >= places:
+            self.iserver.wire.refused(ua.StatusCodes.BadTooManySessions)
             raise ServiceError(ua.StatusCodes.BadTooManySessions)
         session = self.iserver.create_session(self.name, external=True)
         try:

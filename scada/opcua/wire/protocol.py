@@ -184,6 +184,11 @@ class Protocol(OPCUAProtocol):
         """Somebody has signed in on it."""
         self.listener.room.know(self.source)
 
+    @property
+    def known(self) -> bool:
+        """Somebody has signed in from this address before."""
+        return self.listener.room.knows(self.source)
+
     def stalled(self, now: float) -> bool:
         """Whether the client has taken nothing for `STALLED_S`; asked now and then.
 

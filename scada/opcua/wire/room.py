@@ -105,6 +105,10 @@ class Room:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
+    def knows(self, source: str) -> bool:
+        """Whether somebody has signed in from this address."""
+        return source in self._known
+
     def leave(self, guest: Hashable) -> None:
         """A connection has ended; one that is not here is no mistake."""
         found = self._guests.pop(guest, None)

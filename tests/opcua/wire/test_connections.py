@@ -15,9 +15,10 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 
 from bench.opcua.attackers import Raw
+from scada.opcua import limits
 from scada.opcua.wire.budget import Budget
 from scada.opcua.wire.listener import Listener
-from scada.opcua.wire.processor import SESSIONS_PER_CHANNEL, TO_ACTIVATE_S
+from scada.opcua.wire.processor import TO_ACTIVATE_S
 from scada.opcua.wire.protocol import STALLED_S, Protocol
 from tests.client.plant import Responder, answers
 from tests.opcua.conftest import Running
@@ -165,12 +166,27 @@ async def test_sessions_that_nobody_activates_are_few_and_end(
     guest = await Raw.active(port)  # its connection stays
     before = running.server.iserver.session_count()
     create = ua.CreateSessionRequest()
-    codes = [await guest.ask(create) for _ in range(SESSIONS_PER_CHANNEL + 3)]
-    assert codes == [0] * SESSIONS_PER_CHANNEL + [CODES.BadTooManySessions] * 3
+    codes = [await guest.ask(create) for _ in range(limits.SESSIONS_PER_CHANNEL + 2)]
+    assert codes == [0] * (limits.SESSIONS_PER_CHANNEL - 1) + [CODES.BadTooManySessions] * 3
     await listener.look(listener.now() + TO_ACTIVATE_S + 1)
     assert running.server.iserver.session_count() == before
     assert await guest.ask(create) == 0
     guest.close()
+
+
+async def test_some_sessions_are_kept_for_those_who_are_known(
+    port: int, running: Running, listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = running.server.iserver.session_count()
+    monkeypatch.setattr("scada.opcua.limits.SESSIONS", now + 2)
+    monkeypatch.setattr("scada.opcua.limits.SESSIONS_KEPT", 1)
+    monkeypatch.setattr(listener.room, "_known", type(listener.room._known)())
+    stranger = await Raw.channel(port)
+    codes = [await stranger.ask(ua.CreateSessionRequest()) for _ in range(2)]
+    assert codes == [0, CODES.BadTooManySessions]
+    await (await signed_in(running, tmp_path, "anna")).disconnect()  # and from its address all may now
+    assert await stranger.ask(ua.CreateSessionRequest()) == 0
+    stranger.close()
 
 
 async def test_a_channel_ends_when_its_token_was_not_renewed(port: int, listener: Listener) -> None:
