@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scada.access import OPERATIONS, ROLES, at_least, refusal
+from scada.requests.message import ALARM_KINDS
 from tags.model import Tag
 
 
@@ -37,10 +38,13 @@ def test_a_write_takes_the_role_of_the_operation_and_of_the_tag(role: str, write
         assert role in refused
 
 
+MAINTENANCE = ("remove", "return", "enable", "disable")
+
+
 def test_the_matrix() -> None:
     expected = {
         "viewer": {"read"},
-        "operator": {"read", "write", "acknowledge", "annotate", "unbypass"},
+        "operator": {"read", "write", "annotate", "unbypass", *ALARM_KINDS} - set(MAINTENANCE),
         "engineer": {*OPERATIONS},
         "admin": set(OPERATIONS),
     }
