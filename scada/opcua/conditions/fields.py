@@ -86,7 +86,7 @@ class Kind:
         kind = kinds.condition_kind(alarm, tag)
         self.id = part_id(alarm.path, PART)
         self.type = _TYPES[kind]
-        self.name = alarm.path.removeprefix(f"{alarm.tag}/")
+        self.name = alarm.path.rpartition("/")[2]
         self.severity = kinds.SEVERITY.get(alarm.priority, 500)
         self.level = _LEVELS.get(kinds.level(alarm, tag), "")
         class_id, class_name = _CLASSES[kind]

@@ -78,7 +78,7 @@ class Conditions:
 
     def knows(self, path: str, number: int | None) -> bool:
         """Whether an event of this number was one of the alarm since it last became active."""
-        if number is None:
+        if not number:
             return False
         return number == self.record(path).number or (
             number in self._numbers.get(path, ()) and number >= self._raised.get(path, 0)

@@ -178,6 +178,7 @@ def test_which_events_a_method_may_name(plant: Played, conditions: Conditions) -
     assert not conditions.knows(HH, plant.t + 1)
     assert not conditions.knows(LOW, raws[-1]["number"])
     assert not conditions.knows(HH, None)
+    assert not conditions.knows(ON, 0)  # nothing ever happened to it
 
 
 def test_an_event_that_was_known_when_it_was_told_may_be_named_later(
