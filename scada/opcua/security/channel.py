@@ -15,6 +15,7 @@ from asyncua.common.utils import Buffer, ServiceError
 from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import struct_from_binary
 
+from scada.opcua.events.audit import WHO, Who
 from scada.opcua.security.validate import CHAIN_MAX, DER_MAX
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class SecureChannel(SecureConnection):
         """
         if header.MessageType != ua.MessageType.SecureOpen:
             return super().receive_from_header_and_body(header, body)
+        WHO.set(Who(address=self.address, channel=str(self.security_token.ChannelId or "")))
         try:
             security = struct_from_binary(ua.AsymmetricAlgorithmHeader, body.copy(header.body_size))
         except Exception as error:

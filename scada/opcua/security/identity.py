@@ -15,7 +15,7 @@ from asyncua.crypto.permission_rules import UserRole
 from asyncua.crypto.security_policies import SecurityPolicyAes256Sha256RsaPss
 
 from scada.opcua.security.caller import Caller
-from scada.opcua.security.validate import Problem, application_uris, parse, split
+from scada.opcua.security.validate import DER_MAX, Problem, application_uris, parse, split
 from scada.users import place_of
 
 if TYPE_CHECKING:
@@ -169,8 +169,10 @@ async def _by_certificate(
     pss = channel.policy_uri == SecurityPolicyAes256Sha256RsaPss.URI
     if signature.Algorithm != (_PSS if pss else _SHA256):
         raise ServiceError(ua.StatusCodes.BadUserSignatureInvalid)
+    der = bytes(token.CertificateData or b"")
+    if len(der) > DER_MAX or isinstance(parse(der), Problem):
+        raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
     try:
-        [der] = split(token.CertificateData or b"")
         session.iserver.verify_x509_token(session, token, signature)
     except Exception as error:
         raise ServiceError(ua.StatusCodes.BadUserSignatureInvalid) from error

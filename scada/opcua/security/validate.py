@@ -151,6 +151,9 @@ def parse(der: bytes) -> x509.Certificate | Problem:
         return Problem(
             "BadCertificatePolicyCheckFailed", "its key is not RSA. Make one of 2048 bits or more."
         )
+    if key.key_size > KEY_BITS[1]:  # before a signature is checked with it: that would be slow
+        text = f"its key has {key.key_size} bits. Make one of {KEY_BITS[0]} to {KEY_BITS[1]}."
+        return Problem("BadCertificatePolicyCheckFailed", text)
     return certificate
 
 

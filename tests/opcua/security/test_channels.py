@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asyncua import Client, ua
@@ -16,6 +17,7 @@ from asyncua.crypto.security_policies import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from scada.opcua.events.audit import Audit
 from scada.opcua.security.store import Store
 from tests.opcua.conftest import PASSWORD, Running
 from tests.support.opcua_certificates import AUTHORITY, Recipe
@@ -93,10 +95,17 @@ async def test_what_is_offered(running: Running) -> None:
 async def test_a_stranger_is_refused_and_kept_to_be_looked_at(
     running: Running, tmp_path: Path, store: Store
 ) -> None:
+    reported: list[dict[str, Any]] = []
+    audit = running.server.iserver.audit
+    running.server.iserver.audit = Audit(lambda _kind, **fields: reported.append(fields))
     code = await refused(await with_certificate(running.url, tmp_path, None))
+    running.server.iserver.audit = audit
     assert code == ua.StatusCodes.BadSecurityChecksFailed
     [found] = store.certificates("rejected")
     assert found.der == CLIENT.der()
+    [told] = [fields for fields in reported if fields["action"] == "CertificateUntrusted"]
+    assert (told["status"], told["address"]) == (ua.StatusCodes.BadCertificateUntrusted, "127.0.0.1")
+    assert told["certificate"] == found.thumbprint
     store.move(found, "trusted")  # as `scada certs trust` does; nothing is restarted
     async with connected(await with_certificate(running.url, tmp_path, None)):
         pass

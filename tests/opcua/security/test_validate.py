@@ -8,7 +8,7 @@ import pytest
 from asyncua import ua
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import example, given
@@ -78,18 +78,28 @@ def test_a_signature_that_is_not_its_own() -> None:
     assert named([bytes(real)], TrustList(trusted=(forged,))) == "BadCertificateInvalid"
 
 
-def test_a_key_that_is_not_rsa_is_of_no_policy() -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    made = (
+def signed_with(public: Any, key: Any) -> x509.Certificate:
+    return (
         x509.CertificateBuilder()
         .subject_name(CLIENT.subject)
         .issuer_name(CLIENT.subject)
-        .public_key(key.public_key())
+        .public_key(public)
         .serial_number(1)
         .not_valid_before(NOW - DAY)
         .not_valid_after(NOW + DAY)
         .sign(key, hashes.SHA256())
     )
+
+
+def test_a_key_that_is_not_rsa_is_of_no_policy() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = signed_with(key.public_key(), key)
+    assert named([der(made)], TrustList(trusted=(made,))) == "BadCertificatePolicyCheckFailed"
+
+
+def test_a_key_that_is_too_long_is_not_even_computed_with() -> None:
+    numbers = rsa.RSAPublicNumbers(65537, (1 << 8191) | 1)
+    made = signed_with(numbers.public_key(), CLIENT.private)
     assert named([der(made)], TrustList(trusted=(made,))) == "BadCertificatePolicyCheckFailed"
 
 
