@@ -154,8 +154,10 @@ def processed(
     start, end = (
         (place.start_ns, place.end_ns) if place else (utc_ns(details.StartTime), utc_ns(details.EndTime))
     )
-    if start is None or end is None or start == end or not 0 <= details.ProcessingInterval < 1e15:
+    if start is None or end is None or not 0 <= details.ProcessingInterval < 1e15:
         raise RefusedError(ua.StatusCodes.BadHistoryOperationInvalid)
+    if start == end:  # OPC 10000-13 §5.4.2.2, table 12
+        raise RefusedError(ua.StatusCodes.BadInvalidArgument)
     span = abs(end - start)
     length = round(details.ProcessingInterval * 1e6) or span
     back = end < start

@@ -1,0 +1,42 @@
+"""The list of conformance units is complete: what is offered has tests of both kinds, and the page of the manual says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.opcua.conformance import cases
+from tests.opcua.conformance.case import CASES
+from tests.opcua.conformance.document import PATH, REFERENCE, limits_table, page
+from tests.opcua.conformance.units import FACETS, NOT_OFFERED, offered, units
+
+assert cases
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_each_unit_that_is_offered_has_a_case(positive: bool) -> None:
+    tested = {unit for case in CASES if case.positive == positive for unit in case.units}
+    assert sorted(set(offered()) - tested) == []
+
+
+def test_no_case_is_of_a_unit_that_is_not_offered() -> None:
+    claimed = {unit for case in CASES for unit in case.units}
+    assert sorted(claimed & set(NOT_OFFERED)) == []
+
+
+def test_names_are_unique() -> None:
+    listed = Counter(unit.name for facet in FACETS for unit in facet.units)
+    assert [name for name, count in listed.items() if count > 1] == []
+    assert [name for name, count in Counter(case.name for case in CASES).items() if count > 1] == []
+    assert sorted(set(NOT_OFFERED) - set(units())) == []
+
+
+def test_what_is_mandatory_and_missing_is_said() -> None:
+    missing = {name for name, unit in units().items() if not unit.optional and name in NOT_OFFERED}
+    assert missing == {name for name, why in NOT_OFFERED.items() if why.startswith("mandatory;")}
+
+
+def test_the_pages_of_the_manual_are_these_lists() -> None:
+    assert limits_table() in REFERENCE.read_text(), "renew it: python -m tests.opcua.conformance.document"
+    assert PATH.read_text() == page(), "renew it: python -m tests.opcua.conformance.document"
