@@ -479,6 +479,10 @@ def same_user(before: Any, now: Any) -> bool:
     """Whether a subscription may go from one caller to the other (§5.14.7.1)."""
     if getattr(before, "name", None) != getattr(now, "name", None):
         return False
+    if getattr(now, "site_role", "") != getattr(before, "site_role", ""):
+        return False
+    if getattr(now, "mode", 1) < getattr(before, "mode", 1):  # what was encrypted stays so
+        return False
     if getattr(now, "name", None) is None:
         return bool(getattr(before, "address", "") == getattr(now, "address", ""))
     return True

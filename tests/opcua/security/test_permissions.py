@@ -11,10 +11,11 @@ import pytest
 from asyncua import Client, ua
 
 from scada.opcua.security.access import Permission
+from scada.opcua.security.validate import fingerprint
 from tags.model import AccessRule, OpcuaSecurity
 from tests.client.plant import Plant
 from tests.opcua.conftest import PASSWORD, Running, free_port
-from tests.support.opcua_client import with_certificate
+from tests.support.opcua_client import CLIENT, with_certificate
 from tests.support.site import make_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -164,3 +165,29 @@ async def test_attributes_say_what_is_enforced(server: Running, tmp_path: Path) 
     async with as_(server, tmp_path) as client:
         level = (await client.get_node(node(SHUT)).read_attribute(ids.UserAccessLevel)).Value.Value
         assert level == 0
+
+
+async def test_a_subscription_does_not_leave_encryption(server: Running, tmp_path: Path) -> None:
+    class Deaf:
+        def datachange_notification(self, *_: object) -> None:
+            pass
+
+    person = CLIENT.but(name="Erik", number=8, uri="", first_day=-2000)
+    server.users.allow("erik", fingerprint(person.der()), "Erik")
+    async with as_(server, tmp_path, "erik") as client:
+        subscription = await client.create_subscription(100, Deaf())
+        await subscription.subscribe_data_change(client.get_node(node(SAFE)))
+        for mode, expected in (
+            (ua.MessageSecurityMode.Sign, ua.StatusCodes.BadUserAccessDenied),
+            (ua.MessageSecurityMode.SignAndEncrypt, ua.StatusCodes.Good),
+        ):
+            other = await with_certificate(server.url, tmp_path, server.plant.data.certs, mode=mode)
+            certificate, key = person.files(tmp_path)
+            await other.load_client_certificate(str(certificate))
+            await other.load_private_key(str(key))
+            async with other:
+                params = ua.TransferSubscriptionsParameters(
+                    SubscriptionIds=[subscription.subscription_id], SendInitialValues=True
+                )
+                [result] = await other.uaclient.transfer_subscriptions(params)
+                assert result.StatusCode.value == expected
