@@ -497,6 +497,7 @@ class Site:
         tasks: In order of priority; empty for one task `scan` in each scan.
         realtime: What control asks of the machine.
         opcua_security: Who may connect over OPC UA, and what with.
+        opcua_discovery: Discovery server that the OPC UA server registers at, or "".
         units: What templates with several tags made, in order of path.
     """
 
@@ -519,6 +520,7 @@ class Site:
     tasks: tuple[Task, ...] = ()
     realtime: Realtime = Realtime()
     opcua_security: OpcuaSecurity = OpcuaSecurity()
+    opcua_discovery: str = ""
     units: tuple[Unit, ...] = ()
 
     def by_path(self) -> dict[str, Tag]:

@@ -14,6 +14,7 @@ from asyncua import Server
 
 from scada.client import Client
 from scada.opcua.assembly import TICK_S, Parts, assemble
+from scada.opcua.discovery import registered
 from scada.opcua.events.audit import Audit
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.watch import Watch
@@ -44,6 +45,9 @@ async def _serve(service: Service) -> None:
     def log_login(user: str, source: str, accepted: bool) -> None:
         service.event("login", user=user, source=f"opcua {source}", accepted=accepted)
 
+    def log_registration(known: bool, why: str) -> None:
+        service.event("discovery", server=site.opcua_discovery, registered=known, why=why)
+
     users = SiteUsers(Users(service.data.users), service.clock, log_login)
     building = asyncio.create_task(_beat(service))
     server = await make_server(site, service.data, users)
@@ -57,7 +61,8 @@ async def _serve(service: Service) -> None:
     _give_back()
     service.ready()
     try:
-        await _run(service, parts, server, watch)
+        async with registered(server, site, service.data.certs, log_registration):
+            await _run(service, parts, server, watch)
     finally:
         server.iserver.status.stop("the service ends")
         await server.stop()

@@ -147,6 +147,7 @@ class _Compiler:
             tasks=periods,
             realtime=Realtime(cpu=head.realtime.cpu, priority=head.realtime.priority),
             opcua_security=secured,
+            opcua_discovery=head.opcua.discovery or "",
             units=tuple(sorted(self.templates.units, key=lambda unit: unit.path)),
         )
 
@@ -193,10 +194,11 @@ class _Compiler:
                 known = zoneinfo.available_timezones()
                 hint = did_you_mean(zone, known) or ". Write for example Europe/Madrid."
                 scope.report(("timezone",), f"unknown time zone {zone!r}{hint}")
-        endpoint = opcua.get("endpoint") if isinstance(opcua, dict) else None
-        if isinstance(endpoint, str) and not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", endpoint):
-            text = f"{endpoint!r} is not an address. Write opc.tcp://127.0.0.1:4840."
-            scope.report(("opcua", "endpoint"), text)
+        for key in ("endpoint", "discovery"):
+            address = opcua.get(key) if isinstance(opcua, dict) else None
+            if isinstance(address, str) and not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", address):
+                text = f"{address!r} is not an address. Write opc.tcp://127.0.0.1:4840."
+                scope.report(("opcua", key), text)
         hmi = data.get("hmi")
         host = hmi.get("host") if isinstance(hmi, dict) else None
         if isinstance(host, str) and not _is_loopback(host):

@@ -282,6 +282,10 @@ class Opcua(Model):
         description="SecurityPolicy None, which reads and does nothing else: for programs on this machine, or for all.",
     )
     anonymous: Flag = Field(default=True, description="Who has no name may connect, to read.")
+    discovery: str | None = Field(
+        default=None,
+        description="Discovery server to register at, opc.tcp://host:4840; its certificate must be trusted.",
+    )
     key_bits: Literal[2048, 3072, 4096] = Field(default=2048, description="Of the server's own certificate.")
     access: dict[str, OpcuaAccess] = Field(
         default_factory=dict, description="Rules by folder (area/**), tag or everything ('**')."
