@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum, IntFlag
 from typing import Any, Final, NamedTuple
 
 from asyncua import ua
+from asyncua.common.utils import Buffer
 from asyncua.ua import ua_binary, uatypes
 
 from scada.opcua import limits
@@ -154,6 +155,18 @@ def request_number(body: bytes) -> tuple[int, int]:
     if body[0] == 2 and body[1:3] == b"\0\0":
         return int.from_bytes(body[3:7], "little"), after
     return 0, after
+
+
+def prepare() -> Iterator[None]:
+    """Makes what the first request of each kind would otherwise have to wait for, a few milliseconds at a step."""
+    for kind in _REQUESTS().values():
+        _structure(kind)
+        yield
+        ua_binary.struct_from_binary(kind, Buffer(ua_binary.struct_to_binary(kind())))
+        answer = getattr(ua, kind.__name__.removesuffix("Request") + "Response", None)
+        if answer is not None:
+            ua_binary.struct_to_binary(answer())
+        yield
 
 
 @functools.cache
@@ -335,7 +348,7 @@ def _extension_object(walk: _Walk, at: int) -> int:
 
 
 def _known(head: bytes) -> type | None:
-    id_ = ua_binary.nodeid_from_binary(ua.utils.Buffer(head))
+    id_ = ua_binary.nodeid_from_binary(Buffer(head))
     found: type | None = ua.extension_objects_by_typeid.get(id_) if id_.Identifier != 0 else None
     return found
 

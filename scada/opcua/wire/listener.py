@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from asyncua.server.binary_server_asyncio import BinaryServer
 
 from scada.opcua import limits
+from scada.opcua.wire import decode
 from scada.opcua.wire.budget import Budget
 from scada.opcua.wire.processor import TO_ACTIVATE_S
 from scada.opcua.wire.protocol import Protocol
@@ -113,9 +114,14 @@ class Listener(BinaryServer):
     # -- now and then -----------------------------------------------------------------------------------------------
 
     async def _look_again_and_again(self) -> None:
+        for _ in decode.prepare():
+            await asyncio.sleep(0.005)
         while True:
             await asyncio.sleep(LOOK_S)
-            await self.look(self.now())
+            try:
+                await self.look(self.now())
+            except Exception:  # noqa: BLE001 - the next look must come
+                self.iserver.wire.stumbled()
 
     async def look(self, now: float) -> None:
         """Ends what has stood idle or unread for too long.

@@ -270,3 +270,7 @@ def test_noise_is_no_header(noise: bytes) -> None:
         return
     assert 0 < after <= len(noise)
     assert len(its.token) <= len(noise)
+
+
+def test_every_request_can_be_prepared_for() -> None:
+    assert sum(1 for _ in decode.prepare()) >= 2 * 30
