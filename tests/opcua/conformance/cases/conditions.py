@@ -27,6 +27,7 @@ from tests.opcua.conformance.services import (
 from tests.support.wait import until
 
 LEVEL: Final = "tank1/LT-101/HH"
+LOW: Final = "tank1/LT-101/LL"
 SWITCH: Final = "tank1/LSHH-101/ON"  # wants to be confirmed
 OTHER: Final = "ahu1/TSLL-203/ON"
 OFF_NORMAL, LEVEL_TYPE, SYSTEM_TYPE = "i=10637", "i=10060", "i=11753"
@@ -160,22 +161,22 @@ async def an_alarm_is_heard_acknowledged_and_commented(at: At) -> None:
     "A & C Non-Exclusive Level",
 )
 async def events_that_cannot_be_acknowledged(at: At) -> None:
-    async with hearing(at, "operator") as ear, forced(at, "tank1/LT-101", 4.8):
-        raised = await ear.next(lambda event: of(LEVEL)(event) and event["ActiveState/Id"])
+    async with hearing(at, "operator") as ear, forced(at, "tank1/LT-101", 0.3, LOW):
+        raised = await ear.next(lambda event: of(LOW)(event) and event["ActiveState/Id"])
         known = bytes_(raised["EventId"])
-        good(await code(ear.session, condition(LEVEL), ACKNOWLEDGE, known, said(None)))
+        good(await code(ear.session, condition(LOW), ACKNOWLEDGE, known, said(None)))
         is_(
-            await code(ear.session, condition(LEVEL), ACKNOWLEDGE, known, said(None)),
+            await code(ear.session, condition(LOW), ACKNOWLEDGE, known, said(None)),
             "BadConditionBranchAlreadyAcked",
         )
         for method in (ACKNOWLEDGE, COMMENT):
             unknown = ("ByteString", {"$bytes": "AAAAAAAAAAA="})
-            is_(await code(ear.session, condition(LEVEL), method, unknown, said("x")), "BadEventIdUnknown")
+            is_(await code(ear.session, condition(LOW), method, unknown, said("x")), "BadEventIdUnknown")
         is_(await code(ear.session, ACKNOWLEDGEABLE, ACKNOWLEDGE, known, said("x")), "BadNodeIdInvalid")
         is_(await code(ear.session, condition("tank1/NO"), ACKNOWLEDGE, known, said("x")), "BadNodeIdUnknown")
-        is_(await code(ear.session, condition(LEVEL), ACKNOWLEDGE, known), "BadArgumentsMissing")
+        is_(await code(ear.session, condition(LOW), ACKNOWLEDGE, known), "BadArgumentsMissing")
         viewer = await at.session("viewer")
-        is_(await code(viewer, condition(LEVEL), ACKNOWLEDGE, known, said("x")), "BadUserAccessDenied")
+        is_(await code(viewer, condition(LOW), ACKNOWLEDGE, known, said("x")), "BadUserAccessDenied")
 
 
 @positive("A & C Discrete", "A & C OffNormal", "A & C Confirm", "A & C On-Off Delay")
@@ -297,13 +298,13 @@ async def who_may_not_suppress(at: At) -> None:
 
 @positive("A & C Refresh", "A & C Refresh2")
 async def a_client_synchronises(at: At) -> None:
-    async with hearing(at, "operator") as ear, forced(at, "tank1/LT-101", 4.8):
-        raised = await ear.next(lambda event: of(LEVEL)(event) and event["ActiveState/Id"])
+    async with hearing(at, "operator") as ear, forced(at, "ahu1/TSLL-203", True, OTHER):
+        raised = await ear.next(lambda event: of(OTHER)(event) and event["ActiveState/Id"])
         ids = (("UInt32", ear.subscription), ("UInt32", ear.item))
         for method, arguments in ((REFRESH, ids[:1]), (REFRESH_2, ids)):
             good(await code(ear.session, CONDITION, method, *arguments))
             await ear.next(lambda event: event["EventType"] == REFRESH_START)
-            told = await ear.next(of(LEVEL))
+            told = await ear.next(of(OTHER))
             assert told["EventId"] == raised["EventId"]
             await ear.next(lambda event: event["EventType"] == REFRESH_END)
 
