@@ -48,16 +48,18 @@ class Client(asyncio.Protocol):
         self._hello: asyncio.Future[bytes] | None = None
 
     @classmethod
-    async def connect(cls, port: int, name: str = "bench") -> Client:
-        """A client with an activated session."""
+    async def connect(
+        cls, port: int, name: str = "bench", *, buffer: int = BUFFER, chunks: int = 0
+    ) -> Client:
+        """A client with an activated session, that takes so many chunks of that size; 0 for any number."""
         _, client = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
-        await client.greet(f"opc.tcp://127.0.0.1:{port}", name)
+        await client.greet(f"opc.tcp://127.0.0.1:{port}", name, buffer, chunks)
         return client
 
-    async def greet(self, url: str, name: str) -> None:
+    async def greet(self, url: str, name: str, buffer: int, chunks: int) -> None:
         """Hello, channel, session."""
         word = url.encode()
-        hello = struct.pack("<5Ii", 0, BUFFER, BUFFER, 0, 0, len(word)) + word
+        hello = struct.pack("<5Ii", 0, buffer, BUFFER, 0, chunks, len(word)) + word
         self._hello = asyncio.get_running_loop().create_future()
         self._write(_HEADER.pack(b"HEL", b"F", 8 + len(hello)) + hello)
         await self._hello

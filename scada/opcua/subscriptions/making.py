@@ -78,6 +78,7 @@ class Making:
         subscription.tags.add(ids, items)
         made = sum(result.StatusCode.is_good() for result in results)
         self._count(subscription, made)
+        self._all.note(subscription)
         return results
 
     def _make(
@@ -185,6 +186,7 @@ class Making:
                 results[-1] = result
             except RefusedError as refused:
                 result.StatusCode = ua.StatusCode(refused.status)
+        self._all.note(subscription)
         return results
 
     def _modify(
@@ -244,6 +246,7 @@ class Making:
         self._count(subscription, -codes.count(0))
         subscription.owner.queued += room_of(subscription) - before
         subscription.owner.polled += len(subscription.polled.items) - polled
+        self._all.note(subscription)
         return codes
 
     def set_mode(self, subscription: Subscription, mode: int, ids: Sequence[int]) -> list[int]:

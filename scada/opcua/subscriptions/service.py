@@ -80,6 +80,7 @@ class Subscriptions(SubscriptionService):
         self._following = False
         self._allowance = Allowance()
         self._polling: deque[Subscription] = deque()
+        self._queued: dict[int, Subscription] = {}
         self._last_id = 0
         self._discarded = 0  # by subscriptions that are gone
         self._looks = 0
@@ -136,8 +137,7 @@ class Subscriptions(SubscriptionService):
 
     def _feed(self, changed: Any, now_ns: int) -> None:
         """Gives queues what they must not miss; the rings are read only while somebody has queues."""
-        fed = [one for one in self.subscriptions.values() if len(one.tags.queued) or len(one.feed.log)]
-        if not fed:
+        if not self._queued:
             if self._following:
                 self._records.skip()
                 self._following = False
@@ -147,8 +147,19 @@ class Subscriptions(SubscriptionService):
             self._following = True
         records = self._records.poll()
         self.lost += records.lost
-        for subscription in fed:
+        for subscription in self._queued.values():
             subscription.feed.look(records, changed, self.table, now_ns)
+
+    def note(self, subscription: Subscription) -> None:
+        """The items of a subscription have changed: who has queues or is to be polled is known."""
+        if len(subscription.tags.queued) or len(subscription.feed.log):
+            self._queued[subscription.id] = subscription
+        else:
+            self._queued.pop(subscription.id, None)
+        if subscription.polled.items and subscription not in self._polling:
+            self._polling.append(subscription)
+        elif not subscription.polled.items and subscription in self._polling:
+            self._polling.remove(subscription)
 
     def _poll(self, now_ns: int) -> None:
         """Reads what is in no table; who came last this time comes first the next."""
@@ -161,7 +172,6 @@ class Subscriptions(SubscriptionService):
 
     def _sweep(self) -> None:
         """Forgets what sessions that are gone have asked for, and times that count no more."""
-        self._polling = deque(one for one in self.subscriptions.values() if one.polled.items)
         if len(self._due) > 2 * len(self.subscriptions) + 100:
             self._due = [(one.next_ns, one.id) for one in self.subscriptions.values()]
             heapq.heapify(self._due)
@@ -182,7 +192,7 @@ class Subscriptions(SubscriptionService):
         """Sends what a subscription has to say as far as it was asked for."""
         waiting = subscription.owner
         while (request := waiting.take(now_ns)) is not None:
-            found = subscription.message(now_ns, utc_ns)
+            found = subscription.message(now_ns, utc_ns, request.channel.answer_room)
             if found is None:
                 waiting.requests.appendleft(request)
                 waiting.late.pop(subscription.id, None)
@@ -432,6 +442,9 @@ class Subscriptions(SubscriptionService):
     def _forget(self, subscription: Subscription) -> None:
         self.subscriptions.pop(subscription.id, None)
         self.making.forget(subscription)
+        self._queued.pop(subscription.id, None)
+        if subscription in self._polling:
+            self._polling.remove(subscription)
         self._discarded += subscription.feed.discarded
         if subscription.events is not None:
             subscription.events.reset()

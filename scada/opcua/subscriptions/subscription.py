@@ -15,6 +15,8 @@ from scada.opcua.subscriptions.items import DISABLED, NO_BAND, REPORTING, SAMPLI
 from scada.opcua.subscriptions.parameters import Pace
 from scada.opcua.subscriptions.polled import PolledItems
 from scada.opcua.table import Table
+from scada.opcua.table.layout import WIDTH
+from tags.types import STRING_BYTES_MAX
 
 if TYPE_CHECKING:
     from asyncua import ua
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 2 * 1024 * 1024
 """Of sent messages that nobody acknowledged; the oldest go first."""
 _SEQUENCE_MAX: Final = 2**32 - 1
+_FRAME: Final = 1024  # of a message around its notifications
+_POLLED_WIDTH: Final = 512
 
 
 class Subscription:
@@ -73,6 +77,7 @@ class Subscription:
         self.events: EventItems | None = None
         self.links: dict[int, set[int]] = {}
         self._fired: dict[int, Any] = {}
+        self._edition, self._width = -1, WIDTH
         self._last_item = 0
         self.set_pace(pace, most)
         self.next_ns = now_ns + self.interval_ns
@@ -196,18 +201,19 @@ class Subscription:
 
     # What there is to say
 
-    def collect(self, now_ns: int) -> tuple[list[bytes], bool]:
+    def collect(self, now_ns: int, room: int) -> tuple[list[bytes], bool]:
         """Takes what is to be told now.
 
         Args:
             now_ns: Monotonic.
+            room: Bytes that the client takes in one message.
 
         Returns:
             ExtensionObjects for one message, none when there is nothing, and whether there is more.
         """
         if not self.enabled:
             return [], False
-        most, more = self.most, False
+        most, more = min(self.most, max(1, (room - _FRAME) // self._widest())), False
         parts: list[bytes] = []
         data: list[bytes] = []
         count = 0
@@ -231,6 +237,16 @@ class Subscription:
             parts.insert(0, messages.data_change(count, b"".join(data)))
             self.data_change_notifications_count += count
         return parts, more
+
+    def _widest(self) -> int:
+        """Bytes that one of its notifications has at most, or about that of what is no value of a tag."""
+        if self._edition != self.tags.edition:
+            self._edition = self.tags.edition
+            texts = bool(self._table.is_text(self.tags.column("row")).any())
+            self._width = WIDTH + (STRING_BYTES_MAX + 4 if texts else 0)
+        return (
+            max(self._width, _POLLED_WIDTH) if self.polled.items or self.events is not None else self._width
+        )
 
     def _tags(
         self, data: list[bytes], now_ns: int, most: int, triggered: frozenset[int], *, more: bool
@@ -312,13 +328,18 @@ class Subscription:
 
     # What was said
 
-    def message(self, now_ns: int, utc_ns: int) -> tuple[bytes, bool] | None:
+    def message(self, now_ns: int, utc_ns: int, room: int) -> tuple[bytes, bool] | None:
         """The next message, a keep-alive when it is time for one; None for nothing.
+
+        Args:
+            now_ns: Monotonic.
+            utc_ns: Of the clock on the wall.
+            room: Bytes that the client takes in one message.
 
         Returns:
             A NotificationMessage, and whether there is more to come.
         """
-        parts, more = self.collect(now_ns)
+        parts, more = self.collect(now_ns, room)
         if not parts:
             if self._quiet < self.pace.keep_alive:
                 return None

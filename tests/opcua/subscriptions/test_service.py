@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from asyncua import ua
 
+from bench.opcua.raw import Client
 from scada.opcua import limits
 from tests.opcua.conftest import Running
 from tests.opcua.subscriptions.conftest import (
@@ -268,3 +269,17 @@ async def test_a_session_that_ends_takes_its_subscriptions_along(running: Runnin
     await other.client.call(request, ua.CloseSessionResponse)
     assert id_ not in running.mirror.subscriptions
     assert running.mirror.item_count == before - 1
+
+
+async def test_a_client_gets_messages_that_it_can_take(running: Running) -> None:
+    """Its Hello said that two chunks of 8 KiB are the most that it takes: 500 values come in parts, and all of them."""
+    client = await Client.connect(int(running.url.rpartition(":")[2]), "small", buffer=8192, chunks=2)
+    small = Subscriber(client)
+    await small.subscribe()
+    for first in range(0, 500, 50):
+        await small.items(*[LEVEL] * 50, ClientHandle=first)
+    parts = []
+    while sum(parts) < 500:
+        parts.append(len(await small.changes()))
+    assert len(parts) > 1
+    client.close()
