@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
-from scada.opcua.equipment.methods import values
+from scada.opcua.equipment.methods import Argument, values
 from scada.opcua.equipment.model import BASE, Equipment
-from tags.model import Block, Site, Unit
-from tests.blocks.test_every_block import program
+from tags.model import Block, Site, Tag, Unit
+from tests.blocks.test_every_block import Life, program
 from tests.support.site import make_site
 
 
@@ -185,3 +186,69 @@ def test_causes_of_a_matrix_are_bypassed_by_name() -> None:
     assert values(bypass, ["LOW", 30.0, "test"], {})[1] == [True, True, True]
     assert values(bypass, ["NONE", 0.0, "x" * 501], {})[1] == [False, False, False]
     assert [one.name for one in equipment.items["tank1/ESD"].methods["EndBypass"].inputs] == ["Cause"]
+
+
+WRITES = {
+    ("ahu1/FD-1", "Open"): [("ahu1/FD-1/SP", 100.0)],
+    ("ahu1/FD-1", "Close"): [("ahu1/FD-1/SP", 0.0)],
+    ("ahu1/FROST", "Reset"): [("ahu1/FROST/TRIP", False)],
+    ("hvac/CHANGEOVER", "Select"): [("hvac/CHANGEOVER/SELECT", "State")],
+    ("mix1/FQ-1#unit", "Reset"): [("mix1/FQ-1/RESET", True)],
+    ("pump1/P-1", "Start"): [("pump1/P-1/CMD", True)],
+    ("pump1/P-1", "Stop"): [("pump1/P-1/CMD", False)],
+    ("pump1/P-1", "SetSpeed"): [("pump1/P-1/SP", "Value")],
+    ("tank1/LIC-101", "SetOutput"): [("tank1/LV-101/OUT", "Value")],
+    ("tank1/LIC-101", "SetTuning"): [
+        ("tank1/LIC-101/GAIN", "Gain"),
+        ("tank1/LIC-101/TI", "IntegralTime"),
+        ("tank1/LIC-101/TD", "DerivativeTime"),
+    ],
+    ("tank1/LV-101", "Open"): [("tank1/LV-101/OUT", 100.0)],
+    ("tank1/LV-101", "Close"): [("tank1/LV-101/OUT", 0.0)],
+    ("tank1/TRIPS", "Bypass"): [("tank1/TRIPS", None)],
+    ("tank1/XV-101", "Open"): [("tank1/XV-101/CMD", True)],
+    ("tank1/XV-101", "Close"): [("tank1/XV-101/CMD", False)],
+    ("tank1/XV-101", "SetMode"): [("tank1/XV-101/MODE", "Mode")],
+}
+
+
+@pytest.mark.parametrize(("of", "items"), WRITES.items(), ids=map(".".join, WRITES))
+def test_what_a_method_asks_for(of: tuple[str, str], items: list[tuple[str, object]]) -> None:
+    method = Equipment(program().site).items[of[0]].methods[of[1]]
+    assert [
+        (path, value.name if isinstance(value, Argument) else value) for path, value in method.items
+    ] == items
+
+
+def test_every_method_writes_a_point_that_its_block_takes() -> None:
+    """What a block refuses now is its affair; that it has no such point would be a defect of the method."""
+    equipment, life = Equipment(program().site), Life()
+    life.run(20, bad=0.0)
+    owners = {
+        path: (n, name)
+        for n, block in enumerate(program().site.blocks)
+        for name, path in block.points.items()
+    }
+    tried = 0
+    for item in equipment.items.values():
+        for method in item.methods.values():
+            for path, value in method.items:
+                if method.kind != "write" or path not in owners:
+                    continue
+                number, point = owners[path]
+                answer = life.state.blocks[number].write(point, fitting(value, equipment.tags[path]))
+                assert not re.search(
+                    "computed|takes|no point|needs a number|cannot be written", answer or ""
+                ), answer
+                tried += 1
+    assert tried > 30
+
+
+def fitting(value: object, tag: Tag) -> object:
+    """What control would hand to the block."""
+    if not isinstance(value, Argument):
+        return value
+    if tag.states:
+        return int(next(iter(tag.states)))
+    limits = tag.limits or tag.range or (0.0, 1.0)
+    return (limits[0] + limits[1]) / 2
