@@ -9,7 +9,7 @@ from typing import Final
 from scada.opcua import limits
 from tests.opcua.conformance import cases
 from tests.opcua.conformance.case import CASES
-from tests.opcua.conformance.units import FACETS, NOT_OFFERED, offered, units
+from tests.opcua.conformance.units import ELSEWHERE, FACETS, NOT_OFFERED, offered, units
 
 assert cases
 PATH: Final = Path(__file__).parents[3] / "docs" / "reference" / "opcua-conformance.md"
@@ -80,6 +80,8 @@ def page() -> str:
 
 
 def _names(unit: str, *, positive: bool) -> str:
+    if unit in ELSEWHERE:
+        return f"`{ELSEWHERE[unit][not positive]}`"
     return ", ".join(f"`{case.name}`" for case in CASES if unit in case.units and case.positive == positive)
 
 

@@ -9,15 +9,23 @@ import pytest
 from tests.opcua.conformance import cases
 from tests.opcua.conformance.case import CASES
 from tests.opcua.conformance.document import PATH, REFERENCE, limits_table, page
-from tests.opcua.conformance.units import FACETS, NOT_OFFERED, offered, units
+from tests.opcua.conformance.units import ELSEWHERE, FACETS, NOT_OFFERED, offered, units
 
 assert cases
+ROOT = PATH.parents[2]
 
 
 @pytest.mark.parametrize("positive", [True, False])
 def test_each_unit_that_is_offered_has_a_case(positive: bool) -> None:
     tested = {unit for case in CASES if case.positive == positive for unit in case.units}
-    assert sorted(set(offered()) - tested) == []
+    assert sorted(set(offered()) - tested - set(ELSEWHERE)) == []
+
+
+@pytest.mark.parametrize("unit", ELSEWHERE)
+def test_what_is_tested_elsewhere_is(unit: str) -> None:
+    for test in ELSEWHERE[unit]:
+        file, _, function = test.partition("::")
+        assert f"def {function}(" in (ROOT / file).read_text(), test
 
 
 def test_no_case_is_of_a_unit_that_is_not_offered() -> None:

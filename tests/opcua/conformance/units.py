@@ -185,8 +185,6 @@ NOT_OFFERED: Final[dict[str, str]] = {
     "Base Info Estimated Return Time": "optional; a server that is down says nothing",
     "Base Info OptionSet": "optional; there are no option sets",
     "Base Info Selection List": "optional; there are no selection lists",
-    "Discovery Register": "mandatory; the server does not register at a discovery server: its address is in the site",
-    "Discovery Register2": "mandatory; as Discovery Register",
     "Attribute Write StatusCode & Timestamp": "optional; quality and time are the plant's",
     "Session Change User": "optional; a session stays with who signed in",
     "Data Access Semantic Changes": "optional; ranges and units change with a restart only",
@@ -232,3 +230,17 @@ def units() -> dict[str, Unit]:
 def offered() -> list[str]:
     """Names of the units that the server has."""
     return [name for name in units() if name not in NOT_OFFERED]
+
+
+_DISCOVERY: Final = "tests/opcua/equipment/test_discovery.py"
+ELSEWHERE: Final[dict[str, tuple[str, str]]] = {
+    "Discovery Register": (
+        f"{_DISCOVERY}::test_a_discovery_server_of_before_knows_the_old_service",
+        f"{_DISCOVERY}::test_a_discovery_server_that_refuses_or_is_not_there",
+    ),
+    "Discovery Register2": (
+        f"{_DISCOVERY}::test_a_server_is_registered_and_says_when_it_ends",
+        f"{_DISCOVERY}::test_a_discovery_server_that_nobody_trusts_is_told_nothing",
+    ),
+}
+"""Units that no client can ask for, with the tests of what the server does and of what it refuses (file::function)."""
