@@ -48,6 +48,11 @@ def test_control_killed_in_mid_stroke(plant: DemoPlant, client: Client) -> None:
     plant.scada("write", "tank1/LV-101/OUT", "90", "--timeout", "8 s")
     wait_for(lambda: abs(number(client, "tank1/LV-101/POS") - 90) > 5, 5, "in mid stroke")
     speed = number(client, "tank1/P-101/SPD")
+    alarm = "tank1/LT-101/LL"
+    assert client.request(
+        "shelve", [(alarm, None)], "spare part", for_s=3600, user="anna", role="operator"
+    ).ok
+    shelved = client.condition(alarm).shelved
     first = plant.pid("control")
     os.kill(first, signal.SIGKILL)
     step = largest_step(client, "tank1/LV-101/OUT", time.monotonic() + 4)
@@ -57,6 +62,10 @@ def test_control_killed_in_mid_stroke(plant: DemoPlant, client: Client) -> None:
     assert number(client, "tank1/LV-101/OUT/command") == pytest.approx(90, abs=0.5)
     assert number(client, "tank1/LIC-101/MODE") == 1
     assert number(client, "tank1/P-101/SPD") == pytest.approx(speed, abs=1)
+    with plant.client() as later:  # who begins now knows who shelved it before control died
+        assert (later.condition(alarm).bits, later.condition(alarm).shelved) == (8, shelved)
+    assert shelved is not None
+    assert (shelved.user, shelved.text) == ("anna", "spare part")
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_an_alarm_is_shelved_with_a_reason_and_comes_back(operator: Page, plant:
     asked = plant.control.requests[-1]
     assert (asked["kind"], asked["items"], asked["for_ns"]) == ("shelve", [[path, None]], 7_200_000_000_000)
     expect(operator.get_by_text("No active or unacknowledged alarms")).to_be_visible()
-    operator.get_by_role("link", name="Put aside").click()
+    operator.get_by_label("Alarm banner").get_by_role("link", name="1 put aside").click()
     row = operator.get_by_role("row").filter(has_text=path)
     expect(row).to_contain_text("<b>being cleaned</b>")
     expect(row).to_contain_text("anna")

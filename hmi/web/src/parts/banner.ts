@@ -26,6 +26,7 @@ export class Banner extends Panel {
   override render() {
     const shown = live.alarms.filter((alarm) => alarm.bits & (ACTIVE | UNACKNOWLEDGED) && !(alarm.bits & HIDDEN)).sort(byUrgency);
     const top = shown[0];
+    const aside = live.alarms.filter((alarm) => alarm.aside).length;
     const news = shown.filter((alarm) => alarm.bits & UNACKNOWLEDGED && !this.heard.has(alarm.path));
     // A screen reader hears an alarm once when it comes, not each time that its value changes.
     if (news.length && !this.first) this.said = news.slice(0, 3).map((alarm) => `${alarm.priority} alarm: ${alarm.message}, ${alarm.tag}`).join(". ");
@@ -41,6 +42,7 @@ export class Banner extends Panel {
         })}
       </a>
       ${top ? this.top(top, shown.length) : html`<span class="quiet">No active alarms</span>`}
+      ${aside ? html`<a class="aside" href=${link({ page: "alarms", name: "aside", tag: "" })}>${aside} put aside</a>` : nothing}
       <span class="hidden" role="alert">${this.said}</span>
     </section>`;
   }
