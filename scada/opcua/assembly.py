@@ -65,9 +65,9 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver, site = server.iserver, client.site
     table = Table(client)
     table.refresh(clock.utc_ns())
-    access = Access(site.opcua_security, table.tags)
+    access = Access(site.opcua_security, table.tags, client.tags)
     iserver.table, iserver.access = table, access
-    equipment = Equipment(site)
+    equipment = Equipment(site, client.tags)
     types, notifiers = types_of(equipment), set[str]()
     described = {item.path: item.description for item in equipment.items.values() if item.description}
     tags = TagNodes(site.name, table.tags, table.data_value, TICK_S * 1000, types, notifiers, described)
@@ -75,7 +75,7 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     install_equipment(iserver, equipment, client, site.name, tags.top)
     events = install_conditions(iserver, client, clock, tags.top, types, users.still)
     notifiers |= events.notifiers
-    await describe(server, site, NAMESPACE)
+    await describe(server, client.tags, NAMESPACE)
     registered = Registered([tag.path for tag in table.tags], table.row_of)
     iserver.registered = registered
     iserver.services |= View(Browsing(iserver.aspace, access, registered.resolve), registered).services()

@@ -24,7 +24,8 @@ SUBSCRIPTIONS_PER_CALL: Final = 1_000  # of DeleteSubscriptions, TransferSubscri
 ACKNOWLEDGEMENTS_PER_PUBLISH: Final = 10_000
 
 # Of one answer.
-REFERENCES_PER_NODE: Final = 10_000  # the rest through BrowseNext
+REFERENCES_PER_NODE: Final = 1_000  # the rest through BrowseNext
+REFERENCES_PER_ANSWER: Final = 5_000
 HISTORY_VALUES_PER_NODE: Final = 10_000  # the rest through a continuation point
 HISTORY_EVENTS_PER_NODE: Final = 1_000
 HISTORY_VALUES_PER_ANSWER: Final = 100_000
@@ -54,7 +55,9 @@ WHERE_ELEMENTS: Final = 100
 
 # Of the whole server.
 SESSIONS: Final = 600
-SESSIONS_KEPT: Final = 50  # of these, for channels with a trusted certificate and addresses that signed in before
+SESSIONS_KEPT: Final = (
+    50  # of these, for channels with a trusted certificate and addresses that signed in before
+)
 SESSIONS_PER_CHANNEL: Final = 10
 CONNECTIONS: Final = 700
 CONNECTIONS_KEPT: Final = 50  # of these, for addresses from which somebody signed in before

@@ -76,6 +76,7 @@ class Equipment:
 
     Args:
         site: The compiled site.
+        tags: Its tags by path, where somebody has them already.
 
     Attributes:
         items: By identifier, in order of path.
@@ -83,8 +84,8 @@ class Equipment:
         tags: All tags by path.
     """
 
-    def __init__(self, site: Site) -> None:
-        self.tags: Mapping[str, Tag] = site.by_path()
+    def __init__(self, site: Site, tags: Mapping[str, Tag] | None = None) -> None:
+        self.tags: Mapping[str, Tag] = site.by_path() if tags is None else tags
         self.kinds: dict[str, Kind] = {}
         self.items: dict[str, Item] = {}
         folders = {above for path in self.tags for above in _above(path)}

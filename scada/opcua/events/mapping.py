@@ -17,6 +17,7 @@ anything else                   BaseEventType
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -57,17 +58,23 @@ class Frame:
     def __init__(self, site: Site) -> None:
         self._zone = ZoneInfo(site.timezone)
         self.tags = site.by_path()
-        self._places = set(self.tags)
+        self._folders: set[str] = set()
         for tag in site.tags:
             head = tag.path
-            while head := head.rpartition("/")[0]:
-                self._places.add(head)
+            while (head := head.rpartition("/")[0]) and head not in self._folders:
+                self._folders.add(head)
 
     def place(self, path: str) -> str:
         """The path of the tag or folder that a path is of or lies in; "" for none."""
-        while path and path not in self._places:
+        while path and path not in self.tags and path not in self._folders:
             path = path.rpartition("/")[0]
         return path
+
+    def local(self, when: dt.datetime) -> ua.Variant:
+        """LocalTime: what the clocks of the site are ahead of UTC."""
+        offset = when.astimezone(self._zone)
+        minutes = int((offset.utcoffset() or dt.timedelta()).total_seconds() // 60)
+        return _local(minutes, bool(offset.dst()))
 
     def base(
         self,
@@ -98,11 +105,6 @@ class Frame:
         node, name = source or (
             (node_id(place), place) if place else (SERVER, str(raw.get("service", "Server")))
         )
-        offset = when.astimezone(self._zone)
-        local = ua.TimeZoneDataType(
-            Offset=int((offset.utcoffset() or dt.timedelta()).total_seconds() // 60),
-            DaylightSavingInOffset=bool(offset.dst()),
-        )
         return {
             at("EventId"): ua.Variant(event_id or identity(raw, part), V.ByteString),
             at("EventType"): ua.Variant(type_, V.NodeId),
@@ -110,10 +112,15 @@ class Frame:
             at("SourceName"): ua.Variant(name, V.String),
             at("Time"): ua.Variant(when, V.DateTime),
             at("ReceiveTime"): ua.Variant(when, V.DateTime),
-            at("LocalTime"): ua.Variant(local, V.ExtensionObject),
+            at("LocalTime"): self.local(when),
             at("Message"): ua.Variant(ua.LocalizedText(message[:_TEXT_MAX]), V.LocalizedText),
             at("Severity"): ua.Variant(max(1, min(1000, severity)), V.UInt16),
         }
+
+
+@functools.lru_cache(16)
+def _local(minutes: int, summer: bool) -> ua.Variant:
+    return ua.Variant(ua.TimeZoneDataType(minutes, summer), V.ExtensionObject)
 
 
 def identity(raw: Raw, part: int = 0) -> bytes:

@@ -5,7 +5,7 @@ Tags share two configurations, for values that hold and for values that move in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from asyncua import Node, Server, ua
@@ -14,7 +14,7 @@ from scada.opcua import limits
 from scada.opcua.history.manager import NODES_MAX
 from scada.opcua.history.reads import AGGREGATES, VALUES_MAX
 from scada.opcua.nodes import make
-from tags.model import Site, Tag
+from tags.model import Tag
 from tags.types import FLOATS
 
 _ID: Final = "#HA {}"
@@ -42,12 +42,12 @@ _RULES: Final[dict[str, tuple[Any, ua.VariantType]]] = {
 }
 
 
-async def describe(server: Server, site: Site, namespace: int) -> None:
+async def describe(server: Server, tags: Mapping[str, Tag], namespace: int) -> None:
     """Fills the standard nodes and ties each tag that is kept to its configuration.
 
     Args:
         server: With the site's variables.
-        site: The compiled site.
+        tags: Of the site, by path.
         namespace: Index of the site's namespace.
     """
     for name, (value, kind) in _CAPABILITIES.items():
@@ -65,33 +65,33 @@ async def describe(server: Server, site: Site, namespace: int) -> None:
     stepped, sloped = [await _configuration(server, namespace, stepped=kind) for kind in (True, False)]
     for status in server.iserver.node_mgt_service.add_references(references):
         status.check()
-    server.iserver.nodes.attach(Configurations(site, namespace, stepped.nodeid, sloped.nodeid))
+    server.iserver.nodes.attach(Configurations(tags, namespace, stepped.nodeid, sloped.nodeid))
 
 
 class Configurations:
     """The source of the references between tags that are kept and their configuration.
 
     Args:
-        site: The compiled site.
+        tags: Of the site, by path.
         namespace: Index of the site's namespace.
         stepped: Configuration of tags whose value holds until the next one.
         sloped: Configuration of tags that run in straight lines.
     """
 
-    def __init__(self, site: Site, namespace: int, stepped: ua.NodeId, sloped: ua.NodeId) -> None:
-        self._of = {
-            tag.path: stepped if _is_stepped(tag) else sloped for tag in site.tags if tag.history.keep
-        }
-        self._namespace = namespace
+    def __init__(
+        self, tags: Mapping[str, Tag], namespace: int, stepped: ua.NodeId, sloped: ua.NodeId
+    ) -> None:
+        self._tags, self._namespace, self._stepped, self._sloped = tags, namespace, stepped, sloped
 
     def node(self, node_id: ua.NodeId) -> None:
         """None of its own: the two configurations are ordinary nodes."""
 
     def references(self, node_id: ua.NodeId) -> Sequence[ua.ReferenceDescription]:
         """HasHistoricalConfiguration of a tag."""
-        found = self._of.get(str(node_id.Identifier)) if node_id.NamespaceIndex == self._namespace else None
-        if found is None:
+        tag = self._tags.get(str(node_id.Identifier)) if node_id.NamespaceIndex == self._namespace else None
+        if tag is None or not tag.history.keep:
             return ()
+        found = self._stepped if _is_stepped(tag) else self._sloped
         kind = ua.NodeId(ua.ObjectIds.HasHistoricalConfiguration)
         type_id = ua.NodeId(ua.ObjectIds.HistoricalDataConfigurationType)
         return (make.reference(kind, found, _CONFIGURATION, ua.NodeClass.Object, type_id),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -90,12 +90,19 @@ class Browsing:
         view = params.View
         if view is not None and not view.ViewId.is_null():
             raise ServiceError(Codes.BadViewIdUnknown)
+        return self._begin(session, params)
+
+    def _begin(self, session: InternalSession, params: ua.BrowseParameters) -> Iterator[ua.BrowseResult]:
         asked = params.RequestedMaxReferencesPerNode
         most = min(asked or limits.REFERENCES_PER_NODE, limits.REFERENCES_PER_NODE)
         points = self._points.setdefault(session, _Points())
         points.request += 1
         request = points.request
-        return (self._first(session, points, one, most, request) for one in params.NodesToBrowse)
+        left = limits.REFERENCES_PER_ANSWER
+        for one in params.NodesToBrowse:
+            found, cost = self._first(session, points, one, most, left, request)
+            left -= cost
+            yield found
 
     def go_on(self, session: InternalSession, params: ua.BrowseNextParameters) -> Iterator[ua.BrowseResult]:
         """As `begin`, from continuation points on, or their release.
@@ -103,34 +110,42 @@ class Browsing:
         Raises:
             ServiceError: The whole request is refused.
         """
-        names = params.ContinuationPoints
-        _check_count(names, limits.NODES_PER_BROWSE)
+        _check_count(params.ContinuationPoints, limits.NODES_PER_BROWSE)
+        return self._go_on(session, params)
+
+    def _go_on(self, session: InternalSession, params: ua.BrowseNextParameters) -> Iterator[ua.BrowseResult]:
         points = self._points.setdefault(session, _Points())
         points.request += 1
         request = points.request
-        release = params.ReleaseContinuationPoints
-
-        def one(name: bytes) -> ua.BrowseResult:
+        left = limits.REFERENCES_PER_ANSWER
+        for name in params.ContinuationPoints:
             rest = points.held.pop(name, None)
             if rest is None:
-                return _bad(Codes.BadContinuationPointInvalid)
-            if release:
-                return ua.BrowseResult()
-            return self._some(session, points, _Rest(rest.wanted, rest.most, rest.at, request))
-
-        return (one(name) for name in names)
+                yield _bad(Codes.BadContinuationPointInvalid)
+            elif params.ReleaseContinuationPoints:
+                yield ua.BrowseResult()
+            else:
+                found, cost = self._some(session, points, replace(rest, request=request), left)
+                left -= cost
+                yield found
 
     def _first(
-        self, session: InternalSession, points: _Points, wanted: ua.BrowseDescription, most: int, request: int
-    ) -> ua.BrowseResult:
+        self,
+        session: InternalSession,
+        points: _Points,
+        wanted: ua.BrowseDescription,
+        most: int,
+        left: int,
+        request: int,
+    ) -> tuple[ua.BrowseResult, int]:
         node_id = self._resolve(session, wanted.NodeId)
         if node_id not in self._aspace or not self._sees(session, node_id):
-            return _bad(Codes.BadNodeIdUnknown)
+            return _bad(Codes.BadNodeIdUnknown), 0
         if not 0 <= int(wanted.BrowseDirection) <= 2:
-            return _bad(Codes.BadBrowseDirectionInvalid)
+            return _bad(Codes.BadBrowseDirectionInvalid), 0
         kind = wanted.ReferenceTypeId
         if not kind.is_null() and self._kinds_of(kind, subtypes=True) is None:
-            return _bad(Codes.BadReferenceTypeIdInvalid)
+            return _bad(Codes.BadReferenceTypeIdInvalid), 0
         described = ua.BrowseDescription(
             NodeId=node_id,
             BrowseDirection=wanted.BrowseDirection,
@@ -139,31 +154,44 @@ class Browsing:
             NodeClassMask=wanted.NodeClassMask,
             ResultMask=wanted.ResultMask,
         )
-        return self._some(session, points, _Rest(described, most, 0, request))
+        return self._some(session, points, _Rest(described, most, 0, request), left)
 
-    def _some(self, session: InternalSession, points: _Points, rest: _Rest) -> ua.BrowseResult:
-        """The next references, and a continuation point when there are more."""
+    def _some(
+        self, session: InternalSession, points: _Points, rest: _Rest, left: int
+    ) -> tuple[ua.BrowseResult, int]:
+        """The next references, a continuation point when there are more, and what of `left` it took.
+
+        Each reference that is told takes 1, of a great folder also each that is looked at.
+        """
         wanted = rest.wanted
         node = self._aspace.get(wanted.NodeId)
         if node is None:
-            return _bad(Codes.BadNodeIdUnknown)
+            return _bad(Codes.BadNodeIdUnknown), 0
         references: Sequence[ua.ReferenceDescription] = node.references
+        great = isinstance(references, ManyReferences)
         kinds = None
         if not wanted.ReferenceTypeId.is_null():
             kinds = self._kinds_of(wanted.ReferenceTypeId, subtypes=wanted.IncludeSubtypes)
         all_seen = self._sees_all(session)
+        most = min(rest.most, left)
         found: list[ua.ReferenceDescription] = []
         for at in range(rest.at, len(references)):
+            tired = great and at - rest.at >= max(left, 1)
             one = references[at]
-            if not _suits(one, wanted, kinds) or not (all_seen or self._sees(session, one.NodeId)):
+            if not tired and (
+                not _suits(one, wanted, kinds) or not (all_seen or self._sees(session, one.NodeId))
+            ):
                 continue
-            if len(found) == rest.most:
+            if tired or len(found) >= most:
                 name = points.keep(_Rest(wanted, rest.most, at, rest.request))
                 if name is None:
-                    return _bad(Codes.BadNoContinuationPoints)
-                return ua.BrowseResult(ContinuationPoint=name, References=found)
+                    return _bad(Codes.BadNoContinuationPoints), 0
+                return (
+                    ua.BrowseResult(ContinuationPoint=name, References=found),
+                    at - rest.at if great else len(found),
+                )
             found.append(_masked(one, wanted.ResultMask))
-        return ua.BrowseResult(References=found)
+        return ua.BrowseResult(References=found), len(references) - rest.at if great else len(found)
 
     def translate(self, session: InternalSession, path: ua.BrowsePath) -> ua.BrowsePathResult:
         """The nodes that a browse path leads to (§5.8.4)."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace, NodeData, ViewService
+from asyncua.server.internal_session import InternalSession
 
+from scada.opcua import limits
+from scada.opcua.nodes.browse import Browsing
 from scada.opcua.nodes.ids import NAMESPACE, node_id, part_id
 from scada.opcua.nodes.lazy import LazyNodes, install
 from scada.opcua.nodes.references import ManyReferences
 from scada.opcua.nodes.tags import TagNodes
-from tags.model import Scaling, Tag
+from scada.opcua.security.access import Access
+from tags.model import OpcuaSecurity, Scaling, Tag
 from tests.support.site import make_site
 
 OBJECTS = ua.NodeId(ua.ObjectIds.ObjectsFolder)
@@ -233,3 +239,23 @@ def test_names_and_descriptions_are_the_tags_own() -> None:
     assert attribute(aspace, node_id("a/x"), A.DisplayName) == ua.LocalizedText("x")
     assert attribute(aspace, node_id("a/x"), A.Description) == ua.LocalizedText("Level")
     assert attribute(aspace, node_id("a/x"), A.BrowseName) == ua.QualifiedName("x", NAMESPACE)
+
+
+def test_what_one_answer_looks_at_is_bounded() -> None:
+    """A filter that suits nothing does not make the server look through a hundred thousand references at once."""
+    aspace, _ = space([tag(f"flat/T{number:06}") for number in range(12_000)])
+    nobody = OpcuaSecurity()
+    browsing = Browsing(aspace, Access(nobody, []), lambda _session, node: node)
+    session = InternalSession(SimpleNamespace(), aspace, None, "s", user=User(role=UserRole.Anonymous))
+    for mask, total in ((ua.NodeClass.Method, 0), (ua.NodeClass.Variable, 12_000)):
+        wanted = ua.BrowseDescription(NodeId=node_id("flat"), NodeClassMask=int(mask), ResultMask=63)
+        params = ua.BrowseParameters(NodesToBrowse=[wanted, wanted])
+        found, after = list(browsing.begin(session, params))
+        assert len(found.References) + len(after.References) <= limits.REFERENCES_PER_ANSWER
+        told, answers = len(found.References), 1
+        while found.ContinuationPoint:
+            (found,) = browsing.go_on(session, ua.BrowseNextParameters(False, [found.ContinuationPoint]))
+            told += len(found.References)
+            answers += 1
+        assert told == total
+        assert answers == (3 if not total else 12)
