@@ -46,6 +46,7 @@ NAMES: Final[dict[str, str]] = {
     f"{SERVER}.create_session(self, name, user=, external=)": "our sessions",
     f"{SERVER}.decrypt_user_token(self, isession, token)": "refuses RSA PKCS#1 v1.5",
     f"async {SERVER}.load_standard_address_space(self, shelf_file=)": "from a copy",
+    f"async {SERVER}.get_endpoints(self, params=, sockname=)": "only transports that were asked for",
     f"{SERVER}.register_server(self, server, conf=)": "refused",
     f"{SERVER}.register_external_session(self, session)": "random tokens",
     f"{SERVER}.unregister_external_session(self, session)": "random tokens, expiry",

@@ -177,6 +177,8 @@ async def test_no_password_over_an_unencrypted_channel(running: Running) -> None
     with pytest.raises(ua.UaError):
         await client.connect()
     async with anonymous(running) as browser:
+        other = ua.GetEndpointsParameters(EndpointUrl=running.url, ProfileUris=["http://example.org/other"])
+        assert await browser.uaclient.get_endpoints(other) == []
         endpoints = await browser.get_endpoints()
         for endpoint in endpoints:
             tokens = {token.TokenType for token in endpoint.UserIdentityTokens}

@@ -85,7 +85,7 @@ const operations = {
       applicationName: order.name ?? "peer", endpointMustExist: false, keepSessionAlive: false,
       securityMode: kinds.MessageSecurityMode[order.mode ?? "None"], securityPolicy: kinds.SecurityPolicy[order.policy ?? "None"],
       clientCertificateManager: certificates, connectionStrategy: { maxRetry: 0, initialDelay: 100 },
-      requestedSessionTimeout: 600_000, transportTimeout: 30_000, defaultTransactionTimeout: 60_000,
+      requestedSessionTimeout: 600_000, transportTimeout: 600_000, defaultTransactionTimeout: 60_000,
     });
     client.on("backoff", () => {});
     try {

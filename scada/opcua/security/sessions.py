@@ -133,6 +133,14 @@ class SiteServer(SecuredServer, InternalServer):
         """Sessions of callers from the network, also those that are not activated yet."""
         return len(self._external_sessions)
 
+    async def get_endpoints(
+        self, params: ua.GetEndpointsParameters | None = None, sockname: tuple[str, int] | None = None
+    ) -> list[ua.EndpointDescription]:
+        """As asyncua, of the transports that were asked for (OPC 10000-4 §5.5.4)."""
+        found = await super().get_endpoints(params, sockname)
+        wanted = set(params.ProfileUris or ()) if params is not None else set()
+        return [endpoint for endpoint in found if not wanted or endpoint.TransportProfileUri in wanted]
+
     def register_server(self, server: Any, conf: Any = None) -> None:
         """Refused: anybody could, without signing in, and send our clients to a server of his own."""
         del server, conf
