@@ -11,6 +11,7 @@ of a device or of us       SystemOffNormalAlarmType
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import Final
 
@@ -187,9 +188,15 @@ _SHELVES: Final = {UNSHELVED: "Unshelved", TIMED: "Timed Shelved", ONCE: "One Sh
 
 def _two_state(found: Fields, name: str, value: bool, true: str, false: str, since_ns: int) -> None:
     """A TwoStateVariableType (OPC 10000-9 §5.2)."""
-    found[at(name)] = _text(true if value else false)
-    found[at(name, "Id")] = _flag(value)
-    found[at(name, "TransitionTime")] = _time(since_ns)
+    state, id_, time = _paths(name)
+    found[state] = _text(true if value else false)
+    found[id_] = _flag(value)
+    found[time] = _time(since_ns)
+
+
+@functools.cache
+def _paths(name: str) -> tuple[Path, Path, Path]:
+    return at(name), at(name, "Id"), at(name, "TransitionTime")
 
 
 def _last(record: Record) -> Note | None:
@@ -206,12 +213,18 @@ def _since(note: Note | None) -> int:
 
 
 def _time(utc_ns: int) -> ua.Variant:
-    return ua.Variant(time_of(utc_ns), V.DateTime) if utc_ns else ua.Variant(None, V.Null)
+    return ua.Variant(time_of(utc_ns), V.DateTime) if utc_ns else _NO_TIME
 
 
+@functools.lru_cache(1024)
 def _text(text: str) -> ua.Variant:
     return ua.Variant(ua.LocalizedText(text), V.LocalizedText)
 
 
+_NO_TIME: Final = ua.Variant(None, V.Null)
+_TRUE: Final = ua.Variant(True, V.Boolean)
+_FALSE: Final = ua.Variant(False, V.Boolean)
+
+
 def _flag(value: bool) -> ua.Variant:
-    return ua.Variant(value, V.Boolean)
+    return _TRUE if value else _FALSE

@@ -66,6 +66,7 @@ class ConditionNodes:
         self._aspace, self._conditions, self._top, self._types = aspace, conditions, top, types or {}
         self._top_name = ua.QualifiedName(site.name, NAMESPACE)
         self._tags = site.by_path()
+        self._alike: dict[tuple[ua.NodeId, str, bool, bool], list[Path]] = {}
         self._declared: dict[tuple[ua.NodeId, Path], ua.ReferenceDescription | None] = {}
         self._in_folder: dict[str, list[str]] = {}
         self._of_tag: dict[str, list[str]] = {}
@@ -197,12 +198,17 @@ class ConditionNodes:
     def _parts(self, path: str) -> list[Path]:
         """All fields of a condition that are nodes, and the object that holds those of its shelf."""
         kind = self._conditions.kinds[path]
-        found = [
-            field for field in self._conditions.fields(path) if self._declaration(kind, field) is not None
-        ]
-        if kind.alarm.shelve_max_ns:
-            return [*found, _SHELVING]
-        return [field for field in found if field[0] != _SHELVING[0]]
+        shelved = bool(kind.alarm.shelve_max_ns)
+        alike = (kind.type, kind.level, kind.alarm.confirm, shelved)
+        known = self._alike.get(alike)
+        if known is None:
+            fields = self._conditions.fields(path)
+            known = [one for one in fields if self._declaration(kind, one) is not None]
+            if not shelved:
+                known = [one for one in known if one[0] != _SHELVING[0]]
+            known += [_SHELVING] * shelved
+            self._alike[alike] = known
+        return known
 
     def _part(self, kind: Kind, field: Path) -> NodeData | None:
         declared = self._declaration(kind, field)

@@ -11,6 +11,7 @@ from scada.alarms.state import ACTIVE
 from scada.opcua.conditions.fields import Fields, Kind, fields, retained
 from scada.opcua.events.event import Event, at
 from scada.opcua.events.mapping import Frame, Raw
+from scada.opcua.types import time_of
 from tags.model import Alarm, Tag
 
 REMEMBERED: Final = 32
@@ -90,9 +91,13 @@ class Conditions:
 
     def make(self, frame: Frame, raw: Raw) -> list[Event]:
         """The event of an event `alarm` of the plant that happened now; keeps what it says."""
+        return self.past(frame, raw) if self.keep(raw) else []
+
+    def keep(self, raw: Raw) -> bool:
+        """Keeps what an event `alarm` that happened now says; False when it is of none of ours."""
         kind, number = self._kind_of(raw)
         if kind is None:
-            return []
+            return False
         path = kind.alarm.path
         known = self.record(path)
         if number > known.number:
@@ -103,7 +108,7 @@ class Conditions:
             self._raised[path] = number
         if self.on_change is not None:
             self.on_change(path)
-        return self.past(frame, raw)
+        return True
 
     def past(self, frame: Frame, raw: Raw) -> list[Event]:
         """As `make`, of an event that happened at some time: changes nothing."""
@@ -128,8 +133,7 @@ class Conditions:
 
     def _event(self, frame: Frame, kind: Kind, raw: Raw, bits: int, record: Record) -> Event:
         found = self._fields(kind, bits, record)
-        base = frame.base(raw, kind.type, "", severity=kind.severity, path=kind.alarm.tag, event_id=b"-")
-        found[at("LocalTime")] = base[at("LocalTime")]
+        found[at("LocalTime")] = frame.local(time_of(int(raw["t"])))
         return Event(kind.type, found, path=kind.alarm.tag, condition=kind.id, t_ns=int(raw["t"]))
 
     def _fields(self, kind: Kind, bits: int, record: Record) -> Fields:

@@ -106,6 +106,7 @@ def install(
         iserver.aspace, mapper, follower, clock, str(top.Identifier), may_hear if access is not None else None
     )
     hub.on_gap = conditions.lost
+    hub.keep = lambda raw: raw["kind"] == "alarm" and conditions.keep(raw)
     iserver.events = hub
 
     def find(session: Any, subscription: int) -> EventItems | None:

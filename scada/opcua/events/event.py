@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -38,6 +39,7 @@ class Event:
         return self.fields.get(path, NULL)
 
 
+@functools.lru_cache(1024)
 def at(*names: str) -> Path:
     """Path of a standard field: `at("AckedState", "Id")`."""
     return tuple((0, name) for name in names)

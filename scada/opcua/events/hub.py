@@ -23,8 +23,6 @@ from scada.opcua.types import time_of
 
 AT_ONCE: Final = 500
 """Events of one service that are told in one look; the rest waits in its ring for the next one."""
-KEPT: Final = frozenset({"alarm"})
-"""Kinds that are looked at while nobody listens: they are the state of conditions."""
 AUDIT_ROLE: Final = "engineer"
 """Who may hear what others do (OPC 10000-4 §6.5: audit events are for those who audit)."""
 OVERFLOW: Final = ua.NodeId(ua.ObjectIds.EventQueueOverflowEventType)
@@ -56,6 +54,7 @@ class Events:
         told: Notifications that were queued.
         lost: How many times a queue was full.
         on_gap: Called when events of the plant were lost before they were read.
+        keep: Called for each event while nobody listens.
     """
 
     def __init__(
@@ -73,6 +72,7 @@ class Events:
         self.types = EventTypes(aspace)
         self.permits = permits
         self.on_gap: Callable[[], None] | None = None
+        self.keep: Callable[[Raw], object] | None = None
         self._all: dict[int, EventItems] = {}
         self._wake: list[Callable[[], None]] = []
         self.told = self.lost = 0
@@ -135,8 +135,10 @@ class Events:
         for raw in self._follower.poll(AT_ONCE):
             if raw["kind"] == "gap" and self.on_gap is not None:
                 self.on_gap()
-            if self._all or raw["kind"] in KEPT:
+            if self._all:
                 self.publish(raw)
+            elif self.keep is not None:
+                self.keep(raw)
         if self.told > before:
             for callback in self._wake:
                 callback()
