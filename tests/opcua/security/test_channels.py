@@ -14,6 +14,7 @@ from asyncua.crypto.security_policies import (
     SecurityPolicyAes128Sha256RsaOaep,
     SecurityPolicyAes256Sha256RsaPss,
     SecurityPolicyBasic256Sha256,
+    SignerSha256,
 )
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -182,3 +183,57 @@ async def test_one_stranger_does_not_push_the_others_out(
         recipe = CLIENT.but(name=f"n{number}")
         await refused(await with_certificate(running.url, tmp_path, None, recipe=recipe))
     assert len(store.certificates("rejected")) == 10
+
+
+async def opened(client: Client) -> int:
+    """The status that the opening of a channel ends with."""
+    try:
+        await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+    except ua.UaStatusCodeError as error:
+        return int(error.code)
+    finally:
+        client.disconnect_socket()
+    return 0
+
+
+async def test_a_channel_is_for_this_servers_certificate(running: Running, tmp_path: Path) -> None:
+    client = await with_certificate(running.url, tmp_path, running.plant.data.certs)
+    client.security_policy.peer_certificate = CLIENT.but(name="before").der()
+    assert await opened(client) == ua.StatusCodes.BadCertificateInvalid
+
+
+async def test_a_nonce_is_as_long_as_its_policy_says(running: Running, tmp_path: Path) -> None:
+    client = await with_certificate(running.url, tmp_path, running.plant.data.certs)
+    client.security_policy.secure_channel_nonce_length = 16
+    assert await opened(client) == ua.StatusCodes.BadNonceInvalid
+
+
+async def test_a_channel_is_opened_once_and_renewed_as_it_is(
+    running: Running, tmp_path: Path, store: Store
+) -> None:
+    async with connected(await with_certificate(running.url, tmp_path, running.plant.data.certs)) as client:
+        await client.open_secure_channel(renew=True)
+        await client.get_node(LEVEL).read_data_value(raise_on_bad_status=False)
+        [found] = store.certificates("trusted")
+        store.move(found, "rejected")
+        with pytest.raises((ua.UaError, ConnectionError)):  # it is trusted no more
+            await client.open_secure_channel(renew=True)
+    async with connected(await with_certificate(running.url, tmp_path, running.plant.data.certs)) as client:
+        with pytest.raises((ua.UaError, ConnectionError)):
+            await client.open_secure_channel(renew=False)
+
+
+async def test_whoever_has_not_the_key_of_the_application_activates_nothing(
+    running: Running, tmp_path: Path
+) -> None:
+    client = await with_certificate(running.url, tmp_path, running.plant.data.certs)
+    await client.connect_socket()
+    await client.send_hello()
+    await client.open_secure_channel()
+    await client.create_session()
+    client.security_policy.asymmetric_cryptography.Signer = SignerSha256(CLIENT.but(number=9).private)
+    with pytest.raises(ua.uaerrors.BadApplicationSignatureInvalid):
+        await client.activate_session()
+    client.disconnect_socket()
