@@ -12,15 +12,18 @@ from scada.opcua.information.standard import below, prune, put
 
 _PROFILE: Final = "http://opcfoundation.org/UA-Profile/"
 PROFILES: Final = (
-    f"{_PROFILE}Server/StandardUA2017",
-    f"{_PROFILE}Server/DataAccess",
-    f"{_PROFILE}Server/Auditing",
-    f"{_PROFILE}Server/Methods",
-    f"{_PROFILE}Server/HistoricalRawData",
-    f"{_PROFILE}Server/HistoricalDataAtTime",
-    f"{_PROFILE}Server/AggregateHistorical",
+    *(
+        f"{_PROFILE}Server/{name}"
+        for name in (
+            "StandardUA2017", "DataAccess", "StandardEventSubscription", "Auditing", "Methods", "ACBaseCondition",
+            "ACRefresh2", "ACAddressSpaceInstance", "ACEnable", "ACAlarm", "ACAckAlarm", "ACNon-ExclusiveAlarming",
+            "HistoricalRawData", "AggregateHistorical", "HistoricalDataAtTime", "HistoricalModifiedData",
+            "HistoricalDataInsert", "HistoricalDataUpdate", "HistoricalDataReplace", "HistoricalDataDelete",
+            "BaseHistoricalEvent",
+        )
+    ),
     f"{_PROFILE}Transport/uatcp-uasc-uabinary",
-)
+)  # fmt: skip
 """Profiles (OPC 10000-7) whose units the conformance tests cover."""
 _U32, _U16, _F64 = ua.VariantType.UInt32, ua.VariantType.UInt16, ua.VariantType.Double
 _LIMITS: Final[dict[str, int]] = {

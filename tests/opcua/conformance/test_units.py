@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 
+from scada.opcua.information import capabilities
 from tests.opcua.conformance import cases
 from tests.opcua.conformance.case import CASES
 from tests.opcua.conformance.document import PATH, REFERENCE, limits_table, page
-from tests.opcua.conformance.units import ELSEWHERE, FACETS, NOT_OFFERED, offered, units
+from tests.opcua.conformance.units import ELSEWHERE, FACETS, NOT_OFFERED, PROFILES, offered, units
 
 assert cases
 ROOT = PATH.parents[2]
@@ -31,6 +32,18 @@ def test_what_is_tested_elsewhere_is(unit: str) -> None:
 def test_no_case_is_of_a_unit_that_is_not_offered() -> None:
     claimed = {unit for case in CASES for unit in case.units}
     assert sorted(claimed & set(NOT_OFFERED)) == []
+
+
+def test_the_server_names_the_profiles_that_it_has() -> None:
+    facets = {facet.name: facet for facet in FACETS}
+    whole = {
+        f"http://opcfoundation.org/UA-Profile/{uri}"
+        for uri, names in PROFILES.items()
+        if not any(
+            unit.name in NOT_OFFERED for name in names for unit in facets[name].units if not unit.optional
+        )
+    }
+    assert set(capabilities.PROFILES) == whole
 
 
 def test_names_are_unique() -> None:

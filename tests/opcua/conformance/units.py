@@ -123,10 +123,11 @@ FACETS: Final = (
     _facet("Method Server Facet", "6.6.39", "Address Space Method"),
     _facet(
         "A & C Base Condition Server Facet", "6.6.26",
-        "A & C Basic; A & C Enable; A & C Refresh", "A & C Condition Sub-Classes; A & C ConditionClasses",
+        "A & C Basic; A & C Refresh", "A & C Condition Sub-Classes; A & C ConditionClasses",
     ),
     _facet("A & C Refresh2 Server Facet", "6.6.27", "A & C Refresh2"),
     _facet("A & C Address Space Instance Server Facet", "6.6.28", "A & C Instances"),
+    _facet("A & C Enable Server Facet", "6.6.29", "A & C Enable"),
     _facet(
         "A & C Alarm Server Facet", "6.6.31",
         "A & C Alarm; A & C Discrete",
@@ -244,3 +245,34 @@ ELSEWHERE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 """Units that no client can ask for, with the tests of what the server does and of what it refuses (file::function)."""
+
+
+_UPDATE_FACETS: Final = ("Historical Data Insert, Update, Replace and Delete Server Facets",)
+PROFILES: Final[dict[str, tuple[str, ...]]] = {
+    "Server/StandardUA2017": tuple(
+        facet.name
+        for facet in FACETS[: [facet.name for facet in FACETS].index("Standard 2017 UA Server Profile") + 1]
+    ),
+    "Server/DataAccess": ("Data Access Server Facet",),
+    "Server/StandardEventSubscription": ("Standard Event Subscription Server Facet",),
+    "Server/Auditing": ("Auditing Server Facet", "Standard Event Subscription Server Facet"),
+    "Server/Methods": ("Method Server Facet",),
+    "Server/ACBaseCondition": ("A & C Base Condition Server Facet",),
+    "Server/ACRefresh2": ("A & C Refresh2 Server Facet",),
+    "Server/ACAddressSpaceInstance": ("A & C Address Space Instance Server Facet",),
+    "Server/ACEnable": ("A & C Enable Server Facet",),
+    "Server/ACAlarm": ("A & C Alarm Server Facet",),
+    "Server/ACAckAlarm": ("A & C Acknowledgeable Alarm Server Facet",),
+    "Server/ACNon-ExclusiveAlarming": ("A & C Non-Exclusive Alarming Server Facet",),
+    "Server/HistoricalRawData": ("Historical Raw Data Server Facet",),
+    "Server/AggregateHistorical": ("Historical Aggregate Server Facet",),
+    "Server/HistoricalDataAtTime": ("Historical Data AtTime Server Facet",),
+    "Server/HistoricalModifiedData": ("Historical Access Modified Data Server Facet",),
+    "Server/HistoricalDataInsert": _UPDATE_FACETS,
+    "Server/HistoricalDataUpdate": _UPDATE_FACETS,
+    "Server/HistoricalDataReplace": _UPDATE_FACETS,
+    "Server/HistoricalDataDelete": _UPDATE_FACETS,
+    "Server/BaseHistoricalEvent": ("Base Historical Event Server Facet",),
+    "Transport/uatcp-uasc-uabinary": ("UA-TCP UA-SC UA-Binary",),
+}
+"""What ServerProfileArray may name, by the end of its URI: the facets whose mandatory units it needs."""
