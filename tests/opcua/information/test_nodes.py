@@ -8,15 +8,19 @@ from typing import Any, Final
 
 import pytest
 from asyncua import Client, ua
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import struct_from_binary
 
 from scada.opcua import limits
 from scada.opcua.events.audit import WHO, Who
 from scada.opcua.information.calls import ServerCalls
 from scada.opcua.information.capabilities import PROFILES
+from scada.opcua.information.diagnostics import Kept
 from scada.opcua.information.roles import RULES
 from scada.opcua.security.caller import PASSWORD, Caller
 from tests.opcua.conftest import Running
 from tests.opcua.test_server import signed_in
+from tests.support.wait import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -281,9 +285,12 @@ async def test_neither_helps_with_what_is_not_ones_own(
 async def test_a_subscription_shows_in_the_diagnostics(iserver: Any, subscription: Subscription) -> None:
     token = WHO.set(Who(caller=Caller(name="eva", site_role="engineer")))
     try:
-        (found,) = told(iserver, ARRAYS[0])
+        await until(lambda: bool(told(iserver, ARRAYS[0])), "made anew after half a second")
+        (encoded,) = told(iserver, ARRAYS[0])
     finally:
         WHO.reset(token)
+    assert encoded.TypeId == ua.NodeId(O.SubscriptionDiagnosticsDataType_Encoding_DefaultBinary)
+    found = struct_from_binary(ua.SubscriptionDiagnosticsDataType, Buffer(encoded.Body))
     assert (found.SubscriptionId, found.SessionId, found.PublishingInterval) == (
         5,
         subscription.session_id,
@@ -329,3 +336,21 @@ async def test_one_more_than_the_limit_is_refused(running: Running, tmp_path: Pa
                 assert getattr(one, "StatusCode", one).value != Codes.BadTooManyOperations, service
     finally:
         await client.disconnect()
+
+
+async def test_looking_often_costs_little() -> None:
+    now, made = [0.0], []
+
+    def read() -> list[ua.ServiceCounterDataType]:
+        made.append(now[0])
+        now[0] += 0.1  # it is an effort
+        return [ua.ServiceCounterDataType(TotalCount=len(made))]
+
+    kept = Kept(read, lambda: now[0])
+    first = kept()
+    while now[0] < 10.0:
+        assert kept()[0].TypeId == first[0].TypeId
+        now[0] += 0.05
+    assert 3 <= len(made) <= 5, "a twentieth of the time"
+    now[0] += 10.0
+    assert kept() != first
