@@ -95,6 +95,8 @@ async def _run(service: Service, parts: Parts, server: Server, watch: Watch) -> 
             service.health(
                 sessions=sum(session.is_activated() for session in sessions),
                 **parts.subscriptions.health(),
+                event_overflows=parts.events.lost,
+                audits_suppressed=server.iserver.audit.suppressed,
                 **server.bserver.health(),
                 **await watch.look(),
             )

@@ -84,6 +84,8 @@ SERVICES: Final[dict[str, tuple[Health, ...]]] = {
         Health("monitored_items", INT32, "What its clients have subscribed to", None, 100.0),
         Health("values_discarded", INT64, "Values that queues of its clients had no room for", None, 1000.0),
         Health("changes_lost", INT64, "Changes that were gone before queues of its clients got them"),
+        Health("event_overflows", INT64, "Times that a queue of events was full and its client was told"),
+        Health("audits_suppressed", INT64, "Audit events that were too many to be kept"),
         Health("certificate_days", FLOAT64, "Days until its certificate ends", None, 1.0, 0),
         Health("certificate_ends", BOOL, "Its certificate ends within 30 days"),
         Health("certificates_refused", INT64, "Certificates of clients that were refused since start"),

@@ -69,7 +69,8 @@ def make_site(**overrides: Any) -> Site:
                   ("opcua/refusals", "int64"), ("opcua/slow_clients", "int64"), ("opcua/certificate_days", "float64"),
                   ("opcua/certificate_ends", "bool"), ("opcua/certificates_refused", "int64"),
                   ("opcua/logins_throttled", "int64"), ("opcua/subscriptions", "int32"), ("opcua/monitored_items", "int32"),
-                  ("opcua/values_discarded", "int64"), ("opcua/changes_lost", "int64")],
+                  ("opcua/values_discarded", "int64"), ("opcua/changes_lost", "int64"), ("opcua/event_overflows", "int64"),
+                  ("opcua/audits_suppressed", "int64")],
         "hmi": [("hmi/memory", "float64"), ("hmi/clients", "int32")],
         "supervisor": [("supervisor/memory", "float64"), *((f"supervisor/{name}", "int32") for name in services)],
     }  # fmt: skip

@@ -18,7 +18,8 @@ from scada.opcua.conditions.state import Conditions
 from scada.opcua.events import auditing
 from scada.opcua.events.hub import Events
 from scada.opcua.events.items import EventItems
-from scada.opcua.events.mapping import Mapper
+from scada.opcua.events.mapping import SERVER, Mapper
+from scada.opcua.nodes.tags import NOTIFIES
 from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
 
@@ -124,6 +125,8 @@ def install(
     iserver.method_service.add(
         ConditionMethods(conditions, client, refresh, look, may_call if access is not None else None, still)
     )
+    notifier = iserver.nodes[SERVER].attributes[ua.AttributeIds.EventNotifier]
+    notifier.value = ua.DataValue(ua.Variant(NOTIFIES, ua.VariantType.Byte))
     nodes = ConditionNodes(iserver.aspace, site, conditions, top, types)
     iserver.nodes.attach(nodes)
     past = Mapper(site, {**audits, "alarm": conditions.past})

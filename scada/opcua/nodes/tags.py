@@ -18,7 +18,7 @@ from tags.model import Tag
 
 MANY: Final = 256
 """From so many children on a folder's references are made one by one."""
-SUBSCRIBE_TO_EVENTS: Final = 1  # EventNotifier bit (OPC 10000-3 §8.59)
+NOTIFIES: Final = 1 | 4  # EventNotifier: SubscribeToEvents, HistoryRead (OPC 10000-3 §8.59)
 _OBJECTS: Final = ua.NodeId(ua.ObjectIds.ObjectsFolder)
 _FOLDER: Final = ua.NodeId(ua.ObjectIds.FolderType)
 _FOLDER_REFERENCE: Final = make.type_reference(_FOLDER, "FolderType", ua.NodeClass.ObjectType)
@@ -183,7 +183,7 @@ class TagNodes:
             node_id(path) if path else self.top,
             name,
             description=self._descriptions.get(path, ""),
-            notifier=SUBSCRIBE_TO_EVENTS if path in self._notifiers else 0,
+            notifier=NOTIFIES if path in self._notifiers else 0,
         )
         found.references = self._children(path, first)
         return found

@@ -105,6 +105,8 @@ async def test_from_the_server_to_each_condition(running: Running) -> None:
         assert {f"{path}#condition" for path in (HH, LOW, ON, COMMS)} <= set(found)
         assert found[f"{ON}#condition"] == ua.NodeId(ua.ObjectIds.OffNormalAlarmType)
         area = client.get_node("ns=2;s=tank1")
-        assert await area.read_event_notifier() == {ua.EventNotifier.SubscribeToEvents}
+        both = {ua.EventNotifier.SubscribeToEvents, ua.EventNotifier.HistoryRead}
+        assert await area.read_event_notifier() == both
+        assert await client.nodes.server.read_event_notifier() == both
         children = {one.NodeId for one in await area.get_references(ua.ObjectIds.HasComponent)}
         assert ua.NodeId(f"{HH}#condition", 2) in children

@@ -96,7 +96,7 @@ def test_equipment_has_its_type_and_is_made_of_its_tags() -> None:
     found = aspace[node_id("a/V1")].references
     assert [one.NodeId for one in found if one.ReferenceTypeId.Identifier == 40] == [type_id]
     assert [one.ReferenceTypeId.Identifier for one in found if one.BrowseName.Name == "OUT"] == [47]
-    assert attribute(aspace, node_id("a"), A.EventNotifier) == 1
+    assert attribute(aspace, node_id("a"), A.EventNotifier) == 5
     assert attribute(aspace, node_id("a/V1"), A.EventNotifier) == 0
 
 
