@@ -30,7 +30,7 @@ browser: $(VENV)/ready
 	@$(BIN)/python .ci/debian.py chromium xmllint
 
 databases: $(VENV)/ready
-	@$(BIN)/python .ci/debian.py influxd victoria-metrics
+	@$(BIN)/python .ci/debian.py influxd victoria-metrics tshark
 
 lint: $(VENV)/ready ## format, lint, strict types, import layers
 	@echo "== format";  $(BIN)/ruff format --check --quiet . || { echo "Not formatted. Run: $(BIN)/ruff format ."; exit 1; }

@@ -128,13 +128,16 @@ class Wire:
         *,
         from_server: bool,
     ) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(_SEGMENT):
-                connection.data(data, from_server=from_server)
-                sink.write(data)
-                await sink.drain()
-        with contextlib.suppress(ConnectionError, RuntimeError):
+        try:
+            with contextlib.suppress(ConnectionError):
+                while data := await source.read(_SEGMENT):
+                    connection.data(data, from_server=from_server)
+                    sink.write(data)
+                    await sink.drain()
+        finally:
             sink.close()
+            with contextlib.suppress(ConnectionError):
+                await sink.wait_closed()
 
 
 def seen_by_tshark(capture: Path, port: int, shown: str) -> list[str]:
@@ -146,7 +149,7 @@ def seen_by_tshark(capture: Path, port: int, shown: str) -> list[str]:
         shown: Display filter, `_ws.malformed`.
     """
     tshark = shutil.which("tshark")
-    assert tshark, "tshark is not installed: make deps"
+    assert tshark, "tshark is not installed: make test-all does it, or apt-get install tshark"
     done = subprocess.run(
         [tshark, "-n", "-r", str(capture), "-d", f"tcp.port=={port},opcua", "-Y", shown],
         capture_output=True, text=True, check=False, timeout=100,
