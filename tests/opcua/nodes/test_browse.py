@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -212,3 +213,33 @@ async def test_query_is_no_service_of_this_server(running: Running) -> None:
         for request in (ua.QueryFirstRequest(), ua.QueryNextRequest()):
             with pytest.raises(ua.uaerrors.BadServiceUnsupported):
                 await client.uaclient.protocol.send_request(request)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.seen: asyncio.Queue[Any] = asyncio.Queue()
+
+    def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
+        self.seen.put_nowait(value)
+
+
+async def test_handles_and_texts_of_states_can_be_watched(running: Running) -> None:
+    running.plant.put("tank1/LT-101", 1.0)
+    running.plant.put("tank1/LIC-101/MODE", 1)
+    await running.mirror.push()
+    levels, texts = Recorder(), Recorder()
+    async with Client(running.url) as client:
+        (handle,) = await client.register_nodes([client.get_node(LEVEL)])
+        first = await client.create_subscription(50, levels)
+        await first.subscribe_data_change(handle)
+        second = await client.create_subscription(50, texts)
+        await second.subscribe_data_change(client.get_node("ns=2;s=tank1/LIC-101/MODE#ValueAsText"))
+        assert await asyncio.wait_for(levels.seen.get(), 5) == 1.0
+        assert (await asyncio.wait_for(texts.seen.get(), 5)).Text == "Manual"
+        running.plant.put("tank1/LT-101", 1.5)
+        running.plant.put("tank1/LIC-101/MODE", 2)
+        await running.mirror.push()
+        assert await asyncio.wait_for(levels.seen.get(), 5) == 1.5
+        assert (await asyncio.wait_for(texts.seen.get(), 5)).Text == "Auto"
+        await first.delete()
+        await second.delete()
