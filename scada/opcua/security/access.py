@@ -98,13 +98,14 @@ class Access:
     ) -> None:
         self._rules = _inherited(security)
         self._tags = {tag.path: tag for tag in tags} if by_path is None else by_path
-        least = [self._rule(tag.path) for tag in tags]
-        self._encrypted = np.array([rule.encrypted for rule in least], np.bool_)
+        rules, places = self._places([tag.path for tag in tags])
+        self._encrypted = np.array([rule.encrypted for rule in rules], np.bool_)[places]
         self._least = {
-            operation: np.array([rule.least[operation] for rule in least], np.int8)
+            operation: np.array([rule.least[operation] for rule in rules], np.int8)[places]
             for operation in OPERATIONS
         }
-        roles = np.array([LADDER.index(tag.write_role) for tag in tags], np.int8)
+        ladder = {role: place for place, role in enumerate(LADDER)}
+        roles = np.fromiter((ladder[tag.write_role] for tag in tags), np.int8, len(tags))
         self._least["write"] = np.maximum(self._least["write"], roles)
         self._masks: dict[tuple[int, bool, Permission], npt.NDArray[np.bool_]] = {}
 
@@ -203,6 +204,21 @@ class Access:
             if _may(rank, operation) and rank >= least:
                 found |= permission
         return found
+
+    def _places(self, paths: Sequence[str]) -> tuple[list[_Rule], npt.NDArray[np.intp]]:
+        """The rules, and the place in them of each path's: there are many tags, and few rules."""
+        rules = [_DEFAULT, *self._rules.values()]
+        if not self._rules:
+            return rules, np.zeros(len(paths), np.intp)
+        known = {"": 0} | {folder: place for place, folder in enumerate(self._rules, 1)}
+
+        def place(path: str) -> int:
+            found = known.get(path)
+            if found is None:
+                found = known[path] = place(path.rpartition("/")[0])
+            return found
+
+        return rules, np.fromiter(map(place, paths), np.intp, len(paths))
 
     def _rule(self, path: str) -> _Rule:
         while path and path not in self._rules:
