@@ -140,19 +140,8 @@ class Writes(AttributeService):
             "write", [(tag.path, value)], user=caller.name, role=caller.site_role
         )
         if outcome.status == "confirmed":
-            await self._shown(row, value, before)
+            await shown(self._table, row, value, before)
         return status_of(outcome)
-
-    async def _shown(self, row: int, value: Value, before: int) -> None:
-        """Waits until a Read that follows the answer gives what was written (OPC 10000-4 §5.10.2.2, MaxAge 0).
-
-        Control tells the outcome before it publishes; both come within the same scan.
-        """
-        for _ in range(round(SHOWN_S / _LOOK_S)):
-            self._table.look()
-            if self._table.version(row) != before or self._table.value(row) == value:
-                return
-            await asyncio.sleep(_LOOK_S)
 
     def _tag(self, node: ua.NodeId) -> Tag | None:
         path = path_of(node)
@@ -166,6 +155,24 @@ def _refused_part(text: str) -> Code:
     except ranges.RangeError:
         return ua.StatusCodes.BadIndexRangeInvalid
     return ua.StatusCodes.BadWriteNotSupported
+
+
+async def shown(table: Table, row: int, value: Value | None, before: int) -> None:
+    """Waits until a Read that follows the answer gives what was written (OPC 10000-4 §5.10.2.2, MaxAge 0).
+
+    Control tells the outcome before it publishes; both come within the same scan.
+
+    Args:
+        table: The tags.
+        row: Of the tag.
+        value: Written.
+        before: Version of the row before the write.
+    """
+    for _ in range(round(SHOWN_S / _LOOK_S)):
+        table.look()
+        if table.version(row) != before or table.value(row) == value:
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def wanted_value(tag: Tag, data: ua.DataValue | None) -> tuple[Value, Code]:

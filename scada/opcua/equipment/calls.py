@@ -18,6 +18,8 @@ from scada.opcua.equipment.model import Equipment, Item
 from scada.opcua.nodes.ids import MARK, path_of
 from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
+from scada.opcua.table import Table
+from scada.opcua.writes import shown
 
 _STATUS: Final[dict[str, int]] = {
     "confirmed": ua.StatusCodes.Good,
@@ -37,10 +39,13 @@ class EquipmentCalls:
         equipment: Of the site.
         client: The plant.
         access: Gives who may call; None for the roles of the methods alone.
+        table: The tags as clients read them.
     """
 
-    def __init__(self, equipment: Equipment, client: Client, access: Callable[[], Access | None]) -> None:
-        self._equipment, self._client, self._access = equipment, client, access
+    def __init__(
+        self, equipment: Equipment, client: Client, access: Callable[[], Access | None], table: Table
+    ) -> None:
+        self._equipment, self._client, self._access, self._table = equipment, client, access, table
 
     def executable(self, caller: User | None, item: Item, method: Method) -> bool:
         """Whether a caller may call a method of an object: UserExecutable."""
@@ -75,7 +80,9 @@ class EquipmentCalls:
             (f"{path}{part}", named[value] if isinstance(value, Argument) else value)
             for path, value in method.items
         ]
-        return await self._client.arequest(
+        rows = self._table.row_of
+        before = {path: self._table.version(rows[path]) for path, _ in items if path in rows}
+        outcome = await self._client.arequest(
             method.kind,
             items,
             str(named[method.reason]) if method.reason is not None else "",
@@ -83,6 +90,11 @@ class EquipmentCalls:
             user=caller.name,
             role=caller.site_role,
         )
+        if outcome.ok:
+            for path, value in outcome.items:
+                if path in before:
+                    await shown(self._table, rows[path], value, before[path])
+        return outcome
 
     def _refusal(self, caller: User | None, item: Item, method: Method) -> int:
         if not isinstance(caller, Caller) or caller.name is None:

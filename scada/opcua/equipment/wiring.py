@@ -29,13 +29,13 @@ def install(iserver: Any, equipment: Equipment, client: Client, site: str, top: 
     """Adds nodes and methods of equipment.
 
     Args:
-        iserver: `SiteServer`; its `nodes` have the tags already.
+        iserver: `SiteServer`; its `nodes` have the tags already, its `table` their values.
         equipment: Of the site.
         client: Takes the requests.
         site: Name of the site.
         top: The site's top folder.
     """
-    calls = EquipmentCalls(equipment, client, lambda: getattr(iserver, "access", None))
+    calls = EquipmentCalls(equipment, client, lambda: getattr(iserver, "access", None), iserver.table)
     iserver.nodes.attach(EquipmentNodes(equipment, site, str(top.Identifier), partial(_executable, calls)))
     iserver.method_service.add(calls)
 

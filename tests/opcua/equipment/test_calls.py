@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -66,6 +67,22 @@ async def test_arguments_become_values(running: Running, control: Control) -> No
         [["tank1/LIC-101/SP", 2.5]],
         [["tank1/LIC-101/MODE", "Auto"]],
     ]
+
+
+async def test_after_a_good_answer_the_value_is_read(running: Running) -> None:
+    """Control tells the outcome a moment before it publishes."""
+
+    def answered(request: dict[str, Any]) -> list[dict[str, Any]]:
+        threading.Timer(0.01, running.plant.put, ("tank1/LIC-101/SP", request["items"][0][1])).start()
+        return [{"status": "confirmed", "reasons": ()}]
+
+    responder = Responder(running.plant, answered)
+    try:
+        for value in (1.5, 3.5):
+            await call(running.operator, "tank1/LIC-101", "tank1/LIC-101#SetPoint", ua.Variant(value, NUMBER))
+            assert await running.operator.get_node(ua.NodeId("tank1/LIC-101/SP", 2)).read_value() == value
+    finally:
+        responder.close()
 
 
 async def test_a_bypass_has_a_time_and_a_reason(running: Running, control: Control) -> None:
