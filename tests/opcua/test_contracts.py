@@ -159,6 +159,7 @@ NAMES: Final[dict[str, str]] = {
     f"{SESSION}._last_activity": "whether it timed out",
     f"async {SESSION}.call(self, params)": "tells the method who calls",
     f"{HISTORY}.__init__(self, iserver)": "our historian",
+    "ua.uatypes.extension_objects_by_typeid": "requests for history decoded with exact times",
     f"async {HISTORY}.read_history(self, params)": "our historian",
     f"async {HISTORY}.stop(self)": "ends the worker",
 }  # fmt: skip

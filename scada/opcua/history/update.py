@@ -20,7 +20,9 @@ from tags.model import Tag
 from tags.types import STRING, Value, coerce
 
 VALUES_MAX: Final = 1000
-"""Values or times in one operation: each is looked up."""
+"""Values in one operation: each is looked up."""
+TIMES_MAX: Final = 250
+"""Times in one DeleteAtTime: each becomes a correction of its own, with its entry in the audit trail."""
 _INSERT, _REPLACE, _UPDATE = 1, 2, 3  # PerformUpdateType
 _KIND: Final = {_INSERT: "insert", _REPLACE: "replace", _UPDATE: "update"}
 _WHY: Final = "over OPC UA"
@@ -89,7 +91,7 @@ def _put(client: Client, tag: Tag, by: By, details: exact.UpdateDataDetails) -> 
     if kind is None:
         raise RefusedError(ua.StatusCodes.BadHistoryOperationUnsupported)
     values = details.UpdateValues or []
-    _bounded(values)
+    _bounded(values, VALUES_MAX)
     each: list[int] = []
     wanted: dict[int, tuple[Value, int]] = {}
     for one in values:
@@ -162,7 +164,7 @@ def _delete(client: Client, tag: Tag, by: By, details: exact.DeleteRawModifiedDe
 
 def _delete_times(client: Client, tag: Tag, by: By, details: exact.DeleteAtTimeDetails) -> Done:
     times = [exact.utc_ns(ticks) for ticks in details.ReqTimes or []]
-    _bounded(times)
+    _bounded(times, TIMES_MAX)
     corrections = client.corrections(by.user, by.role)
     done = Done(kind="AtTime", what={"times": [t for t in times if t is not None]})
     for t in times:
@@ -183,10 +185,10 @@ def _sample_at(client: Client, tag: Tag, t: int) -> int | None:
     return t if t in here else int(here[0])
 
 
-def _bounded(values: Sequence[object]) -> None:
+def _bounded(values: Sequence[object], most: int) -> None:
     if not values:
         raise RefusedError(ua.StatusCodes.BadNothingToDo)
-    if len(values) > VALUES_MAX:
+    if len(values) > most:
         raise RefusedError(ua.StatusCodes.BadTooManyOperations)
 
 

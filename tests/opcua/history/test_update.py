@@ -17,7 +17,7 @@ from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch
 from scada.client import Archive
 from scada.opcua.history import exact
-from scada.opcua.history.update import VALUES_MAX
+from scada.opcua.history.update import TIMES_MAX, VALUES_MAX
 from tests.client.plant import Plant
 from tests.opcua.conftest import PASSWORD, Running
 from tests.opcua.test_server import signed_in
@@ -165,6 +165,7 @@ async def test_what_there_is_not(engineer: Client) -> None:
         (ua.DeleteRawModifiedDetails(node, True, moment(0), moment(1)), codes.BadHistoryOperationUnsupported),
         (ua.DeleteRawModifiedDetails(node, False, moment(2), moment(1)), codes.BadInvalidTimestampArgument),
         (ua.DeleteAtTimeDetails(node, []), codes.BadNothingToDo),
+        (ua.DeleteAtTimeDetails(node, [moment(5)] * (TIMES_MAX + 1)), codes.BadTooManyOperations),
         (ua.DeleteEventDetails(node, [b"x"]), codes.BadHistoryOperationUnsupported),
     ]
     for details, status in refused:
