@@ -145,7 +145,7 @@ def fields(kind: Kind, bits: int, record: Record, *, status: int, now_ns: int) -
     changed = ua.Variant(when, V.DateTime)
     last = _last(record)
     shelved = (ONCE if bits & ONE_SHOT else TIMED) if bits & SHELVED else UNSHELVED
-    left = max(0, record.unshelve_ns - now_ns) / _MS if shelved == TIMED else 0.0
+    left = max(0, record.unshelve_ns - now_ns) / _MS if bits & SHELVED else 0.0
     masked = bool(bits & (SUPPRESSED | BY_REQUEST | SHELVED | OUT_OF_SERVICE))
     active, acked = bool(bits & ACTIVE), not bits & UNACKED
     found: Fields = {

@@ -130,8 +130,11 @@ def test_masks(plant: Played, conditions: Conditions) -> None:
     assert value(shelved, "ShelvingState", "UnshelveTime") == 60_000.0
     assert value(shelved, "SuppressedOrShelved") is True
     assert value(shelved, "Retain") is True
-    once = conditions.make(FRAME, plant.happens(HH, state.SHELVE_ONCE, "shelve"))[0]
+    once = conditions.make(
+        FRAME, plant.happens(HH, state.SHELVE_ONCE, "shelve", until=plant.t + 60 * SECOND)
+    )[0]
     assert value(once, "ShelvingState", "CurrentState", "Id") == f.ONCE
+    assert value(once, "ShelvingState", "UnshelveTime") == 59_000.0  # at most (OPC 10000-9 §5.8.17.1)
     free = conditions.make(FRAME, plant.happens(HH, state.UNSHELVE, "unshelve"))[0]
     assert value(free, "ShelvingState", "CurrentState", "Id") == f.UNSHELVED
     assert value(free, "SuppressedOrShelved") is False
