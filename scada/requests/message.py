@@ -169,6 +169,9 @@ def _force_time(found: dict[str, Any], kind: str, id_: str) -> int:
     for_ns = _whole(found, "for_ns", 0, id_)
     if kind not in (FORCE, BYPASS, SHELVE):
         return 0
-    if not (kind == SHELVE or for_ns > 0) or for_ns > _FORCE_MAX_NS:
+    if kind == SHELVE:
+        if for_ns > _FORCE_MAX_NS:
+            raise RequestError("an alarm is shelved for 7 days at most (for_ns)", id_)
+    elif not 0 < for_ns <= _FORCE_MAX_NS:
         raise RequestError(f"a {kind} says for how long (for_ns), at most 7 days", id_)
     return for_ns

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scada.requests import Request, RequestError, parse
+from scada.requests.message import ALARM_KINDS
 
 GOOD: dict[str, Any] = {"id": "a1", "kind": "write", "items": [["tank1/LIC-101/SP", 2.8]], "source": "hmi"}
 
@@ -32,12 +33,30 @@ def test_what_is_written_is_read_back() -> None:
         ({"reason": "x" * 501}, "at most 500"),
         ({"deadline_ns": -1}, "number of ns"),
         ({"kind": "force"}, "for how long"),
+        (
+            {"kind": "shelve", "items": [["a", None]], "for_ns": 8 * 86_400 * 10**9},
+            "shelved for 7 days at most",
+        ),
+        ({"kind": "shelve", "items": [["a", None]], "for_ns": -1}, "number of ns"),
+        ({"kind": "acknowledge", "items": [["a", 1]]}, "a comment of at most 500 characters, or null"),
+        ({"kind": "comment", "items": [["a", "x" * 501]]}, "a comment of at most 500 characters, or null"),
         ({"shell": "rm"}, "no member 'shell'"),
     ],
 )
 def test_each_fault_is_named(change: dict[str, Any], says: str) -> None:
     with pytest.raises(RequestError, match=says):
         parse(orjson.dumps({**GOOD, **change}))
+
+
+@pytest.mark.parametrize("kind", ALARM_KINDS)
+def test_what_is_asked_of_an_alarm(kind: str) -> None:
+    request = parse(
+        orjson.dumps({"id": "a", "kind": kind, "items": [["a", "text"], ["b", None]], "for_ns": 5})
+    )
+    assert request.items == (("a", "text"), ("b", None))
+    assert request.for_ns == (5 if kind == "shelve" else 0)
+    assert parse(orjson.dumps(request.to_json())) == request
+    assert parse(orjson.dumps({"id": "a", "kind": kind, "items": [["a", None]]})).for_ns == 0, "until normal"
 
 
 def test_a_deadline_is_kept_within_bounds() -> None:
