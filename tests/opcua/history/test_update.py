@@ -16,6 +16,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from historian.sqlite import SqliteStore
 from historian.store import SAMPLE, Batch
 from scada.client import Archive
+from scada.client import Client as Door
 from scada.opcua.history import exact
 from scada.opcua.history.update import TIMES_MAX, VALUES_MAX
 from tests.client.plant import Plant
@@ -135,6 +136,27 @@ async def test_a_sample_is_met_by_the_hundred_nanoseconds_that_the_wire_has(
         (GOOD, [GOOD, codes.BadNoEntryExists])
     ]
     assert shown(server_of.plant, 40, 41) == []
+
+
+async def test_each_operation_is_an_audit_event(engineer: Client, server_of: Running) -> None:
+    with Door(server_of.plant.data.root) as door:
+        follower = door.follow({"opcua"})
+        node = ua.NodeId(LEVEL, 2)
+        await update(
+            engineer,
+            put(INSERT, value(55, 1.0), value(56, 2.0)),
+            ua.DeleteAtTimeDetails(node, [moment(55)]),
+            ua.DeleteRawModifiedDetails(
+                node, IsDeleteModified=False, StartTime=moment(56), EndTime=moment(57)
+            ),
+            put(INSERT, value(5, 1.0), path="tank1/nobody"),
+        )
+        told = [(one["action"], one["user"], one["status"]) for one in follower.poll()]
+        follower.close()
+    assert told == [
+        ("HistoryValueUpdate", "emil", GOOD), ("HistoryAtTimeUpdate", "emil", GOOD),
+        ("HistoryRawModifyUpdate", "emil", GOOD), ("HistoryValueUpdate", "emil", codes.BadNodeIdUnknown),
+    ]  # fmt: skip
 
 
 async def test_each_value_is_checked(engineer: Client) -> None:
