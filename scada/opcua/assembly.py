@@ -80,7 +80,7 @@ async def assemble(server: Server, client: Client, users: SiteUsers, clock: Cloc
     iserver.registered = registered
     iserver.services |= View(Browsing(iserver.aspace, access, registered.resolve), registered).services()
     started = dt.datetime.fromtimestamp(clock.utc_ns() // 1_000_000_000, dt.UTC)
-    attributes = Attributes(iserver.aspace, client.tags, access, started)
+    attributes = Attributes(iserver.aspace, client.tags, table, access, started)
     reads = Reads(table, attributes, registered, access, clock)
     iserver.services[READ] = Service(ua.ReadParameters, reads.handle)
     iserver.fast[READ] = reads.fast

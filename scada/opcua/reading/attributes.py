@@ -13,6 +13,7 @@ from asyncua.server.address_space import AddressSpace, NodeData
 from scada.opcua import ranges
 from scada.opcua.nodes.ids import path_of
 from scada.opcua.security.access import Access, Permission
+from scada.opcua.table import Table
 from tags.model import Tag
 
 A: Final = ua.AttributeIds
@@ -35,15 +36,22 @@ class Attributes:
     Args:
         aspace: The address space.
         tags: Of the site, by path.
+        table: Their values.
         access: Who may what.
         started: When the server was started: source time of values that never change.
     """
 
     def __init__(
-        self, aspace: AddressSpace, tags: Mapping[str, Tag], access: Access, started: dt.datetime
+        self,
+        aspace: AddressSpace,
+        tags: Mapping[str, Tag],
+        table: Table,
+        access: Access,
+        started: dt.datetime,
     ) -> None:
         self._aspace = aspace
         self._tags = tags
+        self._table = table
         self._access = access
         self._started = started
 
@@ -80,15 +88,18 @@ class Attributes:
         )
 
     def _value(self, item: ua.ReadValueId, node_id: ua.NodeId, caller: User | None) -> ua.DataValue:
-        node = self._aspace.get(node_id)
-        if node is None:
+        path, attribute = path_of(node_id), int(item.AttributeId)
+        row = None if path is None or attribute != A.Value else self._table.row_of.get(path)
+        node = self._aspace.get(node_id) if row is None else None  # the value of a tag needs no node
+        if node is None and row is None:
             raise RefusedError(Codes.BadNodeIdUnknown)
-        attribute = int(item.AttributeId)
         if not 0 < attribute <= _LAST:
             raise RefusedError(Codes.BadAttributeIdInvalid)
-        path = path_of(node_id)
         if path is not None and (refusal := self._refusal(caller, path, attribute)):
             raise RefusedError(refusal)
+        if node is None:
+            assert row is not None
+            return self._asked_for(item, self._table.data_value(row), attribute)
         found = self._special(node, node_id, path, attribute, caller)
         if found is None:
             if attribute not in node.attributes:
@@ -96,6 +107,11 @@ class Attributes:
             if attribute == A.Value:
                 _check_readable(node)
             found = self._aspace.read_attribute_value(node_id, A(attribute))
+        return self._asked_for(item, found, attribute)
+
+    @staticmethod
+    def _asked_for(item: ua.ReadValueId, found: ua.DataValue, attribute: int) -> ua.DataValue:
+        """The part of an attribute that was asked for, in the encoding that was asked for."""
         _check_encoding(item.DataEncoding, attribute, found)
         if item.IndexRange:
             return _part(found, item.IndexRange)

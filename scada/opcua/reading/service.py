@@ -24,7 +24,7 @@ from scada.opcua.table import Table
 if TYPE_CHECKING:
     from scada.opcua.wire.dispatch import Call
 
-_TURN: Final = 200
+_TURN: Final = 100
 """Nodes that are read one by one before others have their turn."""
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Codes = ua.StatusCodes
