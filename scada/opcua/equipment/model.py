@@ -88,13 +88,13 @@ class Equipment:
         self.tags: Mapping[str, Tag] = site.by_path() if tags is None else tags
         self.kinds: dict[str, Kind] = {}
         self.items: dict[str, Item] = {}
-        folders = {above for path in self.tags for above in _above(path)}
+        folders = {above for path in self.tags for above in _above(path)} - self.tags.keys()
         units = {unit.path: unit for unit in site.units}
         blocks = {block.path: block for block in site.blocks}
         made: list[tuple[Item, Unit | None, Block | None]] = []
         for path in sorted(units.keys() | blocks.keys()):
             item = self._item(path, units.get(path), blocks.get(path))
-            if path in folders - self.tags.keys() or (item.beside and item.methods):
+            if path in folders or (item.beside and item.methods):
                 made.append((item, units.get(path), blocks.get(path)))
         self._block_kinds([(item, block) for item, _, block in made if block is not None])
         self._template_kinds([(item, unit, block) for item, unit, block in made if unit is not None])

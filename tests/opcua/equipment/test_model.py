@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
+import time
 
 import pytest
 
@@ -252,3 +254,24 @@ def fitting(value: object, tag: Tag) -> object:
         return int(next(iter(tag.states)))
     limits = tag.limits or tag.range or (0.0, 1.0)
     return (limits[0] + limits[1]) / 2
+
+
+def test_a_large_site_takes_no_longer_for_each_unit() -> None:
+    site = make_site()
+
+    def seconds(count: int) -> float:
+        paths = [f"area{i % 50}/M-{i}/{point}" for i in range(count) for point in ("START", "RUN")]
+        tags = tuple(dataclasses.replace(site.tags[0], id=i + 1, path=path) for i, path in enumerate(paths))
+        units = tuple(
+            Unit(path=path.rpartition("/")[0], template="x", tags={"START": path}) for path in paths[::2]
+        )
+        large = dataclasses.replace(site, tags=tags, units=units, blocks=())
+        best = math.inf
+        for _ in range(3):
+            began = time.process_time()
+            assert len(Equipment(large).items) == count
+            best = min(best, time.process_time() - began)
+        return best
+
+    seconds(100)
+    assert seconds(3000) < 40 * seconds(300)
