@@ -57,8 +57,19 @@ async def refused(client: Client) -> int:
     return int(getattr(error.value, "code", 0))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("policy", POLICIES)
+PAIRS = [
+    (SecurityPolicyBasic256Sha256, ua.MessageSecurityMode.SignAndEncrypt),
+    (SecurityPolicyAes256Sha256RsaPss, ua.MessageSecurityMode.Sign),
+]
+REST = [
+    pytest.param(policy, mode, marks=pytest.mark.slow)
+    for policy in POLICIES
+    for mode in MODES
+    if (policy, mode) not in PAIRS
+]
+
+
+@pytest.mark.parametrize(("policy", "mode"), [*PAIRS, *REST])
 async def test_three_policies_signed_and_encrypted(
     running: Running, tmp_path: Path, policy: type, mode: ua.MessageSecurityMode
 ) -> None:

@@ -75,8 +75,13 @@ def caller_of(running: Running) -> Any:
     return session.user
 
 
-@pytest.mark.parametrize("policy", [SecurityPolicyBasic256Sha256, SecurityPolicyAes256Sha256RsaPss])
-@pytest.mark.parametrize("mode", [ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt])
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        (SecurityPolicyBasic256Sha256, ua.MessageSecurityMode.Sign),
+        (SecurityPolicyAes256Sha256RsaPss, ua.MessageSecurityMode.SignAndEncrypt),
+    ],
+)
 async def test_a_person_signs_in_with_a_certificate(
     running: Running, tmp_path: Path, policy: type, mode: ua.MessageSecurityMode
 ) -> None:
