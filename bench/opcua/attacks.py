@@ -22,15 +22,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from asyncua import ua
-from asyncua.ua.ua_binary import struct_to_binary
 
 from bench.harness import Results
-from bench.opcua.attackers import ATTACKS, Raw
+from bench.opcua.attackers import ATTACKS
 from scada.client import Client
 from tests.e2e.plant import DemoPlant
 from tests.support.opcua_client import with_certificate
 
-EVERY_S: Final = 0.02
 CALM_S: Final = 3.0  # before an attack: also a sign-in takes memory, and control is late by something
 QUIET_S: Final = 6.0  # after an attack, before memory is looked at
 MEMORY_MB: Final = 64.0
@@ -54,6 +52,7 @@ class Outcome:
         late_before_ms: The latest start of a scan of control in a second, before.
         late_ms: The same, meanwhile.
         calm_p99_ms: Of the judge's reads, before.
+        calm_newcomer_s: The longest sign-in, before.
     """
 
     name: str
@@ -66,6 +65,7 @@ class Outcome:
     late_before_ms: float = 0.0
     late_ms: float = 0.0
     calm_p99_ms: float = 0.0
+    calm_newcomer_s: float = 0.0
 
     def p99_ms(self) -> float:
         """Of the judge's reads."""
@@ -104,6 +104,7 @@ class Stage:
         self.plant = plant
         self.folder = folder
         self.port = plant.ports + 1
+        self.judging = asyncio.Event()
         self.pid = plant.pid("opcua")
         self.door: Client = plant.client()
         paths = [tag.path for tag in self.door.tag_list if not tag.path.startswith("system/")]
@@ -112,17 +113,28 @@ class Stage:
             path for path in self.door.index if path.startswith("system/control") and "late" in path
         )
 
-    async def attack(self, name: str, scale: float) -> Outcome:
-        """Runs one attack and looks on."""
+    async def attack(
+        self, name: str, scale: float, calm_s: float = CALM_S, quiet_s: float = QUIET_S
+    ) -> Outcome:
+        """Runs one attack and looks on.
+
+        Args:
+            name: Of the attack.
+            scale: How much of it.
+            calm_s: So long the others are looked at before.
+            quiet_s: After it, until memory is looked at.
+        """
         calm, over = Outcome(name), asyncio.Event()
         watchers = self._watchers(calm, over)
-        await asyncio.sleep(CALM_S)
+        await self.judging.wait()
+        await asyncio.sleep(calm_s)
         over.set()
         await asyncio.gather(*watchers)
         its, over = Outcome(name), asyncio.Event()
         its.before_mb, its.late_before_ms = calm.peak_mb, calm.late_ms
-        its.calm_p99_ms = calm.p99_ms()
+        its.calm_p99_ms, its.calm_newcomer_s = calm.p99_ms(), max(calm.newcomers_s)
         watchers = self._watchers(its, over)
+        await self.judging.wait()
         command = [
             sys.executable,
             "-m",
@@ -140,27 +152,26 @@ class Stage:
         await asyncio.sleep(0.5)
         over.set()
         await asyncio.gather(*watchers)
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(quiet_s)
         its.after_mb = memory_mb(self.pid)
         return its
 
     def _watchers(self, its: Outcome, over: asyncio.Event) -> list[asyncio.Task[None]]:
+        self.judging.clear()
         return [asyncio.create_task(what(its, over)) for what in (self._judge, self._operators, self._watch)]
 
     async def _judge(self, its: Outcome, over: asyncio.Event) -> None:
-        client = await Raw.active(self.port)
-        request = ua.ReadRequest()
-        request.Parameters.NodesToRead = [ua.ReadValueId(node, ua.AttributeIds.Value) for node in self.nodes]
-        request.RequestHeader.AuthenticationToken = client.authentication
-        body = struct_to_binary(request)
-        while not over.is_set():
-            began = time.perf_counter()
-            code = await client.ask_bytes(body)
-            its.reads_ms.append((time.perf_counter() - began) * 1000 if code == 0 else float("inf"))
-            if code != 0:
-                break
-            await asyncio.sleep(EVERY_S)
-        client.close()
+        paths = [str(node.Identifier) for node in self.nodes]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.opcua.judge", str(self.port), *paths,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        await process.stdout.readline()
+        self.judging.set()
+        await over.wait()
+        out, _ = await process.communicate(b"")
+        its.reads_ms = json.loads(out) if out else [float("inf")]
 
     async def _operators(self, its: Outcome, over: asyncio.Event) -> None:
         while not over.is_set():

@@ -74,6 +74,7 @@ NAMES: Final[dict[str, str]] = {
     f"{LISTENER}._make_protocol(self)": "our connections",
     f"async {LISTENER}.start(self)": "room, budget",
     f"async {LISTENER}.stop(self)": "room, budget",
+    f"{LISTENER}._server": "how many connections may wait",
     f"{LISTENER}._policies": "offered on a channel",
     f"{LISTENER}.clients": "all connections",
     f"{LISTENER}.closing_tasks": "sessions of lost connections",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 import resource
+import socket
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from scada.opcua.security.sessions import SiteServer
 
 LOOK_S: Final = 0.5
-IDLE_PER_SOURCE: Final = 100  # connections without a session
+IDLE_PER_SOURCE: Final = 400  # connections without a session; the least worth one goes for a newcomer
+QUEUE: Final = 1024  # connections that the system holds for us; asyncio's 100 are full at once
 TOTAL: Final = 32 * 1024 * 1024  # bytes that all connections hold together
 TRIM_FROM: Final = 16 * 1024 * 1024  # bytes that were held before the C library is asked to give memory back
 _FILES: Final = 4096
@@ -69,6 +72,10 @@ class Listener(BinaryServer):
         """Listens."""
         more_files()
         await super().start()
+        assert self._server is not None
+        for its in self._server.sockets:
+            with socket.socket(fileno=os.dup(its.fileno())) as same:
+                same.listen(QUEUE)
         self._looking = asyncio.create_task(self._look_again_and_again())
 
     async def stop(self) -> None:
