@@ -86,6 +86,8 @@ def refusals() -> list[tuple[str, str]]:
         say("not read yet", Plant(registers={}), "write", (VALVE, 50.0)),
         say("kind of output", plant(), "write", (PUMP, False)),
         say("alarm", plant(), "acknowledge", ("tank1/LT-101/HH", None), role="viewer"),
+        say("state of an alarm", plant(), "acknowledge", ("tank1/LT-101/HH", None)),
+        say("shelving", plant(), "shelve", ("tank1/LT-101/HH", None), for_ns=12 * 3600 * 10**9),
     ]  # fmt: skip
 
 
