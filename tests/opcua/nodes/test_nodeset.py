@@ -91,8 +91,6 @@ def test_the_command_writes_the_file(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     root = ET.parse(output).getroot()
     assert root.find("s:UAObjectType[@BrowseName='1:ControlValveType']", NS) is not None
-    shown = CliRunner().invoke(app, ["opcua", "export", str(DEMO)])
-    assert shown.output == output.read_text()
     assert CliRunner().invoke(app, ["opcua", "export", str(tmp_path)]).exit_code == 1
 
 
