@@ -88,7 +88,7 @@ class Equipment:
         self.tags: Mapping[str, Tag] = site.by_path() if tags is None else tags
         self.kinds: dict[str, Kind] = {}
         self.items: dict[str, Item] = {}
-        folders = {above for path in self.tags for above in _above(path)} - self.tags.keys()
+        folders = _folders(self.tags) - self.tags.keys()
         units = {unit.path: unit for unit in site.units}
         blocks = {block.path: block for block in site.blocks}
         made: list[tuple[Item, Unit | None, Block | None]] = []
@@ -192,11 +192,15 @@ class Equipment:
         )
 
 
-def _above(path: str) -> Iterable[str]:
-    """All folders that a path lies in."""
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
+def _folders(paths: Iterable[str]) -> set[str]:
+    """All folders that paths lie in."""
+    found: set[str] = set()
+    for path in paths:
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _links(path: str, block: Block | None, tags: Mapping[str, Tag]) -> Iterable[str]:
