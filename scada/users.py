@@ -46,11 +46,12 @@ class Users:
 
     Args:
         path: The file; it need not exist.
+        hasher: What hashes; None for argon2id as RFC 9106 recommends it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hasher: PasswordHasher | None = None) -> None:
         self._path = path
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._nobody = {"hash": _nobodys_hash(self._hasher), "role": ""}
 
     def add(self, name: str, password: str, role: str) -> None:

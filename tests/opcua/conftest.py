@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from asyncua import Server
 
 from scada.client import Client
@@ -57,7 +58,7 @@ class Running:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server_of(plant: Plant) -> AsyncIterator[Running]:
     logins: list[tuple[str, bool]] = []
-    users = Users(plant.data.users)
+    users = Users(plant.data.users, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     users.add("anna", PASSWORD, "operator")
     users.add("vera", PASSWORD, "viewer")
     users.add("tom", PASSWORD, "operator")
