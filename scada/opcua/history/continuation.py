@@ -1,4 +1,4 @@
-"""Continuation points: all that is needed to go on stands in them, so that the server keeps nothing for a client. Pure."""
+"""Where a read goes on, as the few bytes that are kept for a continuation point (`points`). Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Place:
     open: bool = False
 
     def pack(self, path: str) -> bytes:
-        """As bytes for a client.
+        """As bytes.
 
         Args:
             path: Of the tag; the bytes are of no use for another one.

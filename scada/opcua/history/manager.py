@@ -1,7 +1,7 @@
 """HistoryRead and HistoryUpdate (OPC 10000-11), answered by the historian's worker beside the event loop.
 
-Who may read a tag's history or change it is the rule of `security.access`. All that is needed to go on with a read stands
-in its continuation point (`continuation`); a session has a bounded number of them, each good once (`points`).
+Who may read a tag's history or change it is the rule of `security.access`. Where a read goes on is a few bytes
+(`continuation`) that are kept for the session; it has a bounded number of them, each good once (`points`).
 """
 
 from __future__ import annotations

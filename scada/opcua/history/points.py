@@ -20,7 +20,7 @@ class PointError(Exception):
 
 
 class Points:
-    """Continuation points given out, by session; all that is kept of one is its number.
+    """Continuation points given out, by session: the client has a number, the place stays here.
 
     Args:
         most: Of one session at a time.
@@ -29,7 +29,7 @@ class Points:
     def __init__(self, most: int = limits.HISTORY_CONTINUATION_POINTS) -> None:
         self._most = most
         self._last = 0
-        self._live: weakref.WeakKeyDictionary[Any, set[int]] = weakref.WeakKeyDictionary()
+        self._live: weakref.WeakKeyDictionary[Any, dict[int, bytes]] = weakref.WeakKeyDictionary()
 
     def given(self, session: object, body: bytes) -> bytes:
         """A new continuation point.
@@ -41,12 +41,12 @@ class Points:
         Raises:
             NoPointError: The session has too many.
         """
-        live = self._live.setdefault(session, set())
+        live = self._live.setdefault(session, {})
         if len(live) >= self._most:
             raise NoPointError
         self._last += 1
-        live.add(self._last)
-        return _NUMBER.pack(self._last) + body
+        live[self._last] = body
+        return _NUMBER.pack(self._last)
 
     def place(self, session: object, point: bytes) -> bytes:
         """Where to go on; the point stays good until `used`.
@@ -54,13 +54,14 @@ class Points:
         Raises:
             PointError: It is not good.
         """
-        if len(point) < _NUMBER.size or _NUMBER.unpack_from(point)[0] not in self._live.get(session, ()):
+        live = self._live.get(session, {})
+        if len(point) != _NUMBER.size or (number := _NUMBER.unpack(point)[0]) not in live:
             raise PointError
-        return point[_NUMBER.size :]
+        return live[number]
 
     def used(self, session: object, point: bytes) -> None:
         """It was used or released."""
-        self._live.get(session, set()).discard(_NUMBER.unpack_from(point)[0])
+        self._live.get(session, {}).pop(_NUMBER.unpack(point)[0], None)
 
     def count(self, session: object) -> int:
         """How many are good."""

@@ -199,7 +199,12 @@ async def test_pages_hold_everything_once(
 async def test_a_continuation_point_is_of_one_tag_and_whole(client: Client) -> None:
     (result,) = await ask(client, raw_of(0, 300), VALVE)
     point = result.ContinuationPoint
-    for path, data in ((LEVEL, point), (VALVE, b"\0" + point[1:]), (VALVE, b"x"), (VALVE, point[:-1])):
+    for path, data in (
+        (LEVEL, point),
+        (VALVE, b"\xff" * 8),
+        (VALVE, b"x"),
+        (VALVE, point[:-1]),
+    ):
         (refused,) = await ask(client, raw_of(0, 300), path, points=[data])
         assert refused.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
     (released,) = await ask(client, raw_of(0, 300), VALVE, points=[point], release=True)
