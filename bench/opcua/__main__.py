@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.harness import Results
 
-ROWS: Final = ("compare", "read", "write", "notify", "history")
+ROWS: Final = ("compare", "start", "read", "write", "notify", "history")
 """Modules of this package with `measure(results)`, in the order in which they run."""
 
 

@@ -1,6 +1,6 @@
 """How fast values are read, in batches of 1,000: the same requests again and again, and requests not seen before.
 
-Also single values, and what a start with 100,000 tags takes.
+Also single values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from scada.opcua.reading.request import VALUE_TAIL, encoded
 TAGS: Final = 10_000
 BATCH: Final = 1_000
 FOR_S: Final = 3.0
-MANY: Final = 100_000
 _HEAD: Final = struct.Struct("<dii")
 Figures = dict[str, float]
 AGAIN: Final = "reading, the same requests again and again"
@@ -45,11 +44,6 @@ def measure(results: Results) -> None:
     ):
         results.add(what, own[what], unit, goal, "asyncua", plain[what])
         results.add(f"{what}, beside node-opcua", own[what], unit, goal, "node-opcua", node[what])
-    with servers.ours(MANY):  # makes what later starts find: the standard nodes
-        pass
-    with servers.ours(MANY) as server:
-        results.add(f"{MANY:,} tags: started and listening", server.started_s, "s", "<= 3")
-        results.add(f"{MANY:,} tags: memory when listening", _memory_mb(server.pid), "MB", "<= 300")
 
 
 async def _read(start: Callable[[int], AbstractContextManager[servers.Server]]) -> Figures:
@@ -107,9 +101,3 @@ def _head(client: Client) -> bytes:
 
 def _body(head: bytes, nodes: list[bytes]) -> bytes:
     return head + _HEAD.pack(0.0, int(ua.TimestampsToReturn.Both), len(nodes)) + b"".join(nodes)
-
-
-def _memory_mb(pid: int) -> float:
-    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - no file on a disk
-        lines = dict(line.split(":", 1) for line in file)
-    return int(lines["VmRSS"].split()[0]) / 1024

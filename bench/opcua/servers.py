@@ -89,7 +89,7 @@ def ours(tags: int) -> Iterator[Server]:
 
         command = [sys.executable, "-m", "scada.opcua", "--data", str(plant.data.root)]
         try:
-            with _serving([*command, "--name", "opcua", "--epoch", "1"], port) as (process, started):
+            with serving([*command, "--name", "opcua", "--epoch", "1"], port) as (process, started):
                 nodes = [ua.NodeId(path_of(n), 2) for n in range(tags)]
                 yield Server("ours", port, process.pid, started, nodes, change, plant.data.root, plant)
         finally:
@@ -116,7 +116,7 @@ def node(tags: int) -> Iterator[Server]:
 @contextlib.contextmanager
 def _peer(name: str, command: list[str], tags: int, namespace: int) -> Iterator[Server]:
     port = free_ports(1)
-    with _serving([*command, str(port), str(tags)], port) as (process, started):
+    with serving([*command, str(port), str(tags)], port) as (process, started):
 
         def change(turn: int, first: int, count: int) -> None:
             assert process.stdin is not None
@@ -128,7 +128,7 @@ def _peer(name: str, command: list[str], tags: int, namespace: int) -> Iterator[
 
 
 @contextlib.contextmanager
-def _serving(command: list[str], port: int) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
+def serving(command: list[str], port: int) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
     """A server's process and how long it took to listen, s."""
     began = time.perf_counter()
     process = subprocess.Popen(
