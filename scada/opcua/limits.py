@@ -36,6 +36,7 @@ BROWSE_CONTINUATION_POINTS: Final = 50
 HISTORY_CONTINUATION_POINTS: Final = 100
 SUBSCRIPTIONS_PER_SESSION: Final = 50
 ITEMS_PER_SESSION: Final = 100_000
+EVENT_ITEMS_PER_SESSION: Final = 100
 POLLED_PER_SESSION: Final = 5_000  # of these, on what is no value of a tag
 QUEUED_PER_SESSION: Final = 500_000  # values that the queues of its items may hold, some 60 bytes each
 PUBLISH_REQUESTS_PER_SESSION: Final = 100  # the oldest ends with BadTooManyPublishRequests
@@ -64,6 +65,8 @@ CONNECTIONS_KEPT: Final = 50  # of these, for addresses from which somebody sign
 CONNECTIONS_PER_SOURCE: Final = 600
 SUBSCRIPTIONS: Final = 5_000
 ITEMS: Final = 1_000_000
+EVENT_ITEMS: Final = 2_000  # each looks at each event
+EVENT_FIELDS: Final = 2_000_000  # of all events that wait to be published
 
 # Of what travels, bytes and elements (OPC 10000-6 §6.7, OPC 10000-5 §6.3.2).
 CHUNK: Final = 65_535

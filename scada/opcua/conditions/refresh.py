@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any, Final
@@ -53,15 +54,33 @@ class Refresh:
             return S.BadSubscriptionIdInvalid
         if item is not None and item not in items:
             return S.BadMonitoredItemIdInvalid
-        if items.refreshing:
+        if items.is_refreshing():
             return S.BadRefreshInProgress
-        self._hub.refresh(
-            items, (self._mark(START, "begins"), *self._events(), self._mark(END, "ends")), only=item
-        )
+        events = await self._events()
+        if items.is_refreshing():  # another one came first
+            return S.BadRefreshInProgress
+        if not items.has_room(len(events) + 2, only=item):
+            return S.BadResourceUnavailable
+        first, last = self._mark(START, "begins"), self._mark(END, "ends")
+        self._hub.refresh(items, (first, *events, last), only=item)
         return S.Good
 
-    def _events(self) -> list[Event]:
-        return [self._conditions.event(self._frame, path) for path in self._conditions.retained()]
+    async def _events(self) -> list[Event]:
+        """The conditions to tell; others have their turn while there are many."""
+        made: dict[str, tuple[tuple[int, int], Event]] = {}
+        for path in list(self._conditions.retained()):
+            made[path] = (self._stamp(path), self._conditions.event(self._frame, path))
+            if len(made) % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return [
+            made[path][1]
+            if path in made and made[path][0] == self._stamp(path)
+            else self._conditions.event(self._frame, path)
+            for path in self._conditions.retained()
+        ]
+
+    def _stamp(self, path: str) -> tuple[int, int]:
+        return self._conditions.bits(path), self._conditions.record(path).number
 
     def _mark(self, type_: ua.NodeId, word: str) -> Event:
         now = self._clock.utc_ns()

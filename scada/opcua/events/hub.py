@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
@@ -11,10 +12,11 @@ from asyncua.server.address_space import AddressSpace
 
 from scada.access import at_least
 from scada.clock import Clock
+from scada.opcua import limits
 from scada.opcua.events import filters
 from scada.opcua.events.event import Event, at
 from scada.opcua.events.filters import Filter
-from scada.opcua.events.items import EventItems
+from scada.opcua.events.items import EventItems, Room
 from scada.opcua.events.mapping import SERVER, Mapper, Raw
 from scada.opcua.events.types import EventTypes
 from scada.opcua.nodes.ids import path_of
@@ -23,6 +25,8 @@ from scada.opcua.types import time_of
 
 AT_ONCE: Final = 500
 """Events of one service that are told in one look; the rest waits in its ring for the next one."""
+TURN_NS: Final = 10_000_000
+"""Of telling events, before others have their turn."""
 AUDIT_ROLE: Final = "engineer"
 """Who may hear what others do (OPC 10000-4 §6.5: audit events are for those who audit)."""
 OVERFLOW: Final = ua.NodeId(ua.ObjectIds.EventQueueOverflowEventType)
@@ -51,6 +55,7 @@ class Events:
         permits: Who may hear of what; everybody of everything while it is None.
 
     Attributes:
+        room: What all items together may keep.
         told: Notifications that were queued.
         lost: How many times a queue was full.
         on_gap: Called when events of the plant were lost before they were read.
@@ -74,6 +79,8 @@ class Events:
         self.on_gap: Callable[[], None] | None = None
         self.keep: Callable[[Raw], object] | None = None
         self._all: dict[int, EventItems] = {}
+        self._late: deque[Raw] = deque()
+        self.room = Room()
         self._wake: list[Callable[[], None]] = []
         self.told = self.lost = 0
 
@@ -104,6 +111,13 @@ class Events:
         """Tells them no more."""
         self._all.pop(id(items), None)
 
+    def has_place(self, session: Any) -> bool:
+        """Whether a session may have one more item."""
+        if self.listeners >= limits.EVENT_ITEMS:
+            return False
+        own = sum(len(items) for items in self._all.values() if items.session is session)
+        return own < limits.EVENT_ITEMS_PER_SESSION
+
     def concerns(self, node: ua.NodeId, event: Event) -> bool:
         """Whether an event is one of a node: the server has all, a folder those of what lies in it."""
         if node == SERVER:
@@ -130,15 +144,23 @@ class Events:
         self._wake.append(callback)
 
     def poll(self) -> int:
-        """One look at the rings; returns how many notifications were queued."""
-        before = self.told
-        for raw in self._follower.poll(AT_ONCE):
+        """One look at the rings; returns how many notifications were queued.
+
+        Goes on in the next look with what would hold up others.
+        """
+        before, end_ns = self.told, self._clock.monotonic_ns() + TURN_NS
+        if not self._late:
+            self._late.extend(self._follower.poll(AT_ONCE))
+        while self._late:
+            raw = self._late.popleft()
             if raw["kind"] == "gap" and self.on_gap is not None:
                 self.on_gap()
             if self._all:
                 self.publish(raw)
             elif self.keep is not None:
                 self.keep(raw)
+            if self._clock.monotonic_ns() > end_ns:
+                break
         if self.told > before:
             for callback in self._wake:
                 callback()

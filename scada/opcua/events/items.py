@@ -21,6 +21,22 @@ _NONE: Final = int(ua.MonitoringMode.Disabled)
 _REPORTING: Final = int(ua.MonitoringMode.Reporting)
 
 
+class Room:
+    """Bounds what all event items together keep.
+
+    Args:
+        most: Fields.
+
+    Attributes:
+        used: Fields of all events that wait.
+    """
+
+    __slots__ = ("most", "used")
+
+    def __init__(self, most: int = limits.EVENT_FIELDS) -> None:
+        self.most, self.used = most, 0
+
+
 class EventItem:
     """One monitored item.
 
@@ -32,14 +48,17 @@ class EventItem:
     """
 
     __slots__ = (
-        "client_handle", "discard_oldest", "extra", "filter", "id", "mode", "node", "overflow", "queue", "size",
+        "client_handle", "discard_oldest", "extra", "filter", "id", "mode", "node", "overflow", "queue", "room", "size",
     )  # fmt: skip
 
-    def __init__(self, id_: int, node: ua.NodeId, mode: int, wanted: Filter) -> None:
+    def __init__(
+        self, id_: int, node: ua.NodeId, mode: int, wanted: Filter, room: Room | None = None
+    ) -> None:
         self.id, self.node, self.mode, self.filter = id_, node, int(mode), wanted
         self.client_handle, self.size, self.discard_oldest = 0, 1, True
         self.queue: deque[list[ua.Variant]] = deque()
         self.overflow: list[ua.Variant] | None = None  # stands beside the queue, and is not counted in it
+        self.room = room or Room()
         self.extra = 0  # that the queue may hold more until a refresh is published
 
     def set(self, parameters: Any) -> None:
@@ -48,17 +67,33 @@ class EventItem:
         self.size = queue_size(int(parameters.QueueSize))
         self.discard_oldest = bool(parameters.DiscardOldest)
         while len(self.queue) > self.size + self.extra:
-            self.queue.popleft()
+            self._oldest()
 
     def put(self, fields: list[ua.Variant], overflow: Overflow) -> None:
         """Queues an event; a full queue loses its oldest or this one, and says so once."""
-        if len(self.queue) >= self.size + self.extra:
+        if len(self.queue) >= self.size + self.extra or self.room.used + len(fields) > self.room.most:
             if self.overflow is None:
                 self.overflow = overflow(self.filter)
-            if not self.discard_oldest:
+            if not self.discard_oldest or not self.queue:
                 return
-            self.queue.popleft()
+            self._oldest()
+        self.add(fields)
+
+    def add(self, fields: list[ua.Variant]) -> None:
+        """Queues an event without a look at how many there are."""
         self.queue.append(fields)
+        self.room.used += len(fields)
+
+    def clear(self) -> None:
+        """Forgets what waits."""
+        while self.queue:
+            self._oldest()
+        self.overflow, self.extra = None, 0
+
+    def _oldest(self) -> list[ua.Variant]:
+        fields = self.queue.popleft()
+        self.room.used -= len(fields)
+        return fields
 
     @property
     def waiting(self) -> int:
@@ -72,7 +107,7 @@ class EventItem:
             most -= 1
         while most and self.queue:
             self.extra = max(0, self.extra - 1)
-            yield self.queue.popleft()
+            yield self._oldest()
             most -= 1
         if most and self.overflow is not None:
             yield self._overflowed()
@@ -123,6 +158,8 @@ class EventItems:
         result = ua.MonitoredItemCreateResult()
         node = request.ItemToMonitor.NodeId
         code = self._hub.refusal(node, getattr(self.session, "user", None))
+        if code == S.Good and not self._hub.has_place(self.session):
+            code = S.BadTooManyMonitoredItems
         if code == S.Good and request.ItemToMonitor.IndexRange:
             code = S.BadIndexRangeInvalid
         if code == S.Good and int(request.MonitoringMode) not in range(3):
@@ -134,7 +171,7 @@ class EventItems:
         result.StatusCode = ua.StatusCode(code)
         if wanted is None:
             return result
-        item = EventItem(id_, node, int(request.MonitoringMode), wanted)
+        item = EventItem(id_, node, int(request.MonitoringMode), wanted, self._hub.room)
         item.set(request.RequestedParameters)
         self._items[id_] = item
         self._hub.add(self)
@@ -166,22 +203,22 @@ class EventItems:
             return S.BadMonitoredItemIdInvalid
         item.mode = int(mode)
         if item.mode == _NONE:
-            item.queue.clear()
-            item.overflow = None
-            item.extra = 0
+            item.clear()
         return S.Good
 
     def delete(self, id_: int) -> bool:
         """Ends an item; False for an unknown one."""
-        gone = self._items.pop(id_, None) is not None
+        gone = self._items.pop(id_, None)
+        if gone is not None:
+            gone.clear()
         if not self._items:
             self._hub.drop(self)
-        return gone
+        return gone is not None
 
     def reset(self) -> None:
         """Ends all items."""
-        self._items.clear()
-        self._hub.drop(self)
+        for id_ in list(self._items):
+            self.delete(id_)
 
     @property
     def waiting(self) -> int:
@@ -201,10 +238,14 @@ class EventItems:
                 ]
         return found
 
-    @property
-    def refreshing(self) -> bool:
+    def is_refreshing(self) -> bool:
         """A refresh is not published yet."""
         return any(item.extra for item in self._items.values())
+
+    def has_room(self, count: int, *, only: int | None = None) -> bool:
+        """Whether as many events can be queued for each item, or for this one alone."""
+        fields = sum(len(item.filter.select) for item in self._items.values() if only in (None, item.id))
+        return self._hub.room.used + count * fields <= self._hub.room.most
 
     def refresh(self, events: Iterable[Event], *, only: int | None = None) -> int:
         """Queues events that no full queue loses, beside what is there; returns how many.
@@ -224,7 +265,7 @@ class EventItems:
                 if self._hub.concerns(item.node, event) and item.filter.where(event)
             ]
             for event in (first, *found, last):
-                item.queue.append(item.filter.fields(event))
+                item.add(item.filter.fields(event))
             item.extra += len(found) + 2
             count += len(found) + 2
         return count

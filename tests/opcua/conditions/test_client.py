@@ -372,6 +372,10 @@ async def test_condition_refresh_tells_what_stands(
         wrong = ua.Variant(99_999, ua.VariantType.UInt32)
         assert await call(anna, type_, refresh[0], wrong) == ua.StatusCodes.BadSubscriptionIdInvalid
         assert await call(anna, type_, refresh[1], ids[0], wrong) == ua.StatusCodes.BadMonitoredItemIdInvalid
+        room = running.server.iserver.events.room
+        most, room.most = room.most, 10
+        assert await call(anna, type_, refresh[0], ids[0]) == ua.StatusCodes.BadResourceUnavailable
+        room.most = most
 
 
 async def test_engineers_hear_what_others_do(

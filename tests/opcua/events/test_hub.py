@@ -255,3 +255,55 @@ def test_queue_sizes_are_revised(hub: Events) -> None:
     assert sizes == {
         0: limits.EVENT_QUEUE_PER_ITEM, 1: 1, 7: 7, 2**32 - 1: limits.EVENT_QUEUE_PER_ITEM,
     }  # fmt: skip
+
+
+def test_all_queues_together_are_bounded(hub: Events, rings: Rings) -> None:
+    hub.room.most = 20
+    many = [EventItems(hub, Session("viewer")) for _ in range(5)]
+    for items in many:
+        items.create(request(filter_=wanted(select=[field("Message"), TYPE]), size=100), 1)
+    for number in range(30):
+        rings.add("mode", path="tank1", message=str(number))
+    hub.poll()
+    assert hub.room.used <= 20
+    for items in many:
+        told = texts(items)
+        assert told[0] == "Events were lost: the queue was full"
+        assert told[-1] == "tank1: 29" or len(told) == 1
+    assert hub.room.used == 0
+    many[0].create(request(), 2)
+    rings.add("mode", path="tank1", message="x")
+    hub.poll()
+    assert hub.room.used > 0
+    for items in many:
+        items.reset()
+    assert hub.room.used == 0
+
+
+def test_a_session_has_only_so_many_items(hub: Events) -> None:
+    session = Session("viewer")
+    first, second = EventItems(hub, session), EventItems(hub, session)
+    for number in range(limits.EVENT_ITEMS_PER_SESSION):
+        assert (first, second)[number % 2].create(request(), number + 1).StatusCode.is_good()
+    assert first.create(request(), 999).StatusCode.value == ua.StatusCodes.BadTooManyMonitoredItems
+    other = EventItems(hub, Session("viewer"))
+    assert other.create(request(), 1).StatusCode.is_good()
+    first.delete(1)
+    assert second.create(request(), 998).StatusCode.is_good()
+
+
+def test_a_flood_is_told_in_turns(standard: AddressSpace, rings: Rings) -> None:
+    class Slow(SimulatedClock):
+        def monotonic_ns(self) -> int:
+            self.advance(1_000_000)
+            return super().monotonic_ns()
+
+    hub = Events(standard, Mapper(make_site()), rings, Slow(), "small")
+    items = EventItems(hub, Session("viewer"))
+    items.create(request(size=200), 1)
+    for number in range(100):
+        rings.add("mode", path="tank1", message=str(number))
+    assert 0 < hub.poll() < 20
+    for _ in range(20):
+        hub.poll()
+    assert [text.removeprefix("tank1: ") for text in texts(items, 200)] == [str(n) for n in range(100)]
