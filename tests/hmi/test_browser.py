@@ -201,6 +201,9 @@ def test_an_alarm_is_shelved_with_a_reason_and_comes_back(operator: Page, plant:
     expect(row).to_contain_text("anna")
     expect(row).to_contain_text("in 120 min")
     row.get_by_role("button", name=f"Operations on {path}").click()
+    expect(dialog.get_by_role("link", name="What happened to it")).to_have_attribute(
+        "href", re.compile(r"#/alarms/history/tank1/LT-101/HH$")
+    )
     dialog.get_by_label("Unshelve").check()
     dialog.get_by_role("button", name="Unshelve", exact=True).click()
     expect(operator.get_by_text("Nothing is shelved")).to_be_visible()

@@ -33,20 +33,32 @@ export class AlarmsPage extends Panel {
   override connectedCallback(): void {
     super.connectedCallback();
     this.follow(live, "alarms", "link", "beat");
-    const told = () => this.name === "history" && void this.load();
+    const told = () => this.isPast && void this.load();
     live.addEventListener("alarms", told);
     this.later(() => live.removeEventListener("alarms", told));
     document.title = "Alarms – Closedloop";
   }
 
   override willUpdate(changed: Map<string, unknown>): void {
-    if (changed.has("name") && this.name === "history") void this.load();
+    if (changed.has("name") && this.isPast) {
+      this.events = [];
+      void this.load();
+    }
+  }
+
+  private get isPast(): boolean {
+    return this.name.split("/")[0] === "history";
+  }
+
+  /** Of `history/<alarm>`: only this one. */
+  private get only(): string {
+    return this.isPast ? this.name.slice("history/".length) : "";
   }
 
   override render() {
     const aside = live.alarms.filter((alarm) => alarm.bits & HIDDEN);
     const standing = live.alarms.filter((alarm) => alarm.bits & ATTENTION && !(alarm.bits & HIDDEN));
-    const page = this.name === "aside" || this.name === "history" ? this.name : "";
+    const page = this.isPast ? "history" : this.name === "aside" ? "aside" : "";
     return html`<section class="page alarms" aria-labelledby="alarms-title">
       <header><h2 id="alarms-title">Alarms</h2>
         <div class="views" role="group" aria-label="Lists of alarms">
@@ -153,7 +165,8 @@ export class AlarmsPage extends Panel {
   private spans() {
     return html`<div class="filters" role="group" aria-label="Time shown">
       ${SPANS.map(([text, span]) => html`<button aria-pressed=${this.span === span} @click=${() => { this.span = span; this.limit = STEP; void this.load(); }}>${text}</button>`)}
-      <button aria-pressed=${this.people} @click=${() => { this.people = !this.people; this.limit = STEP; void this.load(); }}>Only what people did</button></div>`;
+      <button aria-pressed=${this.people} @click=${() => { this.people = !this.people; this.limit = STEP; void this.load(); }}>Only what people did</button>
+      ${this.only ? html`<a class="only" href=${link({ page: "alarms", name: "history", tag: "" })}>Only ${this.only}: show all</a>` : nothing}</div>`;
   }
 
   private past() {
@@ -176,7 +189,7 @@ export class AlarmsPage extends Panel {
   private async load(): Promise<void> {
     const turn = ++this.turn;
     try {
-      const { events, more } = await api.alarmEvents(this.span, this.people, "", this.limit);
+      const { events, more } = await api.alarmEvents(this.span, this.people, this.only, this.limit);
       if (turn !== this.turn) return;
       this.events = events;
       this.more = more;

@@ -7,6 +7,7 @@ import { Panel } from "../element";
 import { alarmState, dateTimeText } from "../format";
 import { live } from "../live";
 import { BY_REQUEST, DISABLED, OUT_OF_SERVICE, SHELVED, UNACKNOWLEDGED, UNCONFIRMED, type Alarm, type Remark } from "../model";
+import { link } from "../route";
 import { who } from "../session";
 import { priorityMark } from "./marks";
 
@@ -75,6 +76,7 @@ export class AlarmDialog extends Panel {
         <div><dt>State</dt><dd>${alarmState(alarm.bits)}${alarm.unshelve_ms ? `, at most until ${dateTimeText(alarm.unshelve_ms)}` : ""}</dd></div>
         ${fact("Put aside", alarm.aside)} ${fact("Acknowledged", alarm.acknowledged)} ${alarm.comment?.text ? fact("Comment", alarm.comment) : nothing}
       </dl>
+      <p><a href=${link({ page: "alarms", name: `history/${alarm.path}`, tag: "" })} @click=${() => this.dialog.value?.close()}>What happened to it</a></p>
       <fieldset><legend>Operation</legend>
         ${fitting.map((one) => {
           const no = who.refusal(null, one.role);
