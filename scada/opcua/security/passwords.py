@@ -76,6 +76,7 @@ class SiteUsers(UserManager):
             self.throttled += 1
             return None
         self._waiting += 1
+        mark = self._users.mark(name)
         try:
             role = await asyncio.get_running_loop().run_in_executor(
                 self._hasher, self._users.verify, name, password
@@ -88,11 +89,11 @@ class SiteUsers(UserManager):
             # A name that nobody has may be a password typed into the wrong field: it is not recorded.
             self._log(name if name in self._users.roles() else "", place, False)
             return None
+        if self._users.mark(name) != mark:  # changed while it was hashed
+            return None
         self._per_user.succeeded(key)
         self._log(name, place, True)
-        return Caller(
-            role=UserRole.User, name=name, site_role=role, mark=self._users.mark(name), auth=PASSWORD
-        )
+        return Caller(role=UserRole.User, name=name, site_role=role, mark=mark, auth=PASSWORD)
 
     def by_certificate(self, der: bytes, address: str) -> Caller | None:
         """Whose certificate this is; None for nobody's, or when it has ended. Its signature was verified before.

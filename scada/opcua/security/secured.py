@@ -22,7 +22,6 @@ from tags.model import OpcuaSecurity
 if TYPE_CHECKING:
     from scada.opcua.security.sessions import Session
 
-UNENCRYPTED: Final = ("never", "loopback", "read only")
 _OAEP: Final = "http://www.w3.org/2001/04/xmlenc#rsa-oaep"
 _OAEP_SHA256: Final = "http://opcfoundation.org/UA/security/rsa-oaep-sha2-256"
 
@@ -90,10 +89,6 @@ class SecuredServer:
     def unencrypted_policy(self) -> SecurityPolicyNone:
         """What an unencrypted channel may carry."""
         return SecurityPolicyNone(permission_ruleset=Offered(reading=True))
-
-    def known(self, certificate: bytes | None) -> bool:
-        """Whether a client is one that somebody has trusted: there is always room for it."""
-        return certificate is not None and self.guard is not None and self.guard.believes([certificate])
 
     def decrypt_user_token(self, isession: Any, token: ua.UserNameIdentityToken) -> tuple[str, str]:
         """Name and password (OPC 10000-4 §7.41.2.2), of this session and no other.

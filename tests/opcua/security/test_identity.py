@@ -17,10 +17,13 @@ from asyncua.crypto.security_policies import (
     SecurityPolicyBasic256Sha256,
 )
 
+from scada.clock import SimulatedClock
 from scada.opcua.security.own import renew
+from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.store import Store
 from scada.opcua.security.validate import fingerprint
 from scada.opcua.security.watch import Watch
+from scada.users import Users
 from tests.opcua.conftest import PASSWORD, Running
 from tests.support.opcua_certificates import Recipe
 from tests.support.opcua_client import CLIENT, with_certificate
@@ -283,6 +286,19 @@ async def test_the_servers_certificate_is_renewed_while_it_runs(
         async with connected(await made(running, tmp_path, "anna")) as after:
             assert after.security_policy.peer_certificate == uacrypto.der_from_x509(new.certificate)
             assert security_policies.SecurityPolicyBasic256Sha256.URI == after.security_policy.URI
+
+
+async def test_who_is_changed_while_his_password_is_hashed_begins_anew(running: Running) -> None:
+    class Changed(Users):
+        def verify(self, name: str, password: str) -> str | None:
+            role = super().verify(name, password)
+            running.users.add(name, PASSWORD, "viewer")
+            return role
+
+    running.users.add("paul", PASSWORD, "engineer")
+    people = SiteUsers(Changed(running.plant.data.users), SimulatedClock(), lambda *_: None)
+    assert await people.by_password("paul", PASSWORD, "10.0.0.1", None) is None
+    running.users.remove("paul")
 
 
 async def test_guessing_from_one_program_keeps_nobody_out_who_comes_from_another(
