@@ -41,7 +41,9 @@ def demo(
         out.print("[bold]The demo plant is running.[/bold]")
         out.print(f"  HMI       http://{site.hmi_host}:{site.hmi_port}")
         out.print(f"  OPC UA    {site.opcua_endpoint}   (to read: security None, anonymous)")
-        out.print("            to write: Sign & Encrypt; trust the client once: scada certs list, scada certs trust …")
+        out.print(
+            "            to write: Sign & Encrypt; trust the client once: scada certs list, scada certs trust …"
+        )
         out.print(f"  sign in   operator / {password}   (made for this run; both HMI and OPC UA)")
         out.print(f"  data      {folder.root}")
         out.print(
