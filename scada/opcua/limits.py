@@ -46,6 +46,7 @@ REGISTERED_PER_SESSION: Final = 100_000  # handles that RegisterNodes gave out
 ITEMS_PER_SUBSCRIPTION: Final = 100_000
 QUEUE_PER_ITEM: Final = 1_000
 EVENT_QUEUE_PER_ITEM: Final = 1_000
+LINKS_PER_SUBSCRIPTION: Final = 1_000  # that SetTriggering has made
 UNACKNOWLEDGED_PER_SUBSCRIPTION: Final = 20  # messages kept for Republish
 PUBLISHING_MS: Final = (50.0, 3_600_000.0)  # what is asked for is revised into this
 SAMPLING_MS: Final = 50.0  # the shortest: one look at the plant

@@ -80,7 +80,7 @@ class TagItems:
         self._used = 0
         self._next = 0  # where the next message begins that cannot hold everything
         self.edition = 0  # rises with each change of an item
-        self._note()
+        self.note()
 
     def __len__(self) -> int:
         return self._used
@@ -118,15 +118,14 @@ class TagItems:
             part[name] = [getattr(item, name) for item in items]
         self._used += count
         self._sent = np.concatenate([self._sent, np.zeros(count, np.int64)])
-        self._note()
+        self.note()
 
     def change(self, place: int, item: Wanted) -> None:
-        """New parameters for an item; its row stays."""
+        """New parameters for an item, its row stays; after the last one comes `note`."""
         one = self._all[place : place + 1]
         for name in ("handle", "stamps", "trigger", "band", "period_ns", "queue", "oldest"):
             one[name] = getattr(item, name)
         one["due_ns"] = 0
-        self._note()
 
     def set_mode(self, places: Places, mode: int) -> None:
         """Sets the monitoring mode; what is enabled again reports its value (OPC 10000-4 §5.13.1.3)."""
@@ -134,7 +133,7 @@ class TagItems:
         again = places[items["mode"][places] == DISABLED] if mode != DISABLED else places[:0]
         self._sent[again] = 0
         items["mode"][places] = mode
-        self._note()
+        self.note()
 
     def remove(self, places: Places) -> None:
         """Deletes items."""
@@ -144,13 +143,13 @@ class TagItems:
         self._sent = self._sent[kept]
         self._used = len(self._all)
         self._next = 0
-        self._note()
+        self.note()
 
     def resend(self) -> None:
         """Everything that reports will report its value again."""
         self._sent[self._items["mode"] == REPORTING] = 0
 
-    def _note(self) -> None:
+    def note(self) -> None:
         """What all items have in common, so that the usual ones cost one comparison."""
         items = self._items
         self._ids = np.ascontiguousarray(items["id"])

@@ -186,6 +186,7 @@ class Making:
                 results[-1] = result
             except RefusedError as refused:
                 result.StatusCode = ua.StatusCode(refused.status)
+        subscription.tags.note()
         self._all.note(subscription)
         return results
 
@@ -282,11 +283,16 @@ class Making:
             removed.append(0 if id_ in linked else int(Codes.BadMonitoredItemIdInvalid))
             linked.discard(id_)
         added = []
+        room = limits.LINKS_PER_SUBSCRIPTION - sum(map(len, subscription.links.values()))
         for id_ in add:
-            there = self._has(subscription, id_)
-            added.append(0 if there else int(Codes.BadMonitoredItemIdInvalid))
-            if there:
-                linked.add(id_)
+            code = 0 if self._has(subscription, id_) else int(Codes.BadMonitoredItemIdInvalid)
+            if not code and id_ not in linked:
+                if room > 0:
+                    linked.add(id_)
+                    room -= 1
+                else:
+                    code = int(Codes.BadResourceUnavailable)
+            added.append(code)
         if not linked:
             del subscription.links[trigger]
         return added, removed

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from scada.opcua import limits
 from tags import quality
 from tests.opcua.conftest import Running
 from tests.opcua.subscriptions.conftest import (
@@ -190,6 +191,16 @@ async def test_modes(running: Running, subscriber: Subscriber) -> None:
     happen(running.plant, VALVE, 11.0)
     await running.mirror.push()
     assert [value for _, value, _ in await subscriber.changes()] == [11.0]
+
+
+async def test_links_have_a_bound(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINKS_PER_SUBSCRIPTION", 1)
+    await subscriber.subscribe()
+    ids = [one.MonitoredItemId for one in await subscriber.items(LEVEL, VALVE, PUMP)]
+    response = await subscriber.call(
+        "SetTriggering", TriggeringItemId=ids[0], LinksToAdd=[ids[1], ids[1], ids[2]]
+    )
+    assert [code.value for code in response.Parameters.AddResults] == [0, 0, Codes.BadResourceUnavailable]
 
 
 async def test_an_item_triggers_another(running: Running, subscriber: Subscriber) -> None:

@@ -278,7 +278,7 @@ async def test_a_client_gets_messages_that_it_can_take(running: Running) -> None
     await small.subscribe()
     for first in range(0, 500, 50):
         await small.items(*[LEVEL] * 50, ClientHandle=first)
-    parts = []
+    parts: list[int] = []
     while sum(parts) < 500:
         parts.append(len(await small.changes()))
     assert len(parts) > 1
