@@ -1,7 +1,8 @@
 """The OPC UA server: the tag model for third-party clients, in its own process, over `scada.client`.
 
-What lives here: the address space (`space`), values and changes (`mirror`), writes as requests (`writes`), sessions
-and log-ins (`sessions`), what a client may cost (`connections`) and is told (`monitoring`), the application certificate (`certificates`) and the service (`service`). asyncua is the
-engine and is touched in these files only. What may not: the image, rings and sockets of the plant; the client has
-them.
+What lives here: connections and requests (`wire`), certificates, people and permissions (`security`), the address space
+(`nodes`, `equipment`, `information`), values (`table`, `reading`, `writes`, `subscriptions`), events and alarms (`events`,
+`conditions`), the past (`history`), what a client may ask for (`limits`), all of it put together (`assembly`) and the service
+(`service`). asyncua is the engine and is touched in these folders only. What may not: the image, rings and sockets of the
+plant; the client has them.
 """
