@@ -24,6 +24,8 @@ from scada.opcua.history.reads import RefusedError
 
 LOOKED_AT_MAX: Final = 20_000
 """Events of the plant that are looked at for one answer, however few of them the filter lets through."""
+FIELDS_MAX: Final = 20_000
+"""Fields in one answer: with many of them fewer events come at once."""
 _ASKED: Final = 1000  # of the historian at a time
 _TURN: Final = 100  # events that are made before others have their turn
 _FAR: Final = 2**62
@@ -116,11 +118,11 @@ class EventHistory:
             place = Place.unpack(point) if point else Place.asked(details)
         except struct.error:
             raise RefusedError(ua.StatusCodes.BadContinuationPointInvalid) from None
-        most = min(
-            place.left if place.open else details.NumValuesPerNode or _FAR, limits.HISTORY_EVENTS_PER_NODE
-        )
+        asked = place.left if place.open else details.NumValuesPerNode or _FAR
+        most = min(asked, limits.HISTORY_EVENTS_PER_NODE, FIELDS_MAX // len(wanted.select))
         rows, after = await self._some(lane, item.NodeId, caller, wanted, place, most)
-        body = struct_to_binary(ua.HistoryEvent(Events=[ua.HistoryEventFieldList(row) for row in rows]))
+        found = ua.HistoryEvent(Events=[ua.HistoryEventFieldList(row) for row in rows])
+        body = await asyncio.to_thread(struct_to_binary, found)
         if after is not None and place.open:
             after = after._replace(left=place.left - len(rows))
             after = after if after.left > 0 else None

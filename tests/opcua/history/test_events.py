@@ -13,6 +13,7 @@ from asyncua import Client, ua
 from historian.sqlite import SqliteStore
 from historian.store import Batch
 from scada.opcua import limits
+from scada.opcua.history import events
 from tests.client.plant import Plant
 from tests.opcua.conftest import Running
 from tests.opcua.history.test_update import START, moment
@@ -105,6 +106,12 @@ async def test_every_event_comes_once_in_pages_of_any_size(client: Client, numbe
     assert [row.EventFields[2].Value for page in backwards for row in page.HistoryData.Events] == ids[::-1]
     if number:
         assert max(len(seconds(page)) for page in forwards) <= number
+
+
+async def test_many_fields_make_smaller_pages(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "FIELDS_MAX", 10)
+    found = await pages(client, 0, 100)
+    assert [len(seconds(page)) for page in found] == [3] * 10  # of three fields each
 
 
 async def test_the_end_is_left_out_and_one_time_takes_a_number(client: Client) -> None:
