@@ -22,7 +22,7 @@ from scada.opcua.nodes import make
 from scada.opcua.nodes.access_types import type_of
 from scada.opcua.nodes.ids import MARK, NAMESPACE, node_id, path_of
 from scada.opcua.types import time_of
-from tags.model import Site
+from tags.model import Site, Tag
 
 HAS_CONDITION: Final = ua.NodeId(ua.ObjectIds.HasCondition)
 HAS_NOTIFIER: Final = ua.NodeId(ua.ObjectIds.HasNotifier)
@@ -53,6 +53,7 @@ class ConditionNodes:
         conditions: What the nodes show.
         top: Of the site, in `Objects`.
         types: Types of folders that are equipment, as `TagNodes` has them.
+        tags: Of the site by path, where somebody has them already.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class ConditionNodes:
         conditions: Conditions,
         top: ua.NodeId,
         types: Mapping[str, tuple[ua.NodeId, ua.QualifiedName]] | None = None,
+        tags: Mapping[str, Tag] | None = None,
     ) -> None:
         self._aspace, self._conditions, self._top, self._types = aspace, conditions, top, types or {}
         self._top_name = ua.QualifiedName(site.name, NAMESPACE)
-        self._tags = site.by_path()
+        self._tags: Mapping[str, Tag] = site.by_path() if tags is None else tags
         self._alike: dict[tuple[ua.NodeId, str, bool, bool], list[Path]] = {}
         self._declared: dict[tuple[ua.NodeId, Path], ua.ReferenceDescription | None] = {}
         self._in_folder: dict[str, list[str]] = {}

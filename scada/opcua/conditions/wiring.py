@@ -18,7 +18,7 @@ from scada.opcua.conditions.state import Conditions
 from scada.opcua.events import auditing
 from scada.opcua.events.hub import Events
 from scada.opcua.events.items import EventItems
-from scada.opcua.events.mapping import SERVER, Mapper
+from scada.opcua.events.mapping import SERVER, Frame, Mapper
 from scada.opcua.nodes.tags import NOTIFIES
 from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
@@ -94,7 +94,7 @@ def install(
     conditions = Conditions(site.alarms, client.tags, Known(client, clock))
     server_id = f"urn:closedloop:{site.name}:server"
     audits = auditing.makers(server_id, iserver.audit.certificates)
-    mapper = Mapper(site, {**audits, "alarm": conditions.make})
+    mapper = Mapper(site, {**audits, "alarm": conditions.make}, Frame(site, client.tags))
     follower = client.follow()
 
     def may_hear(caller: Any, path: str) -> bool:
@@ -127,7 +127,7 @@ def install(
     )
     notifier = iserver.nodes[SERVER].attributes[ua.AttributeIds.EventNotifier]
     notifier.value = ua.DataValue(ua.Variant(NOTIFIES, ua.VariantType.Byte))
-    nodes = ConditionNodes(iserver.aspace, site, conditions, top, types)
+    nodes = ConditionNodes(iserver.aspace, site, conditions, top, types, client.tags)
     iserver.nodes.attach(nodes)
-    past = Mapper(site, {**audits, "alarm": conditions.past})
+    past = Mapper(site, {**audits, "alarm": conditions.past}, mapper.frame)
     return Parts(hub, conditions, past, nodes.notifiers)

@@ -30,7 +30,7 @@ from scada.opcua.events.event import Event, at
 from scada.opcua.events.types import BASE, Path
 from scada.opcua.nodes.ids import node_id
 from scada.opcua.types import time_of
-from tags.model import Site
+from tags.model import Site, Tag
 
 V = ua.VariantType
 Raw = Mapping[str, Any]
@@ -53,11 +53,12 @@ class Frame:
 
     Args:
         site: The compiled site.
+        tags: Its tags by path, where somebody has them already.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, tags: Mapping[str, Tag] | None = None) -> None:
         self._zone = ZoneInfo(site.timezone)
-        self.tags = site.by_path()
+        self.tags: Mapping[str, Tag] = site.by_path() if tags is None else tags
         self._folders: set[str] = set()
         for tag in site.tags:
             head = tag.path
@@ -136,10 +137,13 @@ class Mapper:
     Args:
         site: The compiled site.
         makers: By kind, for kinds that others know better; they come before what is known here.
+        frame: Of the site, where somebody has it already.
     """
 
-    def __init__(self, site: Site, makers: Mapping[str, Maker] | None = None) -> None:
-        self.frame = Frame(site)
+    def __init__(
+        self, site: Site, makers: Mapping[str, Maker] | None = None, frame: Frame | None = None
+    ) -> None:
+        self.frame = Frame(site) if frame is None else frame
         self._makers: dict[str, Maker] = {"service": _service, "gap": _gap, **(makers or {})}
 
     def events(self, raw: Raw) -> list[Event]:
