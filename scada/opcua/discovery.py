@@ -72,11 +72,11 @@ class Registration:
     ) -> None:
         self._server, self._url, self._own, self._guard, self._tell = server, url, own, guard, tell
         self._before: tuple[bool, str] | None = None
-        self.registered = False
+        self.registered = self.ended = False
 
     async def run(self) -> None:
-        """Registers until it is cancelled."""
-        while True:
+        """Registers until it is cancelled, also where asyncua keeps the cancellation to itself."""
+        while not self.ended:
             known = await self.attempt()
             await asyncio.sleep(EVERY_S if known else AGAIN_S)
 
@@ -120,7 +120,7 @@ class Registration:
                     raise
                 await client.uaclient.register_server(what)
         finally:
-            await client.disconnect_sessionless()
+            await _left(client)
 
     async def _connected(self) -> Client:
         """On a channel that is encrypted, with a discovery server that we believe."""
@@ -182,10 +182,19 @@ async def registered(
     try:
         yield
     finally:
+        registration.ended = True
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task}, timeout=WITHDRAW_S)
         await registration.withdraw()
+
+
+async def _left(client: Client) -> None:
+    """Closes the channel; one that does not close in time is dropped."""
+    try:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.disconnect_sessionless(), WITHDRAW_S)
+    finally:
+        client.disconnect_socket()
 
 
 def _best(endpoints: list[ua.EndpointDescription]) -> tuple[ua.EndpointDescription, type[SecurityPolicy]]:

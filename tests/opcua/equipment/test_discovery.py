@@ -134,7 +134,7 @@ async def test_a_discovery_server_that_refuses_or_is_not_there(running: Running,
 async def test_a_server_keeps_registering_while_it_runs(
     running: Running, newcomer: Newcomer, register: list[tuple[ua.RegisteredServer, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(discovery, "EVERY_S", 0.01)
+    monkeypatch.setattr(discovery, "EVERY_S", 0.05)
     newcomer.trust_each_other(running)
     async with registered(newcomer.server, newcomer.site, newcomer.certs, lambda *_: None):
         await until(lambda: len(register) >= 3)
