@@ -274,4 +274,4 @@ def test_a_large_site_takes_no_longer_for_each_unit() -> None:
         return best
 
     seconds(100)
-    assert seconds(3000) < 40 * seconds(300)
+    assert seconds(1500) < 40 * seconds(150)
