@@ -76,6 +76,8 @@ class Histories(HistoryManager):
         nodes = params.NodesToRead
         if not nodes:
             raise ServiceError(ua.StatusCodes.BadNothingToDo)
+        for item in nodes:
+            item.NodeId = self._behind(item.NodeId)
         details = params.HistoryReadDetails
         of_events = type(details).__name__ == "ReadEventDetails"
         if len(nodes) > (limits.NODES_PER_HISTORY_EVENTS if of_events else NODES_MAX):
@@ -156,6 +158,11 @@ class Histories(HistoryManager):
             status = error.status
         return self._result(status, _HISTORY_DATA, encode.NOTHING, None)
 
+    def _behind(self, node: ua.NodeId) -> ua.NodeId:
+        """The node of a handle that RegisterNodes gave to the session; the node itself for others."""
+        found: ua.NodeId = self.iserver.registered.resolve(WHO.get().isession, node)
+        return found
+
     def _known(self, node: ua.NodeId, permission: Permission) -> Tag:
         """The tag of a node whose history is kept, for a caller who may."""
         tag = self._tags.get(str(node.Identifier)) if node.NamespaceIndex == NAMESPACE else None
@@ -195,7 +202,7 @@ class Histories(HistoryManager):
         return response
 
     async def _changed(self, details: Any) -> ua.HistoryUpdateResult:
-        node = getattr(details, "NodeId", None) or ua.NodeId()
+        node = self._behind(getattr(details, "NodeId", None) or ua.NodeId())
         try:
             done = await self._change(details, node)
         except (RefusedError, BusyError, StoreError, NotRunning, ValueError, PermissionError) as error:

@@ -42,7 +42,7 @@ def stored(plant: Plant) -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(server_of: Running, stored: None) -> AsyncIterator[Client]:
-    async with Client(server_of.url) as found:
+    async with Client(server_of.url, timeout=30) as found:
         yield found
 
 

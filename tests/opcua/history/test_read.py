@@ -86,7 +86,7 @@ async def client(server_of: Running, stored: None) -> AsyncIterator[Client]:
     path = "tank1/LV-101/REM"
     tags[path] = dataclasses.replace(tags[path], history=dataclasses.replace(tags[path].history, keep=False))
     server.iserver.history_manager = Histories(server.iserver, server_of.plant.data.root, tags)
-    async with Client(server_of.url) as found:
+    async with Client(server_of.url, timeout=30) as found:
         yield found
 
 
@@ -224,7 +224,7 @@ async def test_a_continuation_point_is_used_once_and_a_session_has_not_too_many(
     assert [row[1] for row in listed(page)] == [5.0, 6.0, 7.0, 8.0, 9.0]
     (again,) = await ask(client, raw_of(0, 300, 5), VALVE, points=[point])
     assert again.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
-    async with Client(server_of.url) as other:
+    async with Client(server_of.url, timeout=30) as other:
         (stolen,) = await ask(other, raw_of(0, 300, 5), VALVE, points=[page.ContinuationPoint])
         assert stolen.StatusCode.value == ua.StatusCodes.BadContinuationPointInvalid
         results = await ask(other, raw_of(0, 300, 5), *[VALVE] * 100)

@@ -138,6 +138,16 @@ async def test_a_sample_is_met_by_the_hundred_nanoseconds_that_the_wire_has(
     assert shown(server_of.plant, 40, 41) == []
 
 
+async def test_a_registered_node_has_its_history(engineer: Client) -> None:
+    (handle,) = await engineer.register_nodes([engineer.get_node(ua.NodeId(LEVEL, 2))])
+    assert handle.nodeid != ua.NodeId(LEVEL, 2)
+    details = put(INSERT, value(58, 4.5))
+    details.NodeId = handle.nodeid
+    assert await update(engineer, details) == [(GOOD, [INSERTED])]
+    values = await handle.read_raw_history(moment(58), moment(59), return_bounds=False)
+    assert [one.Value.Value for one in values if one.Value] == [4.5]
+
+
 async def test_each_operation_is_an_audit_event(engineer: Client, server_of: Running) -> None:
     with Door(server_of.plant.data.root) as door:
         follower = door.follow({"opcua"})
@@ -200,7 +210,7 @@ async def test_what_there_is_not(engineer: Client) -> None:
 
 async def test_who_may_not(server_of: Running, stored: SqliteStore, tmp_path: Path) -> None:
     before = shown(server_of.plant)
-    async with Client(server_of.url) as nobody:
+    async with Client(server_of.url, timeout=30) as nobody:
         with pytest.raises(ua.uaerrors.BadUserAccessDenied):
             await update(nobody, put(INSERT, value(7, 1.0)))
     client = await signed_in(server_of, tmp_path, "anna")  # an operator
