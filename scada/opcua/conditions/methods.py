@@ -23,6 +23,8 @@ from scada.opcua.conditions.refresh import Refresh
 from scada.opcua.conditions.state import Conditions
 from scada.opcua.nodes.ids import MARK, path_of
 from scada.opcua.security.caller import Caller
+from scada.opcua.table import Table
+from scada.opcua.writes import shown
 
 S = ua.StatusCodes
 V = ua.VariantType
@@ -100,6 +102,7 @@ class ConditionMethods:
         look: Follows the events of the plant up to now.
         permits: (caller, tag path) -> whether he may call; None for the ladder of roles alone.
         still: Whether a caller has the role yet that he signed in with.
+        table: The tags; None waits for nothing.
     """
 
     def __init__(
@@ -110,9 +113,10 @@ class ConditionMethods:
         look: Callable[[], object],
         permits: Callable[[Any, str], bool] | None = None,
         still: Callable[[Caller], bool] = lambda _: True,
+        table: Table | None = None,
     ) -> None:
         self._conditions, self._client, self._refresh, self._look = conditions, client, refresh, look
-        self._permits, self._still = permits, still
+        self._permits, self._still, self._table = permits, still, table
 
     async def call(
         self, session: InternalSession | None, request: ua.CallMethodRequest
@@ -163,6 +167,8 @@ class ConditionMethods:
         if code:
             return code
         comment = comment_of(values)
+        row = None if self._table is None else self._table.row_of.get(path)
+        before = 0 if self._table is None or row is None else self._table.version(row)
         outcome = await self._client.arequest(
             method.request,
             [(path, comment)],
@@ -171,6 +177,8 @@ class ConditionMethods:
             user=caller.name,
             role=caller.site_role,
         )
+        if outcome.ok and self._table is not None and row is not None and method.request != "comment":
+            await shown(self._table, row, None, before)
         self._look()
         return code_of(outcome)
 

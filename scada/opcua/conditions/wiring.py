@@ -123,7 +123,9 @@ def install(
 
     refresh = Refresh(conditions, hub, mapper.frame, clock, find)
     iserver.method_service.add(
-        ConditionMethods(conditions, client, refresh, look, may_call if access is not None else None, still)
+        ConditionMethods(
+            conditions, client, refresh, look, may_call if access is not None else None, still, iserver.table
+        )
     )
     notifier = iserver.nodes[SERVER].attributes[ua.AttributeIds.EventNotifier]
     notifier.value = ua.DataValue(ua.Variant(NOTIFIES, ua.VariantType.Byte))
