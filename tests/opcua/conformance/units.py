@@ -59,7 +59,7 @@ FACETS: Final = (
         "Base Info Placeholder Modelling Rules; Base Info Selection List; Base Info Server Capabilities; "
         "Base Info ValueAsText; Security Administration; Security Role Server Authorization",
     ),
-    _facet("SecurityPolicy – None", "6.6.161", "Security None"),
+    _facet("SecurityPolicy – None", "", "Security None"),
     _facet(
         "User Token – User Name Password Server Facet", "6.6.168",
         "Security Invalid user token; Security User Name Password",
@@ -101,7 +101,7 @@ FACETS: Final = (
         "Attribute Write StatusCode & Timestamp; Session Change User",
     ),
     _facet(
-        "SecurityPolicy – Basic256Sha256, Aes128-Sha256-RsaOaep, Aes256-Sha256-RsaPss", "6.6.164–6.6.166",
+        "SecurityPolicy – Basic256Sha256, Aes128-Sha256-RsaOaep, Aes256-Sha256-RsaPss", "",
         "Security Basic 256Sha256; Security Aes128-Sha256-RsaOaep; Security Aes256-Sha256-RsaPss; "
         "Security Certificate Validation; Security Encryption Required; Security Signing Required",
     ),
@@ -198,11 +198,11 @@ NOT_OFFERED: Final[dict[str, str]] = {
     "Data Access DoubleComplex Number": "optional; no tag has such a type",
     "Base Info Device Failure": "optional; devices that fail are alarms",
     "Base Info Progress Events": "optional; no service takes that long",
-    "A & C Condition Sub-Classes": "optional",
+    "A & C Condition Sub-Classes": "optional; a condition has one class",
     "A & C Audible Sound": "optional; screens make sounds",
     "A & C Discrepancy": "optional; a discrepancy is an alarm of its block",
-    "A & C First in Group Alarm": "optional",
-    "A & C Re-Alarming": "optional",
+    "A & C First in Group Alarm": "optional; alarms have no groups",
+    "A & C Re-Alarming": "optional; an alarm that stands is told once",
     "A & C Silencing": "optional; screens make sounds",
     "A & C Trip": "optional; a trip is an alarm of its block",
     "A & C Exclusive Limit": "mandatory; its facet is not offered: limits are alarms of their own",
