@@ -103,8 +103,9 @@ class Making:
         mode = int(request.MonitoringMode)
         if row is not None:
             tag = self._table.tags[row]
-            if refusal := self._iserver.access.refusal(session.user, tag.path, Permission.READ):
-                raise RefusedError(refusal)
+            access = self._iserver.access
+            if not access.rows(session.user, Permission.READ)[row]:
+                raise RefusedError(access.refusal(session.user, tag.path, Permission.READ))
             revised = wanted(asked, mode, stamps, interval, queue_room, row=row, tag=tag)
             period_ns = revised.period_ns
             id_ = subscription.new_id()
