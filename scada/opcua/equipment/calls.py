@@ -20,6 +20,7 @@ from scada.opcua.security.access import Access, Permission
 from scada.opcua.security.caller import Caller
 from scada.opcua.table import Table
 from scada.opcua.writes import shown
+from scada.requests.message import WRITE
 
 _STATUS: Final[dict[str, int]] = {
     "confirmed": ua.StatusCodes.Good,
@@ -101,9 +102,11 @@ class EquipmentCalls:
             return int(ua.StatusCodes.BadUserAccessDenied)
         access = self._access()
         if access is not None:
-            code = access.refusal(caller, f"{item.path}{MARK}{method.name}", Permission.CALL)
-            if code:
+            if code := access.refusal(caller, f"{item.path}{MARK}{method.name}", Permission.CALL):
                 return code
+            for path, _ in method.items if method.kind == WRITE else ():
+                if code := access.refusal(caller, path, Permission.WRITE):
+                    return code  # a method is no way around the rules of what it writes
         return 0 if at_least(caller.site_role, method.role) else int(ua.StatusCodes.BadUserAccessDenied)
 
     def _method(self, item: Item, method: str | None) -> Method | None:

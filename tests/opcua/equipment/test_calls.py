@@ -13,6 +13,8 @@ from asyncua import Client, ua
 from scada.client import Outcome
 from scada.opcua import limits
 from scada.opcua.equipment.calls import answer
+from scada.opcua.security.access import Access
+from tags.model import AccessRule, OpcuaSecurity
 from tests.client.plant import Responder
 from tests.opcua.equipment.conftest import Running
 
@@ -193,3 +195,21 @@ async def test_a_standard_method_that_is_not_there_is_not_executable(running: Ru
     )
     (result,) = await running.operator.uaclient.call([request])
     assert result.StatusCode.value in (Codes.BadNotExecutable, Codes.BadInvalidArgument)
+
+
+async def test_a_method_is_no_way_around_the_rules_of_what_it_writes(
+    running: Running, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = OpcuaSecurity(
+        access=(AccessRule(folder="tank1/LV-101", least={"write": "engineer", "call": "operator"}),)
+    )
+    monkeypatch.setattr(running.server.iserver, "access", Access(rules, running.plant.site.tags))
+    by_hand = ua.Variant(50.0, NUMBER)
+    with control() as requests:
+        refused = await call(running.operator, LOOP, "tank1/LIC-101#SetOutput", by_hand)
+        opened = await call(running.operator, "tank1/LV-101", "tank1/LV-101#Open")
+        allowed = await call(running.operator, LOOP, SET, ua.Variant(2.0, NUMBER))
+        done = await call(running.engineer, LOOP, "tank1/LIC-101#SetOutput", by_hand)
+    codes = [one.StatusCode.value for one in (refused, opened, allowed, done)]
+    assert codes == [Codes.BadUserAccessDenied, Codes.BadUserAccessDenied, 0, 0]
+    assert [one["items"][0][0] for one in requests] == ["tank1/LIC-101/SP", "tank1/LV-101/OUT"]
