@@ -27,6 +27,7 @@ from tests.opcua.conditions.playing import (
 from tests.opcua.conditions.simulated import HH, LOW, ON, SECOND
 from tests.opcua.conftest import PASSWORD, Running
 from tests.support.opcua_client import with_certificate
+from tests.support.wait import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -395,3 +396,22 @@ async def test_condition_refresh_of_an_area_item(
         assert await call(anna, type_, "ConditionType_ConditionRefresh", id_) == 0
         told = await heard.all_until(end)
         assert [one.SourceName for one in told[1:-1]] == ["tank1/P-101/RUN"]
+
+
+async def test_variables_of_conditions_can_be_monitored(running: Running, control: Control) -> None:
+    class Seen:
+        def __init__(self) -> None:
+            self.values: list[Any] = []
+
+        def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
+            del node, data
+            self.values.append(value)
+
+    seen = Seen()
+    async with Client(running.url) as client:
+        subscription = await client.create_subscription(50, seen)
+        await subscription.subscribe_data_change(client.get_node(condition(ON, "ActiveState", "Id")))
+        await until(lambda: seen.values == [False])
+        control.happens(ON, state.RAISE)
+        await until(lambda: seen.values == [False, True])
+        await subscription.delete()
