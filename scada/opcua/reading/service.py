@@ -60,11 +60,10 @@ class Reads:
         handle = call.header.RequestHandle
         if len(buffer) < HEAD.size:
             return None
-        body = bytes(buffer)
-        problem = refusal(*HEAD.unpack_from(body))
+        problem = refusal(*HEAD.unpack(buffer.copy(HEAD.size).read(HEAD.size)))
         if problem:
             return answer.service_fault(self._clock.utc_ns(), handle, problem)
-        wanted = self._requests.understand(body, self._registered.encoded(call.session))
+        wanted = self._requests.understand(bytes(buffer), self._registered.encoded(call.session))
         if wanted is None:
             return None
         may = self._access.rows(call.session.user, Permission.READ)
