@@ -68,6 +68,10 @@ class Changed(Protocol):
     def source_ns(self) -> npt.NDArray[np.int64]:
         """Source times."""
 
+    @property
+    def lost(self) -> int:
+        """Changes before these that nobody can read any more."""
+
 
 class Feed:
     """Fills the log of one subscription.
@@ -152,7 +156,12 @@ class Feed:
         new = np.concatenate([entries for _, entries in parts])
         kept = self._worth(item, new, table)
         if len(kept):
-            self.log.append(new[kept])
+            chosen = new[kept]
+            if (
+                changes.lost
+            ):  # whose they were nobody knows: each queue that goes on says that it may lack some
+                chosen["status"][np.unique(chosen["id"], return_index=True)[1]] |= queues.OVERFLOW
+            self.log.append(chosen)
             if len(self.log) > 2 * self._total + queues.SLACK:
                 self.cut()
 

@@ -140,6 +140,7 @@ class Changes(NamedTuple):
     bits: npt.NDArray[np.uint64]
     status: npt.NDArray[np.uint32]
     source_ns: npt.NDArray[np.int64]
+    lost: int = 0
 
 
 @given(
@@ -193,3 +194,26 @@ def test_queues_get_each_change_that_their_filter_lets_through(
     for place in range(len(asked)):
         mine = np.ascontiguousarray(taken["bits"][taken["id"] == place + 1]).view(np.float64).tolist()
         assert mine == model[place]
+
+
+def test_a_queue_says_so_when_changes_were_lost_before_it_got_them() -> None:
+    table, items = Table(), TagItems()
+    items.add([1, 2], [Wanted(0, 0, period_ns=EVERY_NS, queue=5), Wanted(1, 0, period_ns=EVERY_NS, queue=5)])
+    feed = Feed(items)
+    empty = Changes(
+        np.zeros(0, np.intp), np.zeros(0, np.uint64), np.zeros(0, np.uint32), np.zeros(0, np.int64)
+    )
+    feed.look(empty, np.zeros(0, np.intp), table, 0)
+    feed.take(np.array([1, 2], np.uint32), 10)
+    bits = np.array([1.0, 2.0]).view(np.uint64)
+    changed = table.change({0: 2.0}, {})
+    new = Changes(np.zeros(2, np.intp), bits, np.zeros(2, np.uint32), np.zeros(2, np.int64), lost=3)
+    feed.look(new, changed, table, 1)
+    taken, _ = feed.take(np.array([1, 2], np.uint32), 10)
+    assert taken["status"].tolist() == [0x480, 0]
+    table.change({0: 3.0}, {})
+    again = Changes(
+        np.zeros(1, np.intp), np.array([3.0]).view(np.uint64), np.zeros(1, np.uint32), np.zeros(1, np.int64)
+    )
+    feed.look(again, np.array([0]), table, 2)
+    assert feed.take(np.array([1, 2], np.uint32), 10)[0]["status"].tolist() == [0]
