@@ -157,7 +157,7 @@ class Stage:
         return its
 
     def _watchers(self, its: Outcome, over: asyncio.Event) -> list[asyncio.Task[None]]:
-        self.judging.clear()
+        self.judging = asyncio.Event()
         return [asyncio.create_task(what(its, over)) for what in (self._judge, self._operators, self._watch)]
 
     async def _judge(self, its: Outcome, over: asyncio.Event) -> None:
