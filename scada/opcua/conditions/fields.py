@@ -80,7 +80,7 @@ class Kind:
         level: `HighHigh`, `High`, `Low`, `LowLow`, or "".
     """
 
-    __slots__ = ("alarm", "fixed", "id", "level", "name", "severity", "tag", "type")
+    __slots__ = ("_fixed", "alarm", "id", "level", "name", "severity", "tag", "type")
 
     def __init__(self, alarm: Alarm, tag: Tag) -> None:
         self.alarm, self.tag = alarm, tag
@@ -90,8 +90,19 @@ class Kind:
         self.name = alarm.path.rpartition("/")[2]
         self.severity = kinds.SEVERITY.get(alarm.priority, 500)
         self.level = _LEVELS.get(kinds.level(alarm, tag), "")
-        class_id, class_name = _CLASSES[kind]
-        self.fixed: Fields = {
+        self._fixed: Fields | None = None
+
+    @property
+    def fixed(self) -> Fields:
+        """Fields that never change; made when they are first asked for."""
+        if self._fixed is None:
+            self._fixed = self._made()
+        return self._fixed
+
+    def _made(self) -> Fields:
+        alarm = self.alarm
+        class_id, class_name = _CLASSES[kinds.condition_kind(alarm, self.tag)]
+        found: Fields = {
             at("EventType"): ua.Variant(self.type, V.NodeId),
             at("SourceNode"): ua.Variant(node_id(alarm.tag), V.NodeId),
             at("SourceName"): ua.Variant(alarm.tag, V.String),
@@ -107,13 +118,14 @@ class Kind:
             at("OffDelay"): ua.Variant(alarm.off_delay_ns / _MS, V.Double),
         }
         if alarm.shelve_max_ns:
-            self.fixed[at("MaxTimeShelved")] = ua.Variant(alarm.shelve_max_ns / _MS, V.Double)
+            found[at("MaxTimeShelved")] = ua.Variant(alarm.shelve_max_ns / _MS, V.Double)
         if self.level:
-            self.fixed[at(f"{self.level}Limit")] = ua.Variant(float(alarm.limit), V.Double)
-            self.fixed[at(f"{self.level}Deadband")] = ua.Variant(float(abs(alarm.deadband)), V.Double)
-            self.fixed[at(f"Severity{self.level}")] = ua.Variant(self.severity, V.UInt16)
+            found[at(f"{self.level}Limit")] = ua.Variant(float(alarm.limit), V.Double)
+            found[at(f"{self.level}Deadband")] = ua.Variant(float(abs(alarm.deadband)), V.Double)
+            found[at(f"Severity{self.level}")] = ua.Variant(self.severity, V.UInt16)
         else:
-            self.fixed[at("NormalState")] = ua.Variant(ua.NodeId(), V.NodeId)
+            found[at("NormalState")] = ua.Variant(ua.NodeId(), V.NodeId)
+        return found
 
 
 def event_id(number: int) -> bytes:
