@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ O: Final = ua.ObjectIds  # noqa: E741 - the table of standard nodes
 FULL: Final = 255
 DEGRADED: Final = (2, 199)  # OPC 10000-4 §6.6.2.4.2, Table 105
 NO_DATA: Final = 1
+OLD_S: Final = 0.5
 WITHOUT_CONTROL: Final = 100
 """The best level while control does not run: values are read, and nothing can be asked for."""
 _CONTROL: Final = "system/control/scans"
@@ -47,10 +50,18 @@ class Health:
     Args:
         tags: In the order of the table's rows.
         value: DataValue of a row as it is now.
+        seconds: Clock; the level is worked out anew when it is `OLD_S` old, for a site may have a thousand devices.
     """
 
-    def __init__(self, tags: Sequence[Tag], value: Callable[[int], ua.DataValue]) -> None:
+    def __init__(
+        self,
+        tags: Sequence[Tag],
+        value: Callable[[int], ua.DataValue],
+        seconds: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._value = value
+        self._seconds = seconds
+        self._level, self._until = FULL, -math.inf
         self._devices = [
             row
             for row, tag in enumerate(tags)
@@ -60,6 +71,12 @@ class Health:
 
     def level(self) -> int:
         """The service level now."""
+        if self._seconds() >= self._until:
+            self._level = self._worked_out()
+            self._until = self._seconds() + OLD_S
+        return self._level
+
+    def _worked_out(self) -> int:
         devices = [self._good(row, needs_true=True) for row in self._devices]
         return service_level(devices, control=all(self._good(row) for row in self._control))
 

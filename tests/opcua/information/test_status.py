@@ -41,14 +41,22 @@ def test_the_level_is_read_from_the_health_of_devices_and_of_control() -> None:
     tags = make_site().tags
     rows = {tag.path: row for row, tag in enumerate(tags)}
     values = {rows["system/PLC1/connected"]: (True, GOOD), rows["system/control/scans"]: (7, GOOD)}
-    health = Health(
-        tags, lambda row: ua.DataValue(Value=ua.Variant(values[row][0]), StatusCode=values[row][1])
-    )
-    assert health.level() == 255
+    now, asked = [0.0], []
+
+    def value(row: int) -> ua.DataValue:
+        asked.append(row)
+        return ua.DataValue(Value=ua.Variant(values[row][0]), StatusCode=values[row][1])
+
+    health = Health(tags, value, lambda: now[0])
+    assert [health.level() for _ in range(100)] == [255] * 100
+    assert len(asked) == 2, "worked out once in half a second, however often it is read"
+    now[0] += 1.0
     values[rows["system/control/scans"]] = (7, BAD)
     assert health.level() == 100
+    now[0] += 1.0
     values[rows["system/PLC1/connected"]] = (True, BAD)
     assert health.level() == 1, "field does not say any more that it is"
+    now[0] += 1.0
     values[rows["system/PLC1/connected"]] = (False, GOOD)
     assert health.level() == 1
 
