@@ -151,7 +151,10 @@ class Mapper:
         kind = str(raw["kind"])
         if kind in NOT_TOLD:
             return []
-        return self._makers.get(kind, _plain)(self.frame, raw)
+        try:
+            return self._makers.get(kind, _plain)(self.frame, raw)
+        except Exception:  # noqa: BLE001 - an event of another version, or damaged, is told as well as can be
+            return _plain(self.frame, raw)
 
 
 def _plain(frame: Frame, raw: Raw) -> list[Event]:

@@ -203,11 +203,16 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-_NAMES = st.sampled_from(["path", "message", "user", "lost", "state", "reason", "extra", "value", "source"])
+_NAMES = st.sampled_from(
+    [
+        "path", "message", "user", "lost", "state", "reason", "extra", "value", "source", "status", "action", "node",
+        "items", "old", "new", "inputs", "session", "detail", "request", "done", "method", "attribute", "certificate",
+    ]
+)  # fmt: skip
 
 
 @given(
-    st.sampled_from(["mode", "gap", "service", "block", "new-kind", "login"]),
+    st.sampled_from(["mode", "gap", "service", "block", "new-kind", "login", "opcua", "request"]),
     st.dictionaries(_NAMES, _JSON, max_size=6),
 )
 def test_no_event_of_the_plant_is_an_error(kind: str, more: dict[str, Any]) -> None:
