@@ -46,7 +46,7 @@ test-all: web browser databases ## the slow tests: third-party peers, long kill 
 	  HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not slow" --timeout 300 tests/alarms tests/blocks tests/historian tests/house tests/read tests/requests tests/scan
 	@echo "== slow tests"; $(PYTEST) --timeout 300 -m slow
 
-fuzz: $(VENV)/ready ## inputs that nobody meant, N=1000000 into each reader of Modbus (SEED=1, READERS="mbap dump")
+fuzz: $(VENV)/ready ## inputs that nobody meant, N=1000000 into each reader of Modbus and OPC UA (SEED=1, READERS="mbap dump")
 	@$(BIN)/python -m tests.fuzz -n $(or $(N),1000000) --seed $(SEED) $(READERS)
 
 soak: $(VENV)/ready ## hours of faults: history through 1,000 kills and 5,000 power cuts, a plant through 1,000 disasters (SOAK_ROUNDS=)

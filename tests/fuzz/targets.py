@@ -1,4 +1,4 @@
-"""Everything in Modbus that reads bytes or texts of somebody else, and valid inputs for each."""
+"""Everything in Modbus and OPC UA that reads bytes or texts of somebody else, and valid inputs for each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from scada.modbus import dump, endpoint, mbap, rtu, tls, wire
 from scada.simulate.connection import MbapConnection, RtuConnection
+from tests.fuzz import opcua
 from tests.fuzz.connection import client, server
 from tests.fuzz.connection import replies as replies_on
 
@@ -346,5 +347,7 @@ TARGETS: dict[str, Target] = {
             lambda: _dump,
             (ValueError,),
         ),
+        Target("opcua chunks", opcua.chunk_seeds, opcua.frames, opcua.REFUSALS),
+        Target("opcua requests", opcua.request_seeds, lambda: opcua.request, opcua.REFUSALS),
     )
 }  # fmt: skip
