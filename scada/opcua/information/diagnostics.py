@@ -120,6 +120,7 @@ class Diagnostics:
 
     def __init__(self, iserver: Any, counters: Counters, now_ns: Callable[[], int]) -> None:
         self._iserver, self._counters, self._now_ns = iserver, counters, now_ns
+        self._told, self._told_until = ua.ServerDiagnosticsSummaryDataType(), -math.inf
 
     def fill(self) -> None:
         """Makes the standard nodes of ServerDiagnostics tell it."""
@@ -131,7 +132,7 @@ class Diagnostics:
             kind=ua.VariantType.Boolean,
             utc_ns=now,
         )
-        live(aspace, getattr(O, _SUMMARY), self._structure(self.summary))
+        live(aspace, getattr(O, _SUMMARY), self._structure(self._summary))
         for name in ua.ServerDiagnosticsSummaryDataType.__dataclass_fields__:
             if name not in ("Encoding", "data_type"):
                 live(aspace, getattr(O, f"{_SUMMARY}_{name}"), self._count(name))
@@ -160,6 +161,13 @@ class Diagnostics:
             SecurityRejectedRequestsCount=counters.requests_security_rejected,
             RejectedRequestsCount=counters.requests_rejected,
         )
+
+    def _summary(self) -> ua.ServerDiagnosticsSummaryDataType:
+        """As `summary`, counted twice a second at most: anybody may read it, as often as he likes."""
+        if time.perf_counter() >= self._told_until:
+            self._told = self.summary()
+            self._told_until = time.perf_counter() + OLD_S
+        return self._told
 
     def sessions(self) -> list[ua.SessionDiagnosticsDataType]:
         """One for each session."""
@@ -234,7 +242,7 @@ class Diagnostics:
         return lambda: good(read(), ua.VariantType.ExtensionObject, self._now_ns())
 
     def _count(self, name: str) -> Callable[[], ua.DataValue]:
-        return lambda: good(getattr(self.summary(), name), ua.VariantType.UInt32, self._now_ns())
+        return lambda: good(getattr(self._summary(), name), ua.VariantType.UInt32, self._now_ns())
 
     def _guarded(self, read: Callable[[], list[ua.ExtensionObject]]) -> Callable[[], ua.DataValue]:
         """For engineers; others are refused."""
