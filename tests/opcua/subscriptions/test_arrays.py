@@ -69,7 +69,7 @@ class Table:
         return "float64"
 
 
-VALUES = st.dictionaries(st.integers(0, ROWS - 1), st.sampled_from([0.0, 0.4, 1.0, 2.5]), max_size=ROWS)
+VALUES = st.dictionaries(st.integers(0, ROWS - 1), st.sampled_from([0.0, 0.4, 0.5, 1.0, 2.5]), max_size=ROWS)
 STATES = st.dictionaries(st.integers(0, ROWS - 1), st.sampled_from([0, 0x80310000]), max_size=1)
 ITEM = st.builds(
     Wanted,
@@ -150,7 +150,7 @@ class Changes(NamedTuple):
         max_size=4,
     ),
     st.lists(
-        st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from([0.0, 0.4, 1.0])), max_size=6),
+        st.lists(st.tuples(st.integers(0, ROWS - 1), st.sampled_from([0.0, 0.4, 0.5, 1.0])), max_size=6),
         max_size=6,
     ),
 )
