@@ -217,3 +217,13 @@ def test_a_queue_says_so_when_changes_were_lost_before_it_got_them() -> None:
     )
     feed.look(again, np.array([0]), table, 2)
     assert feed.take(np.array([1, 2], np.uint32), 10)[0]["status"].tolist() == [0]
+
+
+def test_a_move_as_large_as_the_dead_band_is_within_it() -> None:
+    table, items = Table(), TagItems()
+    items.add([1], [Wanted(0, 0, band=0.5)])
+    items.report(items.changed(table, 1, INTERVAL_NS, 9)[0], table, 1, INTERVAL_NS)
+    table.change({0: 0.5}, {})
+    assert items.changed(table, 2, INTERVAL_NS, 9)[0].tolist() == []
+    table.change({0: 0.75}, {})
+    assert items.changed(table, 3, INTERVAL_NS, 9)[0].tolist() == [0]
