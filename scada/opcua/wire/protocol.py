@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ARRIVED_MAX: Final = 4 * limits.CHUNK  # bytes that wait for their turn before no more are read
 UNREAD: Final = (256 * 1024, 1024 * 1024)  # bytes of answers: at the second it is congested, until the first
 STALLED_S: Final = 10.0  # of a client that takes nothing
+FAREWELL_S: Final = 5.0  # for what a connection that we end was still owed
 
 
 class Protocol(OPCUAProtocol):
@@ -53,6 +54,8 @@ class Protocol(OPCUAProtocol):
         self._congested_since = 0.0
         self._unread_before = 0
         self._ended = False
+        self._ended_at = self.since
+        self._lost = False
 
     # -- from asyncio -----------------------------------------------------------------------------------------------
 
@@ -73,8 +76,8 @@ class Protocol(OPCUAProtocol):
 
     def connection_lost(self, ex: BaseException | None) -> None:
         """It has ended, by whomever."""
+        self._lost = self._ended = True
         self.listener.leave(self)
-        self._ended = True
         self._drained.set()
         self._arrived.clear()
         if self.transport is not None:
@@ -146,6 +149,7 @@ class Protocol(OPCUAProtocol):
         if self._ended:
             return
         self._ended = True
+        self._ended_at = self.listener.now()
         self._more.set()
         if status:
             self.listener.refused(status)
@@ -173,6 +177,8 @@ class Protocol(OPCUAProtocol):
         self._hold()
 
     def _hold(self) -> None:
+        if self._lost:
+            return
         collected = 0 if self.processor is None else self.processor.collected
         self.listener.hold(self, self.unread() + self._waiting_bytes + self.frames.held + collected)
 
@@ -196,6 +202,8 @@ class Protocol(OPCUAProtocol):
             now: Monotonic, s.
         """
         self._hold()
+        if self._ended:
+            return now - self._ended_at > FAREWELL_S
         if not self.congested:
             return False
         unread = self.unread()
