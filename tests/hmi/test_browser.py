@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Error, Page, ViewportSize, expect
 
 from hmi.pages import STATIC
 from tests.hmi.browser import DESKTOP, PHONE, open_browser, sign_in
@@ -62,32 +63,60 @@ def size(request: pytest.FixtureRequest) -> ViewportSize:
     return DESKTOP if request.param == "desktop" else PHONE
 
 
-def open_page(browser: Browser, url: str, size: ViewportSize, state: Any = None) -> Iterator[Page]:
-    context = browser.new_context(viewport=size, storage_state=state, reduced_motion="reduce")
+@contextlib.contextmanager
+def opened(browser: Browser, state: Any = None) -> Iterator[Page]:
+    """A page that is shared: a new one for each test costs three times the time of loading it anew."""
+    context = browser.new_context(viewport=DESKTOP, storage_state=state, reduced_motion="reduce")
     context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def anybody(browser: Browser) -> Iterator[Page]:
+    with opened(browser) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def anna(browser: Browser, signed_in: Any) -> Iterator[Page]:
+    with opened(browser, signed_in) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def loaded(page: Page, url: str, size: ViewportSize) -> Iterator[Page]:
+    """The page as it is after a new start of everything in it."""
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
+
+    def note(error: Error) -> None:
+        problems.append(str(error))
+
+    page.goto("about:blank")  # only another fragment would not load it anew
+    page.set_viewport_size(size)
+    page.on("pageerror", note)
     page.goto(url)
     expect(page.locator(".link-state")).to_have_text("Live", timeout=WAIT_MS)
     yield page
-    context.close()
+    page.goto("about:blank")  # what goes wrong at its end counts too; and it draws no more
+    page.remove_listener("pageerror", note)
     assert problems == []
 
 
 @pytest.fixture
-def page(browser: Browser, displayed: tuple[Plant, Hmi], plant: Plant, size: ViewportSize) -> Iterator[Page]:
+def page(anybody: Page, displayed: tuple[Plant, Hmi], plant: Plant, size: ViewportSize) -> Iterator[Page]:
     del plant
-    yield from open_page(browser, displayed[1].url(), size)
+    anybody.context.clear_cookies()
+    with loaded(anybody, displayed[1].url(), size) as page:
+        yield page
 
 
 @pytest.fixture
-def operator(
-    browser: Browser, displayed: tuple[Plant, Hmi], plant: Plant, size: ViewportSize, signed_in: Any
-) -> Iterator[Page]:
+def operator(anna: Page, displayed: tuple[Plant, Hmi], plant: Plant, size: ViewportSize) -> Iterator[Page]:
     """A page of somebody who is signed in as an operator."""
     del plant
-    yield from open_page(browser, displayed[1].url(), size, signed_in)
+    with loaded(anna, displayed[1].url(), size) as page:
+        yield page
 
 
 def level(page: Page) -> Any:
@@ -142,19 +171,18 @@ def test_an_unarmed_device_is_told(page: Page, plant: Plant) -> None:
 
 
 def test_a_lost_heartbeat_is_loud_and_heals(browser: Browser, tmp_path: Path, size: ViewportSize) -> None:
-    with running(tmp_path / "data") as (plant, hmi):
-        for page in open_page(browser, hmi.url(), size):
-            expect(level(page)).to_have_text("2.50 m")
-            hmi.freeze()
-            lost = page.get_by_role("alert").filter(has_text="NO LIVE DATA")
-            expect(lost).to_be_visible(timeout=8000)
-            expect(page.locator(".link-state")).to_have_text("No data")
-            expect(page.locator(".content")).to_have_css("filter", re.compile("grayscale"))
-            plant.put("tank1/LT-101", 1.11)
-            hmi.thaw()
-            expect(page.locator(".link-state")).to_have_text("Live")
-            expect(lost).to_be_hidden()
-            expect(level(page)).to_have_text("1.11 m")
+    with running(tmp_path / "data") as (plant, hmi), opened(browser) as page, loaded(page, hmi.url(), size):
+        expect(level(page)).to_have_text("2.50 m")
+        hmi.freeze()
+        lost = page.get_by_role("alert").filter(has_text="NO LIVE DATA")
+        expect(lost).to_be_visible(timeout=8000)
+        expect(page.locator(".link-state")).to_have_text("No data")
+        expect(page.locator(".content")).to_have_css("filter", re.compile("grayscale"))
+        plant.put("tank1/LT-101", 1.11)
+        hmi.thaw()
+        expect(page.locator(".link-state")).to_have_text("Live")
+        expect(lost).to_be_hidden()
+        expect(level(page)).to_have_text("1.11 m")
 
 
 def test_an_alarm_is_seen_and_acknowledged(operator: Page, plant: Plant) -> None:
