@@ -67,6 +67,8 @@ CONNECTIONS_PER_SOURCE: Final = 600
 SUBSCRIPTIONS: Final = 5_000
 ITEMS: Final = 1_000_000
 EVENT_ITEMS: Final = 2_000  # each looks at each event
+EVENT_WEIGHT_PER_SESSION: Final = 5_000  # clauses and operands of its event filters, a Like for a hundred
+EVENT_WEIGHT: Final = 50_000  # of all: each is worked out for each event
 EVENT_FIELDS: Final = 2_000_000  # of all events that wait to be published
 
 # Of what travels, bytes and elements (OPC 10000-6 §6.7, OPC 10000-5 §6.3.2).

@@ -11,7 +11,9 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from asyncua import ua
 
@@ -21,6 +23,8 @@ from scada.opcua.events.event import NULL, Event
 from scada.opcua.events.types import BASE, CONDITION, EventTypes, path_of
 
 OPERANDS_MAX: Final = 1000  # of all elements of one filter
+LITERALS_MAX: Final = 65_536  # characters and bytes of all literals of one filter, which are kept with it
+LIKE_WEIGHT: Final = 100  # of the other operators, which cost a microsecond or so
 S = ua.StatusCodes
 F = ua.FilterOperator
 Value = Callable[[Event, Sequence[ua.Variant]], ua.Variant]
@@ -42,10 +46,12 @@ class Filter:
     Attributes:
         select: Gives the fields, one function each.
         where: Whether an event passes.
+        weight: What one event costs: clauses and operands.
     """
 
     select: tuple[Callable[[Event], ua.Variant], ...]
     where: Callable[[Event], bool]
+    weight: int = 1
 
     def fields(self, event: Event) -> list[ua.Variant]:
         """What the client gets of an event, in the order of its select clauses."""
@@ -70,7 +76,9 @@ def build(wanted: Any, types: EventTypes) -> tuple[Filter | None, ua.EventFilter
     elements = list((wanted.WhereClause.Elements if wanted.WhereClause is not None else None) or ())
     if not clauses or len(clauses) > limits.SELECT_CLAUSES or len(elements) > limits.WHERE_ELEMENTS:
         return None, None, S.BadEventFilterInvalid if not clauses else S.BadTooManyOperations
-    if sum(len(element.FilterOperands or ()) for element in elements) > OPERANDS_MAX:
+    operands = [operand for element in elements for operand in element.FilterOperands or ()]
+    literals = sum(_size(operand.Value) for operand in operands if type(operand).__name__ == "LiteralOperand")
+    if len(operands) > OPERANDS_MAX or literals > LITERALS_MAX:
         return None, None, S.BadTooManyOperations
     selected = [_clause(clause, types) for clause in clauses]
     where, results = _where(elements, types)
@@ -82,7 +90,29 @@ def build(wanted: Any, types: EventTypes) -> tuple[Filter | None, ua.EventFilter
         result.WhereClauseResult = ua.ContentFilterResult(ElementResults=results)
     if where is None or len(bad_select) == len(selected):
         return None, result, S.BadEventFilterInvalid
-    return Filter(tuple(give for give, _ in selected), where), result, S.Good
+    likes = sum(element.FilterOperator == F.Like for element in elements)
+    weight = len(selected) + len(operands) + LIKE_WEIGHT * likes
+    return Filter(tuple(give for give, _ in selected), where, weight), result, S.Good
+
+
+def _size(value: Any) -> int:
+    """Characters and bytes of a literal; of a structure, which no operator takes, too many."""
+    match value:
+        case ua.Variant():
+            return _size(value.Value)
+        case str() | bytes():
+            return len(value)
+        case list():
+            return 8 * len(value) + sum(map(_size, value))
+        case ua.LocalizedText():
+            return len(value.Text or "") + len(value.Locale or "")
+        case ua.QualifiedName():
+            return len(value.Name or "")
+        case ua.NodeId():
+            return 16 if isinstance(value.Identifier, int | UUID) else len(value.Identifier or "")
+        case None | bool() | int() | float() | datetime() | UUID() | ua.StatusCode():
+            return 16
+    return LITERALS_MAX + 1
 
 
 # Select clauses and operands that name a field

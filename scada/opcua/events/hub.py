@@ -111,12 +111,19 @@ class Events:
         """Tells them no more."""
         self._all.pop(id(items), None)
 
-    def has_place(self, session: Any) -> bool:
-        """Whether a session may have one more item."""
-        if self.listeners >= limits.EVENT_ITEMS:
+    def has_place(self, session: Any, wanted: Filter, instead: Filter | None = None) -> bool:
+        """Whether a session may have one more item with this filter, or this filter instead of that one."""
+        more, weight = instead is None, wanted.weight - (0 if instead is None else instead.weight)
+        number = total = own_number = own_total = 0
+        for items in self._all.values():
+            number, total = number + len(items), total + items.weight
+            if items.session is session:
+                own_number, own_total = own_number + len(items), own_total + items.weight
+        if more and (number >= limits.EVENT_ITEMS or own_number >= limits.EVENT_ITEMS_PER_SESSION):
             return False
-        own = sum(len(items) for items in self._all.values() if items.session is session)
-        return own < limits.EVENT_ITEMS_PER_SESSION
+        return weight <= 0 or (
+            total + weight <= limits.EVENT_WEIGHT and own_total + weight <= limits.EVENT_WEIGHT_PER_SESSION
+        )
 
     def concerns(self, node: ua.NodeId, event: Event) -> bool:
         """Whether an event is one of a node: the server has all, a folder those of what lies in it."""

@@ -141,6 +141,11 @@ class EventItems:
     def __contains__(self, id_: object) -> bool:
         return id_ in self._items
 
+    @property
+    def weight(self) -> int:
+        """What one event costs for all of them (`Filter.weight`)."""
+        return sum(item.filter.weight for item in self._items.values())
+
     def __iter__(self) -> Iterator[EventItem]:
         return iter(self._items.values())
 
@@ -158,8 +163,6 @@ class EventItems:
         result = ua.MonitoredItemCreateResult()
         node = request.ItemToMonitor.NodeId
         code = self._hub.refusal(node, getattr(self.session, "user", None))
-        if code == S.Good and not self._hub.has_place(self.session):
-            code = S.BadTooManyMonitoredItems
         if code == S.Good and request.ItemToMonitor.IndexRange:
             code = S.BadIndexRangeInvalid
         if code == S.Good and int(request.MonitoringMode) not in range(3):
@@ -168,6 +171,8 @@ class EventItems:
         if code == S.Good:
             wanted, told, code = self._hub.filter(request.RequestedParameters.Filter)
             result.FilterResult = told if told is not None else ua.ExtensionObject()
+        if wanted is not None and not self._hub.has_place(self.session, wanted):
+            wanted, code = None, S.BadTooManyMonitoredItems
         result.StatusCode = ua.StatusCode(code)
         if wanted is None:
             return result
@@ -188,6 +193,8 @@ class EventItems:
             result.StatusCode = ua.StatusCode(S.BadMonitoredItemIdInvalid)
             return result
         wanted, told, code = self._hub.filter(request.RequestedParameters.Filter)
+        if wanted is not None and not self._hub.has_place(self.session, wanted, item.filter):
+            wanted, code = None, S.BadTooManyMonitoredItems
         result.StatusCode = ua.StatusCode(code)
         result.FilterResult = told if told is not None else ua.ExtensionObject()
         if wanted is not None:

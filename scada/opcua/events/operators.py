@@ -13,7 +13,7 @@ import struct
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from asyncua import ua
 
@@ -36,7 +36,8 @@ _NUMBER: Final = frozenset(INTEGERS) | _REAL | {V.Boolean}
 _NAMED: Final = frozenset({V.LocalizedText, V.QualifiedName})
 _NODE: Final = frozenset({V.NodeId, V.ExpandedNodeId})
 _ORDERED: Final = (_NUMBER - {V.Boolean}) | {V.String, V.DateTime}
-_TEXT_MAX: Final = 10_000  # characters of a text or a pattern that is looked at
+TEXT_MAX: Final = 1_000  # characters of a text that is looked at
+PATTERN_MAX: Final = 200
 NULL: Final = ua.Variant(None, V.Null)
 
 
@@ -193,59 +194,85 @@ def like(text: ua.Variant, pattern: ua.Variant) -> Truth:
     have, wanted = cast(text, V.String, implicit=True), cast(pattern, V.String, implicit=True)
     if is_null(have) or is_null(wanted):
         return None if is_null(text) or is_null(pattern) else False
-    if len(have.Value) > _TEXT_MAX or len(wanted.Value) > _TEXT_MAX:
+    if len(have.Value) > TEXT_MAX or len(wanted.Value) > PATTERN_MAX:
         return False
     return matches(have.Value, wanted.Value)
 
 
 def matches(text: str, pattern: str) -> bool:
-    """`like` of plain texts, in time of their lengths' product at most: no pattern makes it slow."""
-    steps = _steps(pattern)
-    at, step, star, mark = 0, 0, -1, 0
-    while at < len(text):
-        if step < len(steps) and steps[step] is None:
-            star, mark = step, at
-            step += 1
-        elif step < len(steps) and (one := steps[step]) is not None and one(text[at]):
-            at += 1
-            step += 1
-        elif star >= 0:
-            mark += 1
-            at, step = mark, star + 1
-        else:
+    """`like` of plain texts.
+
+    What stands between two `%` has a fixed length: its first place that fits is the right one, so nothing is tried twice.
+    """
+    first, *others = _segments(pattern)
+    if not others:
+        return first.matches(text, 0) and first.length == len(text)
+    last = others.pop()
+    end = len(text) - last.length
+    if end < first.length or not first.matches(text, 0) or not last.matches(text, end):
+        return False
+    at = first.length
+    for one in others:
+        found = one.expression.search(text, at, end)
+        if found is None:
             return False
-    return all(one is None for one in steps[step:])
+        at = found.end()
+    return True
 
 
-@functools.lru_cache(maxsize=256)
-def _steps(pattern: str) -> tuple[Callable[[str], bool] | None, ...]:
-    """What must match one character each; None for any text."""
-    found: list[Callable[[str], bool] | None] = []
+class _Segment(NamedTuple):
+    """A part of a pattern without `%`.
+
+    Attributes:
+        expression: That matches it; without repetitions.
+        length: Characters.
+    """
+
+    expression: re.Pattern[str]
+    length: int
+
+    def matches(self, text: str, at: int) -> bool:
+        """Whether it stands at a place."""
+        return self.expression.match(text, at) is not None
+
+
+@functools.lru_cache(maxsize=512)
+def _segments(pattern: str) -> tuple[_Segment, ...]:
+    """What stands before, between and behind the `%` of a pattern."""
+    found: list[_Segment] = []
+    signs: list[str] = []
     at = 0
     while at < len(pattern):
         sign = pattern[at]
         at += 1
         if sign == "%":
-            if not found or found[-1] is not None:
-                found.append(None)
+            found.append(_segment(signs))
+            signs = []
         elif sign == "_":
-            found.append(lambda _: True)
+            signs.append(".")
         elif sign == "[" and (end := pattern.find("]", at + 1)) > 0:
-            found.append(_set(pattern[at:end]))
+            signs.append(_set(pattern[at:end]))
             at = end + 1
         else:
             if sign == "\\" and at < len(pattern):
                 sign = pattern[at]
                 at += 1
-            found.append(functools.partial(str.__eq__, sign))
-    return tuple(found)
+            signs.append(re.escape(sign))
+    return (*found, _segment(signs))
 
 
-def _set(inside: str) -> Callable[[str], bool]:
+def _segment(signs: list[str]) -> _Segment:
+    return _Segment(re.compile("".join(signs), re.DOTALL), len(signs))
+
+
+def _set(inside: str) -> str:
     negative = inside.startswith("^")
     ranges = re.findall(r"(.)-(.)|(.)", inside[negative:], re.DOTALL)
     spans = [(low or single, high or single) for low, high, single in ranges]
-    return lambda sign: any(low <= sign <= high for low, high in spans) is not negative
+    signs = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in spans if low <= high)
+    if not signs:
+        return "." if negative else "(?!)"
+    return f"[{'^' * negative}{signs}]"
 
 
 def both(left: Truth, right: Truth) -> Truth:

@@ -292,6 +292,23 @@ def test_a_session_has_only_so_many_items(hub: Events) -> None:
     assert second.create(request(), 998).StatusCode.is_good()
 
 
+def test_what_an_event_costs_is_bounded_over_the_items_of_a_session(hub: Events) -> None:
+    like = element(F.Like, field("SourceName"), literal("%a"))
+    both = element(F.And, ua.ElementOperand(1), ua.ElementOperand(2))
+    heavy = wanted(both, like, element(F.And, ua.ElementOperand(3), ua.ElementOperand(3)), like)
+    session = Session("viewer")
+    items = EventItems(hub, session)
+    made = [items.create(request(filter_=heavy), number).StatusCode.value for number in range(1, 40)]
+    count = made.index(ua.StatusCodes.BadTooManyMonitoredItems)
+    assert 10 < count < 30
+    assert items.weight <= limits.EVENT_WEIGHT_PER_SESSION
+    modified = ua.MonitoredItemModifyRequest(1, request(filter_=heavy).RequestedParameters)
+    assert items.modify(modified).StatusCode.is_good()  # as heavy as before
+    items.create(request(), 100)
+    modified.MonitoredItemId = 100
+    assert items.modify(modified).StatusCode.value == ua.StatusCodes.BadTooManyMonitoredItems
+
+
 def test_a_flood_is_told_in_turns(standard: AddressSpace, rings: Rings) -> None:
     class Slow(SimulatedClock):
         def monotonic_ns(self) -> int:
