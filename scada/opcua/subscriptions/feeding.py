@@ -115,7 +115,8 @@ class Feed:
         due[new] = self._due_ns[old]
         self._due_ns = due
         self._ids, self._last, self._seen = ids, last, seen
-        self._seen[self._mode == DISABLED] = 0
+        self._seen[self._mode == DISABLED] = 0  # what is enabled again queues its value
+        self._last[self._mode == DISABLED] = np.zeros(1, queues.ENTRY)
         if len(self.log):
             live = ids[self._mode != DISABLED]
             self.log.keep(np.isin(self.log.whole()["id"], live))

@@ -120,12 +120,22 @@ class TagItems:
         self._sent = np.concatenate([self._sent, np.zeros(count, np.int64)])
         self.note()
 
-    def change(self, place: int, item: Wanted) -> None:
+    def change(self, place: int, item: Wanted, table: Samples) -> None:
         """New parameters for an item, its row stays; after the last one comes `note`."""
         one = self._all[place : place + 1]
+        if item.band != NO_BAND and one["band"][0] == NO_BAND:
+            self._begin_band(place, one, table)
         for name in ("handle", "stamps", "trigger", "band", "period_ns", "queue", "oldest"):
             one[name] = getattr(item, name)
         one["due_ns"] = 0
+
+    def _begin_band(self, place: int, one: npt.NDArray[Any], table: Samples) -> None:
+        """A dead band counts from what was reported: from what is shown if that was, else the item reports now."""
+        rows = one["row"].astype(np.intp)
+        if table.moved[STATUS_VALUE, rows[0]] > self._sent[place]:
+            self._sent[place] = 0
+        else:
+            one["last"], one["last_status"] = table.floats(rows), table.status(rows)
 
     def set_mode(self, places: Places, mode: int) -> None:
         """Sets the monitoring mode; what is enabled again reports its value (OPC 10000-4 §5.13.1.3)."""

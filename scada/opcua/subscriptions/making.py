@@ -206,7 +206,7 @@ class Making:
             tag = self._table.tags[row]
             revised = wanted(asked, mode, stamps, subscription.interval_ms, room, row=row, tag=tag)
             _book(subscription, int(subscription.tags.column("queue")[place]), revised.queue)
-            subscription.tags.change(place, revised)
+            subscription.tags.change(place, revised, self._table)
             _tell(result, revised, revised.period_ns)
         elif id_ in subscription.polled.items:
             item = subscription.polled.items[id_]
@@ -240,7 +240,7 @@ class Making:
                 codes.append(int(Codes.BadMonitoredItemIdInvalid))
                 continue
             codes.append(0)
-            subscription.links.pop(id_, None)
+            subscription.unlink(id_)
         if places:
             subscription.tags.remove(np.array(places, np.intp))
         for linked in subscription.links.values():
@@ -295,7 +295,7 @@ class Making:
                     code = int(Codes.BadResourceUnavailable)
             added.append(code)
         if not linked:
-            del subscription.links[trigger]
+            subscription.unlink(trigger)
         return added, removed
 
     def _has(self, subscription: Subscription, id_: int) -> bool:

@@ -30,6 +30,7 @@ Read = Callable[[ua.ReadValueId, int], ua.DataValue]
 """(what, TimestampsToReturn) as the caller of the subscription may read it."""
 PERIOD_NS: Final = 250_000_000  # the shortest sampling interval
 READS_PER_LOOK: Final = 200  # each some 30 us
+SLACK: Final = 100  # times that count no more
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class PolledItems:
     def add(self, id_: int, what: ua.ReadValueId, wanted: Wanted) -> None:
         """Makes an item."""
         self.items[id_] = Item(what, wanted)
-        heapq.heappush(self._due, (0, id_))
+        self._put(0, id_)
 
     def remove(self, id_: int) -> bool:
         """Ends an item; False for an unknown one."""
@@ -108,7 +109,14 @@ class PolledItems:
     def _at_once(self, id_: int, item: Item) -> None:
         if item.due_ns:  # else it is due already, and in the heap once
             item.due_ns = 0
-            heapq.heappush(self._due, (0, id_))
+            self._put(0, id_)
+
+    def _put(self, due_ns: int, id_: int) -> None:
+        """Notes a time; those that count no more are thrown out when they are the most."""
+        if len(self._due) > 2 * len(self.items) + SLACK:
+            self._due = [(item.due_ns, one) for one, item in self.items.items() if one != id_]
+            heapq.heapify(self._due)
+        heapq.heappush(self._due, (due_ns, id_))
 
     def look(self, now_ns: int) -> None:
         """Reads those whose time has come (monotonic, ns), as far as the allowance goes."""

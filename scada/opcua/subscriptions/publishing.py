@@ -21,7 +21,7 @@ from scada.clock import Clock
 from scada.opcua import limits
 from scada.opcua.subscriptions import messages
 from scada.opcua.subscriptions.polled import Allowance
-from scada.opcua.subscriptions.subscription import Subscription
+from scada.opcua.subscriptions.subscription import Kept, Subscription
 from scada.opcua.subscriptions.waiting import Request, Waiting
 from scada.opcua.table import Table
 
@@ -49,6 +49,7 @@ class Publishing(SubscriptionService):
         sent: Notification messages so far.
         lost: Changes that were gone from the rings before queues got them.
         item_count: Monitored items of all subscriptions.
+        kept: What they keep for Republish.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Publishing(SubscriptionService):
         self._polling: deque[Subscription] = deque()
         self._queued: dict[int, Subscription] = {}
         self._last_id = 0
+        self.kept = Kept()
         self._discarded = 0  # by subscriptions that are gone
         self._looks = 0
         self.sent = self.lost = self.item_count = 0
@@ -110,20 +112,29 @@ class Publishing(SubscriptionService):
         if self._looks % 20 == 0:
             self._sweep()
         began = time.perf_counter()
-        while self._due and self._due[0][0] <= now_ns:
-            _, id_ = heapq.heappop(self._due)
-            subscription = self.subscriptions.get(id_)
-            if subscription is None or subscription.next_ns > now_ns:
-                continue  # deleted, or slowed down since
+        for subscription in self._whose_time_has_come(now_ns):
+            if self.subscriptions.get(subscription.id) is not subscription or subscription.next_ns > now_ns:
+                continue  # deleted or slowed down while others had their turn
             if not subscription.step(now_ns):
                 self._end(subscription, Codes.BadTimeout)
                 continue
-            heapq.heappush(self._due, (subscription.next_ns, id_))
+            heapq.heappush(self._due, (subscription.next_ns, subscription.id))
             self._publish(subscription, now_ns, utc_ns)
             if time.perf_counter() - began > TURN_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
         return len(changed)
+
+    def _whose_time_has_come(self, now_ns: int) -> list[Subscription]:
+        """In the order in which they publish: the most important first (§5.14.1.2)."""
+        found = []
+        while self._due and self._due[0][0] <= now_ns:
+            _, id_ = heapq.heappop(self._due)
+            subscription = self.subscriptions.get(id_)
+            if subscription is not None and subscription.next_ns <= now_ns:  # else deleted, or slowed down
+                found.append(subscription)
+        found.sort(key=lambda one: -one.priority)
+        return found
 
     def _feed(self, changed: Any, now_ns: int) -> None:
         """Gives queues what they must not miss; the rings are read only while somebody has queues."""
@@ -142,6 +153,8 @@ class Publishing(SubscriptionService):
 
     def note(self, subscription: Subscription) -> None:
         """The items of a subscription have changed: who has queues or is to be polled is known."""
+        if self.subscriptions.get(subscription.id) is not subscription:  # ended between two turns
+            return
         if len(subscription.tags.queued) or len(subscription.feed.log):
             self._queued[subscription.id] = subscription
         else:
@@ -239,8 +252,8 @@ class Publishing(SubscriptionService):
         """Uses requests that have come for those that waited for them, the most important first."""
         utc_ns = self.table.now_ns
         while waiting.farewells and (request := waiting.take(now_ns)) is not None:
-            id_, status = waiting.farewells.popleft()
-            message = messages.notification(1, utc_ns, [messages.status_change(status)])
+            id_, status, number = waiting.farewells.popleft()
+            message = messages.notification(number, utc_ns, [messages.status_change(status)])
             answer = messages.publish_response(
                 request.handle, utc_ns, id_, (), message, request.results, more=False
             )
@@ -254,6 +267,11 @@ class Publishing(SubscriptionService):
             self._publish(max(late, key=lambda one: one.priority), now_ns, utc_ns)
             if (len(waiting.requests), len(waiting.late)) == before:  # the client does not read
                 return
+
+    def _dismiss(self, waiting: Waiting) -> None:
+        """Whoever has no subscription left has nothing to wait for."""
+        if not waiting.farewells and not waiting.held:
+            waiting.end(Codes.BadNoSubscription)
 
     def _acknowledge(self, waiting: Waiting, id_: int, number: int) -> int:
         subscription = self.subscriptions.get(id_)
@@ -277,6 +295,7 @@ class Publishing(SubscriptionService):
         if subscription in self._polling:
             self._polling.remove(subscription)
         self._discarded += subscription.feed.discarded
+        subscription.forget_sent()
         if subscription.events is not None:
             subscription.events.reset()
         subscription.owner.held -= 1
@@ -285,7 +304,8 @@ class Publishing(SubscriptionService):
     def _end(self, subscription: Subscription, status: int) -> None:
         """A subscription nobody cares for (§5.14.1.2): its client is told if he comes back."""
         self._forget(subscription)
-        subscription.owner.farewells.append((subscription.id, status))
+        farewell = (subscription.id, status, subscription.next_sequence_number)
+        subscription.owner.farewells.append(farewell)
         self._serve(subscription.owner, self._now_ns())
 
     def health(self) -> dict[str, float]:

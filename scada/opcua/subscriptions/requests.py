@@ -133,6 +133,8 @@ async def _modify_items(its: Subscriptions, call: Call) -> Any:
     stamps = _stamps(wanted.TimestampsToReturn)
 
     async def some(requests: list[Any]) -> Any:
+        if its.subscriptions.get(subscription.id) is not subscription:
+            raise ServiceError(Codes.BadSubscriptionIdInvalid)
         return its.making.modify(subscription, requests, stamps)
 
     response = ua.ModifyMonitoredItemsResponse()

@@ -94,6 +94,7 @@ class Subscriptions(Publishing):
             self.table,
             PolledItems(self._reader(session.user), self._allowance),
             waiting,
+            self.kept,
             enabled=wanted.PublishingEnabled,
         )
         waiting.held += 1
@@ -183,8 +184,10 @@ class Subscriptions(Publishing):
         before.late.pop(id_, None)
         before.held -= 1
         if not before.session.is_closed:
-            before.farewells.append((id_, int(Codes.GoodSubscriptionTransferred)))
+            number = subscription.next_sequence_number
+            before.farewells.append((id_, int(Codes.GoodSubscriptionTransferred), number))
             self._serve(before, self._now_ns())
+            self._dismiss(before)
         after.held += 1
         for whose, sign in ((before, -1), (after, 1)):
             whose.items += sign * len(subscription)
@@ -211,9 +214,7 @@ class Subscriptions(Publishing):
                 codes.append(0)
             except ServiceError as refused:
                 codes.append(refused.code)
-        waiting = self._of(session)
-        if not waiting.farewells and not waiting.held:
-            waiting.end(Codes.BadNoSubscription)
+        self._dismiss(self._of(session))
         return codes
 
     # What asyncua calls

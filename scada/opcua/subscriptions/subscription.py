@@ -26,9 +26,22 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 2 * 1024 * 1024
 """Of sent messages that nobody acknowledged; the oldest go first."""
+KEPT_BYTES_OF_ALL: Final = 32 * 1024 * 1024
+"""Of all subscriptions; beyond it each keeps only its last one."""
 _SEQUENCE_MAX: Final = 2**32 - 1
 _FRAME: Final = 1024  # of a message around its notifications
 _POLLED_WIDTH: Final = 512
+
+
+class Kept:
+    """What all subscriptions keep for Republish.
+
+    Attributes:
+        bytes: Of messages that nobody acknowledged.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
 
 
 class Subscription:
@@ -44,6 +57,7 @@ class Subscription:
         table: The tags.
         polled: Its items on what the table does not have; none yet.
         owner: Of the session that it belongs to; of a closed one when it was left behind.
+        all_kept: What it keeps is counted there too.
 
     Attributes:
         caller: Who may read what it tells.
@@ -62,6 +76,7 @@ class Subscription:
         table: Table,
         polled: PolledItems,
         owner: Waiting,
+        all_kept: Kept,
         *,
         enabled: bool,
     ) -> None:
@@ -77,6 +92,7 @@ class Subscription:
         self.events: EventItems | None = None
         self.links: dict[int, set[int]] = {}
         self._fired: dict[int, Any] = {}
+        self._unsaid: frozenset[int] = frozenset()  # triggered, and not all of it told yet
         self._edition, self._width = -1, WIDTH
         self._last_item = 0
         self.set_pace(pace, most)
@@ -86,6 +102,7 @@ class Subscription:
         self._sequence = 1
         self._kept: dict[int, bytes] = {}
         self._kept_bytes = 0
+        self._all_kept = all_kept
         # SubscriptionDiagnosticsDataType, OPC 10000-5 §12.15
         self.modify_count = self.enable_count = self.disable_count = 0
         self.republish_request_count = self.republish_message_request_count = self.republish_message_count = 0
@@ -225,7 +242,7 @@ class Subscription:
                 most -= len(fields)
                 self.event_notifications_count += len(fields)
         self.polled.look(now_ns)
-        triggered = self._triggered() if self.links else frozenset()
+        triggered = self._unsaid | self._triggered() if self.links else self._unsaid
         if len(self.tags):
             count, more = self._tags(data, now_ns, most, triggered, more=more)
         if self.polled.items:
@@ -233,6 +250,7 @@ class Subscription:
             data.append(encoded)
             count += told
             more |= rest
+        self._unsaid = triggered if more else frozenset()
         if count:
             parts.insert(0, messages.data_change(count, b"".join(data)))
             self.data_change_notifications_count += count
@@ -295,6 +313,11 @@ class Subscription:
             self.tags.column("stamps")[places],
         )
 
+    def unlink(self, id_: int) -> None:
+        """Nothing is reported with an item any more."""
+        self.links.pop(id_, None)
+        self._fired.pop(id_, None)
+
     def _triggered(self) -> frozenset[int]:
         """Ids of the items that are linked to one that has something new (OPC 10000-4 §5.13.5)."""
         found: set[int] = set()
@@ -349,11 +372,13 @@ class Subscription:
 
     def _numbered(self, message: bytes) -> bytes:
         self._kept[self._sequence] = message
-        self._kept_bytes += len(message)
+        self._keep(len(message))
         while len(self._kept) > 1 and (
-            len(self._kept) > limits.UNACKNOWLEDGED_PER_SUBSCRIPTION or self._kept_bytes > KEPT_BYTES
+            len(self._kept) > limits.UNACKNOWLEDGED_PER_SUBSCRIPTION
+            or self._kept_bytes > KEPT_BYTES
+            or self._all_kept.bytes > KEPT_BYTES_OF_ALL
         ):
-            self._kept_bytes -= len(self._kept.pop(next(iter(self._kept))))
+            self._keep(-len(self._kept.pop(next(iter(self._kept)))))
             self.discarded_message_count += 1
         self._sequence = 1 if self._sequence == _SEQUENCE_MAX else self._sequence + 1
         self._quiet = self._alone = 0
@@ -365,8 +390,17 @@ class Subscription:
         message = self._kept.pop(number, None)
         if message is None:
             return False
-        self._kept_bytes -= len(message)
+        self._keep(-len(message))
         return True
+
+    def _keep(self, more: int) -> None:
+        self._kept_bytes += more
+        self._all_kept.bytes += more
+
+    def forget_sent(self) -> None:
+        """It ends: nothing can be had again."""
+        self._kept.clear()
+        self._keep(-self._kept_bytes)
 
     def sent(self, number: int) -> bytes | None:
         """A message that was not acknowledged, for Republish."""

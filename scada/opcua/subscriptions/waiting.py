@@ -48,7 +48,7 @@ class Waiting:
         queued: Values that the queues of its items may hold together.
         items: Monitored items that it has.
         polled: Of these, that have to be read again and again.
-        farewells: (SubscriptionId, StatusCode) of subscriptions that are gone, to be told.
+        farewells: (SubscriptionId, StatusCode, number of the message) of subscriptions that are gone, to be told.
     """
 
     session: Session
@@ -58,7 +58,7 @@ class Waiting:
     queued: int = 0
     items: int = 0
     polled: int = 0
-    farewells: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=FAREWELLS_MAX))
+    farewells: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=FAREWELLS_MAX))
 
     def take(self, now_ns: int) -> Request | None:
         """The oldest request that can be answered; those that are too old are answered so.
