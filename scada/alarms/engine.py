@@ -22,8 +22,8 @@ Suppressed by design: while `unless` is true (an unusable `unless` keeps what wa
 while the device's communication alarm `system/<device>/COMMS` is active or about to be.
 
 The state goes to the alarm's tag; an event is emitted for whatever people do, for the end of a shelf, and for a
-transition of the process that concerns somebody: not for normal alarms that are suppressed or let go, and not while an
-alarm stays suppressed.
+transition of the process that concerns somebody: not for normal alarms that are suppressed or let go, and while an alarm
+stays suppressed only for its first return to normal. What came and went under a mask unseen is told when the mask goes.
 """
 
 from __future__ import annotations
@@ -285,7 +285,10 @@ class Alarms:
         elif not told:
             return
         concerns = (old | new) & (ACTIVE | UNACKED) and not (old & MASKS and new & MASKS)
-        told = told or bool(concerns or (old & SHELVED and not new & SHELVED))
+        # Who follows the events must not believe for ever that an alarm stands which went under its mask.
+        moved = _moved_quietly(alarm)
+        went = moved if not new & MASKS else old & ACTIVE and not new & ACTIVE and not moved
+        told = told or bool(concerns or went or (old & SHELVED and not new & SHELVED))
         self._tell(ctx, i, old, action, more, aloud=told)
 
     def _tell(
@@ -295,7 +298,7 @@ class Alarms:
         alarm = self._all[i]
         record = Record(*alarm.record) if alarm.record is not None else EMPTY
         what, new, utc_ns = alarm.model, shown(alarm.bits), ctx.tick.utc_ns
-        rose = new & ACTIVE and not old & ACTIVE
+        rose, fell = new & ACTIVE and not old & ACTIVE, old & ACTIVE and not new & ACTIVE
         fields: dict[str, Any] = {
             "t": utc_ns,
             "path": what.path,
@@ -309,9 +312,11 @@ class Alarms:
             "message": what.message,
             "number": self.records.next(utc_ns) if aloud else record.number,
             "active": utc_ns if rose else record.active_ns,
+            "inactive": utc_ns if fell else record.inactive_ns,
             **more,
         }
-        self.records.keep(i, follow(record, fields))
+        after = follow(record, fields)
+        self.records.keep(i, after if aloud else after._replace(t_ns=record.t_ns))
         if aloud:
             ctx.emit("alarm", **fields)
 
@@ -393,11 +398,13 @@ class Alarms:
                 self._timing[i] = None
                 continue
             alarm.bits, alarm.active, alarm.down = old.bits, old.active, old.down
+            if not alarm.model.confirm:
+                alarm.bits &= ~UNCONFIRMED
             alarm.unless_on, alarm.elapsed_ns = old.unless_on and alarm.unless is not None, old.elapsed_ns
             if old.record is not None:
                 self.records.keep(i, Record(*old.record))
             if there in other.shelves.ends:
-                self.shelves.ends[i] = other.shelves.ends[there]
+                self.shelves.keep(i, *other.shelves.ends[there])
             if alarm.elapsed_ns >= 0 or (old.model.limit, old.model.tag) != (
                 alarm.model.limit,
                 alarm.model.tag,
@@ -460,6 +467,14 @@ def _kept_state(found: Any) -> tuple[int, bool, Record | None] | None:
     if not 0 <= found[0] < STATES:
         return None
     return found[0], bool(found[1]), parse(found[2])
+
+
+def _moved_quietly(alarm: Watched) -> bool:
+    """Whether it came or went since the last event that was told of it."""
+    if alarm.record is None:
+        return False
+    record = Record(*alarm.record)
+    return max(record.active_ns, record.inactive_ns) > record.t_ns
 
 
 def _of_process(before: int, after: int) -> str:

@@ -61,11 +61,11 @@ def follow(record: Record, event: Mapping[str, Any]) -> Record:
     _, _, active, inactive, ends, seen, confirmed, comment, shelved, suppressed, removed, disabled = record
     t_ns, before, to, action = event["t"], event["from"], event["to"], event.get("action", "")
     rose = to & ACTIVE and not before & ACTIVE
-    if rose:
-        seen = confirmed = None
-    elif before & ACTIVE and not to & ACTIVE:
-        inactive = t_ns
+    known = active
     active = event.get("active", t_ns if rose else active)
+    inactive = event.get("inactive", t_ns if before & ACTIVE and not to & ACTIVE else inactive)
+    if rose or active != known:  # or it came anew while it was masked, which nobody is told
+        seen = confirmed = None
     if action not in _OF_PROCESS:
         words = event.get("comment")
         note = (t_ns, event.get("user", ""), words or "")

@@ -58,10 +58,11 @@ def test_acknowledge_and_its_event() -> None:
     assert rig.acknowledge("t/NO/HH") == "there is no alarm 't/NO/HH'"
     assert rig.events == [
         {"kind": "alarm", "t": SECOND, "path": HH, "tag": "t/LT", "type": "high", "action": "raise", "from": 0, "to": 3,
-         "value": 5.0, "priority": "critical", "message": "t/LT/HH message", "number": SECOND, "active": SECOND},
+         "value": 5.0, "priority": "critical", "message": "t/LT/HH message", "number": SECOND, "active": SECOND,
+         "inactive": 0},
         {"kind": "alarm", "t": SECOND, "path": HH, "tag": "t/LT", "type": "high", "action": "acknowledge", "from": 3,
          "to": 1, "value": 5.0, "priority": "critical", "message": "t/LT/HH message", "number": SECOND + 1,
-         "active": SECOND, "user": "anna", "source": "", "role": ""},
+         "active": SECOND, "inactive": 0, "user": "anna", "source": "", "role": ""},
     ]  # fmt: skip
 
 

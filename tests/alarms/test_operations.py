@@ -14,6 +14,7 @@ from scada.alarms import EMPTY, Record, follow
 from scada.alarms.operations import Order, duration_text
 from scada.alarms.record import parse
 from scada.alarms.records import BYTES, BYTES_EACH
+from scada.alarms.shelves import Shelves
 from tags import model
 from tags.quality import BAD_NO_COMMUNICATION
 from tests.alarms.rig import SECOND, Rig, comms, limit
@@ -162,6 +163,44 @@ def test_a_clock_that_is_set_moves_no_shelf_and_its_end_is_told_anew() -> None:
     assert rig.alarms.record(HH).unshelve_ns == told[0]["until"] == folded(rig)[HH].unshelve_ns
     rig.scan(7)
     assert rig.bits(HH) == 3
+
+
+@pytest.mark.parametrize(("later_s", "most_s", "ends_s"), [(-1000, 60, -990), (3, 2, 5), (3, 60, 10)])
+def test_a_shelf_that_ends_at_another_time_after_a_restart_says_so(
+    later_s: int, most_s: int, ends_s: int
+) -> None:
+    rig = standing(shelve_max_ns=60 * SECOND)
+    rig.number += 2000
+    rig.begin()
+    rig.order("shelve", HH, for_ns=10 * SECOND)
+    rig.alarms.step(rig.ctx)
+    made = Rig([limit(HH, 4.0, shelve_max_ns=most_s * SECOND)])
+    made.number = rig.number + later_s
+    made.alarms.restore(rig.alarms.retained(), rig.alarms.shelved(), made.number * SECOND)
+    made.set("t/LT", 5.0)
+    made.scan()
+    assert made.bits(HH) == ACTIVE | SHELVED
+    until_ns = (rig.number + ends_s) * SECOND
+    assert [e["until"] for e in made.events if e["action"] == "clock"] == ([] if ends_s == 10 else [until_ns])
+    assert made.alarms.record(HH).unshelve_ns == until_ns
+
+
+def test_many_shelves_cost_nothing_until_one_ends() -> None:
+    shelves = Shelves()
+    for i in range(1000):
+        shelves.put(i, 0, (i + 10) * SECOND)
+    shelves.pass_(0, 0)
+    looked = []
+
+    class Looked(dict[int, tuple[int, int]]):
+        def __iter__(self) -> Any:
+            looked.append(shelves.elapsed_ns // SECOND)
+            return super().__iter__()
+
+    shelves.ends = Looked(shelves.ends)
+    over = [shelves.pass_(SECOND // 2, shelves.elapsed_ns + SECOND // 2)[0] for _ in range(24)]
+    assert looked == [10, 11, 12]
+    assert [i for one in over for i in one] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -346,24 +385,28 @@ KINDS = ("acknowledge", "confirm", "comment", "shelve", "unshelve", "suppress", 
 @given(st.lists(st.one_of(
     st.tuples(st.sampled_from(KINDS), st.sampled_from([None, "", "a text"]), st.sampled_from([0, 2, 5])),
     st.tuples(st.just("value"), st.sampled_from([0.0, 5.0]), st.just(0)),
+    st.tuples(st.just("draining"), st.booleans(), st.just(0)),
 ), max_size=40))  # fmt: skip
 def test_who_follows_the_events_knows_what_control_knows(steps: list[tuple[str, Any, int]]) -> None:
-    """For all that is told: the alarm is never suppressed by design."""
-    rig = Rig([limit(HH, 4.0, confirm=True)])
+    """At each event all of it; what a masked alarm does meanwhile concerns nobody."""
+    rig = Rig([limit(HH, 4.0, confirm=True, unless="t/draining")], {"t/draining": "bool"})
     rig.scan()
     for what, argument, for_s in steps:
-        if what == "value":
-            rig.set("t/LT", argument)
+        told = len(rig.events)
+        if what in ("value", "draining"):
+            rig.set("t/LT" if what == "value" else "t/draining", argument)
         else:
             rig.begin()
             rig.order(what, HH, comment=argument, for_ns=for_s * SECOND)
         rig.scan()
         assert (SHELVED & rig.bits(HH) != 0) == (HH in rig.alarms.shelved())
         mine, theirs = rig.alarms.record(HH), folded(rig).get(HH, EMPTY)
-        quiet = ("number", "t_ns", "active_ns", "inactive_ns", "acknowledged", "confirmed")
-        hidden = any(e["to"] & (SHELVED | SUPPRESSED | OUT) for e in rig.events)
+        quiet = ("active_ns", "inactive_ns", "acknowledged", "confirmed")
+        hidden = rig.bits(HH) & (SHELVED | SUPPRESSED | OUT) and len(rig.events) == told
+        stands = any(e["to"] & ACTIVE for e in rig.events[-1:])
+        assert not stands or rig.bits(HH) & ACTIVE, "nobody believes that it stands when it is gone"
         for name in Record._fields:
-            if not (hidden and name in quiet):  # what a masked alarm does concerns nobody
+            if not (hidden and name in quiet):
                 assert getattr(mine, name) == getattr(theirs, name), name
         kept = orjson.loads(orjson.dumps(rig.alarms.retained())).get(HH)
         assert (parse(kept[2]) if kept and kept[2] else EMPTY) == mine
