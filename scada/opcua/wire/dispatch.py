@@ -32,6 +32,7 @@ class Call:
         sequence: With the RequestId, for the answer.
         params: Decoded parameters; for a `Fast` service the bytes after the header, not consumed.
         large: Its answer is probably large too.
+        cancelled: Its client has been told so, and is told nothing else.
     """
 
     channel: Processor
@@ -40,6 +41,7 @@ class Call:
     sequence: ua.SequenceHeader
     params: Any
     large: bool = False
+    cancelled: bool = False
 
 
 Fast = Callable[[Call], bytes | None]

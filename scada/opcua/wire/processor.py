@@ -341,7 +341,7 @@ class Processor(UaProcessor):
 
     async def _answer(self, service: Service, call: Call) -> None:
         response = await service.handle(call)
-        if response is None:
+        if response is None or call.cancelled:
             return
         if not isinstance(response, bytes):
             response.ResponseHeader.RequestHandle = call.header.RequestHandle
@@ -380,23 +380,26 @@ class Processor(UaProcessor):
         except Exception:  # noqa: BLE001 - as in process_message
             self.iserver.wire.stumbled()
             status = ua.StatusCodes.BadInternalError
-        if status:
+        if status and not call.cancelled:
             self._fault(call.header.RequestHandle, call.sequence, status)
         self.iserver.counters.request(call.session, number, status)
 
     def cancel(self, session: Session, handle: int) -> int:
-        """Ends requests that wait (OPC 10000-4 §5.6.5); what a Write or a Call has asked for already goes on.
+        """Answers requests that wait (OPC 10000-4 §5.6.5); what a Write or a Call has asked for goes on.
+
+        It keeps its place until it has ended, and is recorded then: who cancels does not hide what he did.
 
         Returns:
             How many.
         """
         found = [
-            task
-            for task, (_, call) in self._waiting.items()
-            if call.session is session and call.header.RequestHandle == handle
+            call
+            for _, call in self._waiting.values()
+            if call.session is session and call.header.RequestHandle == handle and not call.cancelled
         ]
-        for task in found:
-            task.cancel()
+        for call in found:
+            call.cancelled = True
+            self._fault(handle, call.sequence, ua.StatusCodes.BadRequestCancelledByRequest)
         ended = len(found) + self.iserver.subscription_service.cancel(session, handle)
         self.iserver.audit.cancel(handle, ended)
         return ended

@@ -305,9 +305,11 @@ async def test_unknown_services_and_broken_requests_are_answered_by_faults(clien
 
 
 async def test_a_write_that_waits_holds_up_nobody_and_can_be_cancelled(
-    running: Running, tmp_path: Path
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control = Responder(running.plant, answers("accepted"))
+    records: list[dict[str, Any]] = []
+    monkeypatch.setattr(running.server.iserver.audit, "_log", lambda _, **fields: records.append(fields))
     client = await signed_in(running, tmp_path, "anna")
     try:
         write = asyncio.create_task(client.get_node(SET_POINT).write_value(2.0))
@@ -326,6 +328,12 @@ async def test_a_write_that_waits_holds_up_nobody_and_can_be_cancelled(
         assert sorted(cancelled) == [0, 0, 0, 1]
         with pytest.raises(ua.uaerrors.BadRequestCancelledByRequest):
             await asyncio.wait_for(write, 5)
+        asked = control.requests[0]
+        running.plant.event("request", id=asked["id"], items=asked["items"], status="confirmed")
+        async with asyncio.timeout(10):  # the record is of what was done
+            while not (found := [one for one in records if one["action"] == "WriteUpdate"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert [(one["user"], one["status"], one["new"]["value"]) for one in found] == [("anna", 0, 2.0)]
     finally:
         control.close()
         await client.disconnect()
