@@ -1,8 +1,9 @@
 """What clients do, for the record (OPC 10000-4 §6.5, OPC 10000-5 §6.4.3 to §6.4.25).
 
 Each report becomes one event `opcua` in the ring of this service: from there it goes to the historian, and back as an
-audit event to the OPC UA clients that may see it. Reports are bounded in size and in number: before a session exists
-anybody can cause them, so those have a small budget of their own, and what exceeds it is counted and told.
+audit event to the OPC UA clients that may see it. Reports are bounded in size and in number: each user has a budget of
+his own, all anonymous callers together have one, and those without a session a small one, so that nobody hides what
+another one does. What exceeds it is counted and told.
 
     iserver.audit.write(status, node, ua.AttributeIds.Value, "", old, new)
 
@@ -27,8 +28,9 @@ KIND: Final = "opcua"
 TEXT_MAX: Final = 500  # characters of one text in a record
 ITEMS_MAX: Final = 20  # of one list in a record
 CERTIFICATES_MAX: Final = 100  # kept to be shown in live events; history has their thumbprints
-BURST: Final = {"session": 1000.0, "stranger": 100.0}
-PER_S: Final = {"session": 200.0, "stranger": 10.0}
+BURST: Final = {"user": 1000.0, "anonymous": 500.0, "stranger": 100.0}
+PER_S: Final = {"user": 200.0, "anonymous": 50.0, "stranger": 10.0}
+USERS_MAX: Final = 1000  # with a budget of their own at a time
 
 History = Literal["Value", "RawModify", "AtTime", "Event", "Annotation"]
 CertificateProblem = Literal["DataMismatch", "Expired", "Invalid", "Untrusted", "Revoked", "Mismatch"]
@@ -82,8 +84,7 @@ class Audit:
     def __init__(self, log: Log | None = None, clock: Clock | None = None) -> None:
         self._log = log
         self._clock = clock or SystemClock()
-        self._tokens = dict(BURST)
-        self._since_ns = self._clock.monotonic_ns()
+        self._left: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()  # (reports, since when)
         self._untold = 0
         self.suppressed = 0
         self.certificates: OrderedDict[str, bytes] = OrderedDict()
@@ -207,7 +208,8 @@ class Audit:
         if self._log is None:
             return
         who = WHO.get()
-        if not self._allowed("stranger" if who.caller is None else "session"):
+        group = "stranger" if who.caller is None else "user" if who.user else "anonymous"
+        if not self._allowed(group, who.user):
             self.suppressed += 1
             self._untold += 1
             return
@@ -229,16 +231,14 @@ class Audit:
         fields |= {name: value for name, value in more.items() if value not in ("", None)}
         self._log(KIND, **{name: _bounded(value) for name, value in fields.items()})
 
-    def _allowed(self, group: str) -> bool:
+    def _allowed(self, group: str, user: str) -> bool:
         now = self._clock.monotonic_ns()
-        passed = (now - self._since_ns) / 1e9
-        self._since_ns = now
-        for name, most in BURST.items():
-            self._tokens[name] = min(most, self._tokens[name] + passed * PER_S[name])
-        if self._tokens[group] < 1.0:
-            return False
-        self._tokens[group] -= 1.0
-        return True
+        left, since = self._left.pop((group, user), (BURST[group], now))
+        left = min(BURST[group], left + (now - since) / 1e9 * PER_S[group])
+        self._left[group, user] = (left - 1.0 if left >= 1.0 else left, now)
+        if len(self._left) > USERS_MAX:
+            self._left.popitem(last=False)
+        return left >= 1.0
 
 
 def plain(variant: ua.Variant | None) -> Any:

@@ -9,7 +9,9 @@ from asyncua import ua
 
 from scada.client import Client
 from scada.clock import Clock
+from scada.opcua.events.audit import WHO, Who
 from scada.opcua.reading.attributes import Attributes
+from scada.opcua.security.caller import Caller
 from scada.opcua.subscriptions.polled import Read
 from scada.opcua.subscriptions.requests import PUBLISH, services
 from scada.opcua.subscriptions.service import Subscriptions
@@ -37,7 +39,12 @@ def install(
     def reader(caller: User) -> Read:
         def read(what: ua.ReadValueId, stamps: int) -> ua.DataValue:
             now = _EPOCH + dt.timedelta(microseconds=clock.utc_ns() // 1000)
-            return attributes.read(what, what.NodeId, caller, stamps, now)
+            # Some values are for some people only; the clock of all subscriptions is nobody.
+            token = WHO.set(Who(caller=caller if isinstance(caller, Caller) else None))
+            try:
+                return attributes.read(what, what.NodeId, caller, stamps, now)
+            finally:
+                WHO.reset(token)
 
         return read
 

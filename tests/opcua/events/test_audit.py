@@ -74,6 +74,25 @@ def test_strangers_have_a_small_budget_and_what_exceeds_it_is_told(log: Log) -> 
     assert len(log.records) - before == 2 * PER_S["stranger"]
 
 
+def test_nobody_hides_what_others_do_behind_a_flood(log: Log) -> None:
+    audit = Audit(log, SimulatedClock())
+    flood = [
+        Who(caller=Caller(role=UserRole.User)),
+        Who(caller=Caller(role=UserRole.User, name="tom", site_role="operator")),
+    ]
+    for who in (*flood, ANNA):
+        token = WHO.set(who)
+        try:
+            for _ in range(3000 if who is not ANNA else 1):
+                audit.method(0, ua.NodeId("a", 2), ua.NodeId("b", 2), [])
+        finally:
+            WHO.reset(token)
+    assert log.records[-1]["user"] == "anna"
+    assert (
+        len(log.records) == BURST["anonymous"] + BURST["user"] + 1 + 2
+    )  # that some were too many is told twice
+
+
 def test_certificates_are_kept_by_thumbprint_and_only_so_many(log: Log) -> None:
     audit = Audit(log)
     for number in range(150):

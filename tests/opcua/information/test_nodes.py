@@ -190,6 +190,15 @@ async def test_who_sees_other_peoples_sessions(
         assert value.StatusCode == ua.StatusCode(Codes.BadUserAccessDenied)
 
 
+@pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("engineer", True)])
+async def test_what_is_monitored_is_read_for_its_subscriber(iserver: Any, role: str, sees: bool) -> None:
+    """Also at the ticks of the clock, which nobody has asked for."""
+    read = iserver.subscription_service._reader(Caller(name="eva", site_role=role, auth=PASSWORD))
+    what = ua.ReadValueId(NodeId=ua.NodeId(ARRAYS[0]), AttributeId=ua.AttributeIds.Value)
+    assert read(what, 3).StatusCode.is_good() is sees
+    assert WHO.get().caller is None
+
+
 @pytest.mark.parametrize(("role", "sees"), [(None, False), ("engineer", False), ("admin", True)])
 async def test_who_sees_who_has_which_role(iserver: Any, role: str | None, sees: bool) -> None:
     token = WHO.set(Who(caller=None if role is None else Caller(name="eva", site_role=role)))
