@@ -38,7 +38,7 @@ class Attributes:
         tags: Of the site, by path.
         table: Their values.
         access: Who may what.
-        started: When the server was started: source time of values that never change.
+        started: When the server was started: source time of values that never change; a tag without a sample has none.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class Attributes:
             return ua.DataValue(StatusCode=ua.StatusCode(refused.status), ServerTimestamp=server)
         source = None
         if timestamps in {0, 2} and item.AttributeId == A.Value:
-            source = found.SourceTimestamp or self._started
+            source = found.SourceTimestamp
+            if source is None and path_of(node_id) not in self._table.row_of:
+                source = self._started
         return ua.DataValue(
             Value=found.Value,
             StatusCode=found.StatusCode or ua.StatusCode(),
