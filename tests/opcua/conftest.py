@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -22,21 +21,15 @@ from scada.opcua.subscriptions.service import Subscriptions
 from scada.users import Users
 from tests.client.plant import Plant
 from tests.support import standard_nodes
+from tests.support.ports import free_ports
 from tests.support.site import make_site
 
 PASSWORD = "correct horse battery"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    site = dataclasses.replace(make_site(), opcua_endpoint=f"opc.tcp://127.0.0.1:{free_port()}")
+    site = dataclasses.replace(make_site(), opcua_endpoint=f"opc.tcp://127.0.0.1:{free_ports()}")
     plant = Plant(tmp_path_factory.mktemp("opcua") / "data", site)
     yield plant
     plant.close()

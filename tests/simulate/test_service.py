@@ -22,6 +22,7 @@ from tags import model
 from tags.image import ImageReader
 from tags.model import Device, Site
 from tags.publish import create_files
+from tests.support.ports import free_ports
 from tests.support.site import make_site
 from tests.support.wait import wait_for
 
@@ -35,10 +36,7 @@ def data(tmp_path: Path) -> DataDir:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-    return found
+    return free_ports()
 
 
 def site_at(port: int) -> Site:

@@ -7,16 +7,27 @@ import itertools
 import os
 import socket
 
-# Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range); each test run begins
-# elsewhere, so that two runs side by side do not take each other's.
+# Below the ports that Linux gives to outgoing connections (net.ipv4.ip_local_port_range): one that is free now stays so
+# until the test listens. Each test run begins elsewhere, and its processes take turns.
 _FIRST, _LAST, _STEP = 20_000, 32_000, 16
-_turns = itertools.count(os.getpid() * 7)
 
 
-def free_ports(count: int) -> int:
+def _turns() -> itertools.count[int]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return itertools.count(os.getpid() * 7)
+    return itertools.count(
+        os.getppid() * 7 + int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    )
+
+
+_turn = _turns()
+
+
+def free_ports(count: int = 1) -> int:
     """The first of `count` consecutive free ports on 127.0.0.1."""
     for _ in range((_LAST - _FIRST) // _STEP):
-        first = _FIRST + next(_turns) * _STEP % (_LAST - _FIRST)
+        first = _FIRST + next(_turn) * _STEP % (_LAST - _FIRST)
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + count):

@@ -21,9 +21,10 @@ from scada.users import Users
 from tags.model import Site
 from tags.site import read_site
 from tests.client.plant import Plant
-from tests.opcua.conftest import PASSWORD, free_port
+from tests.opcua.conftest import PASSWORD
 from tests.opcua.test_server import signed_in
 from tests.support import standard_nodes
+from tests.support.ports import free_ports
 
 DEMO = Path(__file__).parents[3] / "config" / "demo"
 
@@ -45,7 +46,7 @@ def demo() -> Site:
 
 @pytest.fixture(scope="package")
 def demo_plant(demo: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
-    site = dataclasses.replace(demo, opcua_endpoint=f"opc.tcp://127.0.0.1:{free_port()}")
+    site = dataclasses.replace(demo, opcua_endpoint=f"opc.tcp://127.0.0.1:{free_ports()}")
     plant = Plant(tmp_path_factory.mktemp("equipment") / "data", site)
     yield plant
     plant.close()

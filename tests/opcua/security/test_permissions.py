@@ -14,8 +14,9 @@ from scada.opcua.security.access import Permission
 from scada.opcua.security.validate import fingerprint
 from tags.model import AccessRule, OpcuaSecurity
 from tests.client.plant import Plant
-from tests.opcua.conftest import PASSWORD, Running, free_port
+from tests.opcua.conftest import PASSWORD, Running
 from tests.support.opcua_client import CLIENT, with_certificate
+from tests.support.ports import free_ports
 from tests.support.site import make_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +35,7 @@ SECURITY = OpcuaSecurity(
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """The small plant with the rules above; conftest's server serves it."""
-    site = make_site(opcua_endpoint=f"opc.tcp://127.0.0.1:{free_port()}", opcua_security=SECURITY)
+    site = make_site(opcua_endpoint=f"opc.tcp://127.0.0.1:{free_ports()}", opcua_security=SECURITY)
     plant = Plant(tmp_path_factory.mktemp("opcua") / "data", site)
     yield plant
     plant.close()
