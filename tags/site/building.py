@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from tags import expression, units
-from tags.model import Alarm, Tag
+from tags.model import ALARM, Alarm, Tag
 from tags.own import Own
 from tags.site.fields import Pair, Quantity, RateValue
 from tags.site.models import Defaults
@@ -30,6 +31,19 @@ def sentence(text: object) -> str:
 def a(type_: str) -> str:
     """A type with its article: `an int16`, `a bool`."""
     return f"{'an' if type_.startswith('int') else 'a'} {type_}"
+
+
+def of_people(alarm: Tag) -> str:
+    """Why nothing in the plant is decided by the tag of an alarm."""
+    return f"{alarm.path} is an alarm, which people acknowledge, shelve and disable. Use what it watches instead."
+
+
+def _paths(node: expression.Node) -> Iterator[expression.Node]:
+    """Where an expression reads tags."""
+    if node.op == "path":
+        yield node
+    for part in node.args:
+        yield from _paths(part)
 
 
 @dataclass(slots=True)
@@ -249,18 +263,27 @@ class Scope:
             self._in_text(loc, text, error.column, sentence(error))
             return None
 
-    def checked(self, loc: Loc, text: str | None, wanted: str = "bool") -> str | None:
+    def checked(
+        self, loc: Loc, text: str | None, wanted: str = "bool", *, alarms: bool = False
+    ) -> str | None:
         """An expression whose tags, types and units are right, or None with the problems reported.
 
         Args:
             loc: Where it is written.
             text: The expression.
             wanted: `bool`, `number` or "" for either.
+            alarms: It may read the tags of alarms: it decides nothing in the plant.
         """
         parsed = None if text is None or self.build.problems.full else self.expression(loc, text)
         if parsed is None or text is None:
             return None
         found = expression.problems(parsed, self.build.tags)
+        if not alarms:
+            found += [
+                (node.column, of_people(tag))
+                for node in _paths(parsed.tree)
+                if (tag := self.build.tags.get(str(node.value))) is not None and tag.kind == ALARM
+            ]
         for column, message in found:
             lost = message.startswith("unknown tag") and not message.endswith("?")
             self._in_text(loc, text, column, f"{message}. Correct the path." if lost else sentence(message))

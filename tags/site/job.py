@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tags.model import BLOCK, DEVICE, MEMORY, Tag
+from tags.model import ALARM, BLOCK, DEVICE, MEMORY, Tag
 from tags.site import control_models as cm
-from tags.site.building import Scope, a
+from tags.site.building import Scope, a, of_people
 from tags.site.schedules import Calendar
 from tags.site.sources import Loc
 from tags.types import BOOL, STRING
@@ -50,6 +50,9 @@ class Job:
         """A tag that the block reads: `number`, `bool` or `` for any but texts."""
         tag = self.scope.tag(loc, path)
         if tag is None:
+            return None
+        if tag.kind == ALARM:
+            self.scope.report(loc, of_people(tag))
             return None
         is_bool = tag.type == BOOL
         if tag.type == STRING or (wanted == "number" and is_bool) or (wanted == "bool" and not is_bool):

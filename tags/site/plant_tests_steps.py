@@ -52,7 +52,7 @@ def point(scope: Scope, loc: Loc, time_ns: int, given: models.Given, tag: Tag) -
 
 def condition(scope: Scope, loc: Loc, text: str) -> Check | None:
     """A condition that is to be true, or None with its problems reported."""
-    if scope.checked(loc, text) is None:
+    if scope.checked(loc, text, alarms=True) is None:
         return None
     parsed = scope.expression(loc, text)
     return Check(scope.source.place(loc), "condition", " ".join(text.split()), expression=parsed)
