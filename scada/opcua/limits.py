@@ -21,7 +21,7 @@ NODES_PER_HISTORY_READ: Final = 100
 NODES_PER_HISTORY_EVENTS: Final = 10
 NODES_PER_HISTORY_UPDATE: Final = 100
 SUBSCRIPTIONS_PER_CALL: Final = 1_000  # of DeleteSubscriptions, TransferSubscriptions, SetPublishingMode
-ACKNOWLEDGEMENTS_PER_PUBLISH: Final = 10_000
+ACKNOWLEDGEMENTS_PER_PUBLISH: Final = 2_000  # a result for each is kept until the answer
 
 # Of one answer.
 REFERENCES_PER_NODE: Final = 1_000  # the rest through BrowseNext
@@ -66,6 +66,12 @@ CONNECTIONS_KEPT: Final = 50  # of these, for addresses from which somebody sign
 CONNECTIONS_PER_SOURCE: Final = 600
 SUBSCRIPTIONS: Final = 5_000
 ITEMS: Final = 1_000_000
+POLLED: Final = 50_000  # of these, on what is no value of a tag, some 2 kB each
+QUEUED: Final = 2_000_000  # values that all queues together may hold
+UNACKNOWLEDGED: Final = (
+    64 * 1024 * 1024
+)  # bytes of messages that are kept for Republish; the latest of each always
+REGISTERED: Final = 500_000  # handles of all sessions
 EVENT_ITEMS: Final = 2_000  # each looks at each event
 EVENT_WEIGHT_PER_SESSION: Final = 5_000  # clauses and operands of its event filters, a Like for a hundred
 EVENT_WEIGHT: Final = 50_000  # of all: each is worked out for each event

@@ -16,6 +16,8 @@ from asyncua.server.internal_session import InternalSession
 from scada.clock import Clock, SystemClock
 
 USERS_MAX: Final = 10  # kept of one session
+TEXT_MAX: Final = 500  # characters of a text that a client says of itself
+URLS_MAX: Final = 5  # of its DiscoveryUrls
 SERVICES: Final = (
     "Read", "HistoryRead", "Write", "HistoryUpdate", "Call", "CreateMonitoredItems", "ModifyMonitoredItems",
     "SetMonitoringMode", "SetTriggering", "DeleteMonitoredItems", "CreateSubscription", "ModifySubscription",
@@ -113,10 +115,10 @@ class Counters:
         self.sessions[session] = Record(
             opened_ns=now,
             contact_ns=now,
-            description=getattr(params, "ClientDescription", None) or ua.ApplicationDescription(),
-            name=str(getattr(params, "SessionName", None) or ""),
-            server_uri=str(getattr(params, "ServerUri", None) or ""),
-            endpoint=str(getattr(params, "EndpointUrl", None) or ""),
+            description=_described(getattr(params, "ClientDescription", None)),
+            name=_text(getattr(params, "SessionName", None)),
+            server_uri=_text(getattr(params, "ServerUri", None)),
+            endpoint=_text(getattr(params, "EndpointUrl", None)),
             answer_max=int(getattr(params, "MaxResponseMessageSize", 0) or 0),
         )
 
@@ -155,3 +157,23 @@ class Counters:
             counts = record.services.setdefault(place, [0, 0])
             counts[0] += 1
             counts[1] += code != 0
+
+
+def _text(value: Any) -> str:
+    return str(value or "")[:TEXT_MAX]
+
+
+def _described(client: ua.ApplicationDescription | None) -> ua.ApplicationDescription:
+    """What a client says of itself, as far as it is kept while its session lives."""
+    if client is None:
+        return ua.ApplicationDescription()
+    name = client.ApplicationName or ua.LocalizedText()
+    return ua.ApplicationDescription(
+        ApplicationUri=_text(client.ApplicationUri),
+        ProductUri=_text(client.ProductUri),
+        ApplicationName=ua.LocalizedText(_text(name.Text), _text(name.Locale)),
+        ApplicationType=client.ApplicationType,
+        GatewayServerUri=_text(client.GatewayServerUri),
+        DiscoveryProfileUri=_text(client.DiscoveryProfileUri),
+        DiscoveryUrls=[_text(url) for url in (client.DiscoveryUrls or [])[:URLS_MAX]],
+    )

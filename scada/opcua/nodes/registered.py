@@ -15,36 +15,37 @@ from asyncua.server.internal_session import InternalSession
 
 from scada.opcua import limits
 from scada.opcua.nodes.ids import NAMESPACE, node_id, path_of
-from scada.opcua.reading.request import NONE, encoded
+from scada.opcua.reading.request import NONE, Known, encoded
 
 Codes = ua.StatusCodes
 
 
 class Handles:
-    """What one session has registered."""
+    """What one session has registered.
 
-    def __init__(self) -> None:
+    Args:
+        known: Rows of all tags that anybody has registered, by each way of writing their handles.
+    """
+
+    def __init__(self, known: Mapping[bytes, int]) -> None:
+        self._known = known
         self.rows: dict[int, int] = {}
         """How often by row: a node that was registered twice is to be unregistered twice."""
-        self.encoded: dict[bytes, int] = {}
-        """Row by each way of writing its handle."""
 
     def add(self, row: int) -> None:
         """Registers a tag."""
-        times = self.rows.get(row, 0)
-        self.rows[row] = times + 1
-        if not times:
-            for piece in encoded(row + 1, NAMESPACE):
-                self.encoded[piece] = row
+        self.rows[row] = self.rows.get(row, 0) + 1
 
     def remove(self, row: int) -> None:
         """Unregisters it; nothing for one that is not registered."""
         times = self.rows.pop(row, 0)
         if times > 1:
             self.rows[row] = times - 1
-        elif times:
-            for piece in encoded(row + 1, NAMESPACE):
-                del self.encoded[piece]
+
+    def get(self, piece: bytes) -> int | None:
+        """The row of a handle as it is written; None for one that this session does not have."""
+        row = self._known.get(piece)
+        return row if row in self.rows else None
 
 
 class Registered:
@@ -58,6 +59,7 @@ class Registered:
     def __init__(self, paths: Sequence[str], row_of: Mapping[str, int]) -> None:
         self._paths = paths
         self._row_of = row_of
+        self._known: dict[bytes, int] = {}
         self._of: WeakKeyDictionary[InternalSession, Handles] = WeakKeyDictionary()
 
     def register(self, session: InternalSession, nodes: Sequence[ua.NodeId]) -> list[ua.NodeId]:
@@ -67,13 +69,18 @@ class Registered:
             ServiceError: There is nothing to do, too much to do, or too much registered.
         """
         _check(nodes)
-        handles = self._of.setdefault(session, Handles())
+        handles = self._of.setdefault(session, Handles(self._known))
         wanted = [self._row(session, node) for node in nodes]
-        if len(handles.rows) + sum(row is not None for row in wanted) > limits.REGISTERED_PER_SESSION:
+        more = len({row for row in wanted if row is not None and row not in handles.rows})
+        everybody = sum(len(its.rows) for its in self._of.values())
+        own = len(handles.rows)
+        if more and (own + more > limits.REGISTERED_PER_SESSION or everybody + more > limits.REGISTERED):
             raise ServiceError(Codes.BadTooManyOperations)
         for row in wanted:
             if row is not None:
                 handles.add(row)
+                for piece in encoded(row + 1, NAMESPACE):
+                    self._known[piece] = row
         return [
             node if row is None else ua.NodeId(row + 1, NAMESPACE)
             for node, row in zip(nodes, wanted, strict=True)
@@ -99,10 +106,9 @@ class Registered:
         row = node.Identifier - 1
         return node if handles is None or row not in handles.rows else node_id(self._paths[row])
 
-    def encoded(self, session: InternalSession) -> Mapping[bytes, int]:
+    def encoded(self, session: InternalSession) -> Known:
         """Rows of a session's handles by the bytes of their NodeIds."""
-        handles = self._of.get(session)
-        return NONE if handles is None else handles.encoded
+        return self._of.get(session) or NONE
 
     def _row(self, session: InternalSession, node: ua.NodeId) -> int | None:
         path = path_of(self.resolve(session, node))

@@ -11,7 +11,7 @@ import struct
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,16 @@ _STRING, _FOUR_BYTE, _NUMERIC = 3, 1, 2
 CACHED: Final = 256
 CACHED_BYTES: Final = 8 * 1024 * 1024
 _CACHED_ONE: Final = 200_000
-NONE: Final[Mapping[bytes, int]] = {}
+
+
+class Known(Protocol):
+    """Rows by encoded NodeIds."""
+
+    def get(self, piece: bytes, /) -> int | None:
+        """The row of one; None for what is not known."""
+
+
+NONE: Final[Known] = dict[bytes, int]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class Requests:
         self._cache: OrderedDict[bytes, Rows] = OrderedDict()
         self._size = 0
 
-    def understand(self, body: bytes, handles: Mapping[bytes, int] = NONE) -> Wanted | None:
+    def understand(self, body: bytes, handles: Known = NONE) -> Wanted | None:
         """The rows that a request asks for; None for a request that is to be decoded.
 
         Args:
@@ -92,7 +101,7 @@ class Requests:
             self._cache.move_to_end(nodes)
         return None if rows is None or len(rows) != count else Wanted(timestamps, rows)
 
-    def _look_up(self, nodes: bytes, count: int, handles: Mapping[bytes, int]) -> Rows | None:
+    def _look_up(self, nodes: bytes, count: int, handles: Known) -> Rows | None:
         tail = VALUE_TAIL if nodes.endswith(VALUE_TAIL) else _EMPTY_TAIL
         pieces = nodes.split(tail)
         if len(pieces) != count + 1 or pieces.pop():

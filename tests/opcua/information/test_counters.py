@@ -4,9 +4,10 @@ import gc
 from typing import Any, cast
 
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
 
 from scada.clock import SimulatedClock
-from scada.opcua.information.counters import NUMBERS, SERVICES, USERS_MAX, Counters
+from scada.opcua.information.counters import NUMBERS, SERVICES, TEXT_MAX, USERS_MAX, Counters
 
 READ = ua.ObjectIds.ReadRequest_Encoding_DefaultBinary
 DENIED = ua.StatusCodes.BadUserAccessDenied
@@ -49,6 +50,30 @@ def test_requests_of_a_session() -> None:
     assert record.services == {SERVICES.index("Read"): [2, 1]}
     assert record.contact_ns - opened == 1_000_000_000
     assert (counters.requests_rejected, counters.requests_security_rejected) == (2, 1)
+
+
+def test_what_a_client_says_of_itself_is_bounded() -> None:
+    counters, one, long = Counters(), session(), "x" * 1_000_000
+    client = ua.ApplicationDescription(
+        ApplicationUri=long,
+        ProductUri=long,
+        ApplicationName=ua.LocalizedText(long, long),
+        ApplicationType=ua.ApplicationType.Client,
+        GatewayServerUri=long,
+        DiscoveryProfileUri=long,
+        DiscoveryUrls=[long] * 1000,
+    )
+    counters.opened(
+        one,
+        ua.CreateSessionParameters(
+            ClientDescription=client, SessionName=long, ServerUri=long, EndpointUrl=long
+        ),
+    )
+    record = counters.sessions[one]
+    assert record.name == long[:TEXT_MAX]
+    assert record.description.ApplicationType == ua.ApplicationType.Client
+    assert len(struct_to_binary(record.description)) < 10_000
+    assert len(record.server_uri) == len(record.endpoint) == TEXT_MAX
 
 
 def test_a_session_that_is_gone_is_forgotten() -> None:

@@ -208,6 +208,17 @@ async def test_registered_nodes_are_short_and_work_until_they_are_unregistered(r
             await client.register_nodes([])
 
 
+async def test_handles_of_all_sessions_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Client(running.url) as client, Client(running.url) as other:
+        level = client.get_node(LEVEL)
+        await client.register_nodes([level, level])
+        monkeypatch.setattr(limits, "REGISTERED", 1)
+        with pytest.raises(ua.uaerrors.BadTooManyOperations):
+            await other.register_nodes([other.get_node(LEVEL)])
+        (again,) = await client.register_nodes([level])  # is there already
+        assert isinstance(again.nodeid.Identifier, int)
+
+
 async def test_query_is_no_service_of_this_server(running: Running) -> None:
     async with Client(running.url) as client:
         for request in (ua.QueryFirstRequest(), ua.QueryNextRequest()):
