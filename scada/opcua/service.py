@@ -16,6 +16,7 @@ from scada.client import Client
 from scada.opcua.assembly import TICK_S, Parts, assemble
 from scada.opcua.discovery import registered
 from scada.opcua.events.audit import Audit
+from scada.opcua.nodes.standard import keep
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.watch import Watch
 from scada.opcua.server import make_server
@@ -60,10 +61,13 @@ async def _serve(service: Service) -> None:
     gc.freeze()
     _give_back()
     service.ready()
+    keeping = asyncio.create_task(keep(service.data.run))
     try:
         async with registered(server, site, service.data.certs, log_registration):
             await _run(service, parts, server, watch)
     finally:
+        keeping.cancel()
+        await asyncio.wait({keeping})
         server.iserver.status.stop("the service ends")
         await server.stop()
         client.close()

@@ -44,8 +44,7 @@ class DemoPlant:
         self.hmi = f"http://127.0.0.1:{self.ports}"
         self.opcua = f"opc.tcp://127.0.0.1:{self.ports + 1}"
         self.password = ""
-        self._base = folder.parent
-        standard_nodes.lend(self._base, self.data)
+        standard_nodes.lend(folder.parent, self.data)
         self.start(wait=wait)
 
     def start(self, *, wait: bool = True) -> None:
@@ -76,7 +75,6 @@ class DemoPlant:
         found = re.search(r"operator / (\S+)", self.output)
         assert found is not None
         self.password = found[1]
-        standard_nodes.keep(self._base, self.data)
 
     @property
     def output(self) -> str:

@@ -62,7 +62,6 @@ async def server_of(plant: Plant) -> AsyncIterator[Running]:
     base = plant.data.root.parent.parent
     standard_nodes.lend(base, plant.data)
     server = await make_server(plant.site, plant.data, manager)
-    standard_nodes.keep(base, plant.data)
     server.iserver.audit = Audit(lambda kind, **fields: plant.event(kind, "opcua", **fields), plant.clock)
     parts = await assemble(server, client, manager, plant.clock)
     mirror = parts.subscriptions

@@ -7,29 +7,21 @@ import shutil
 from pathlib import Path
 
 from scada.datadir import DataDir
-from scada.opcua.nodes.standard import copy_of
+from scada.opcua.nodes.standard import copy_of, write
 
 
 def lend(base: Path, data: DataDir) -> None:
-    """Gives a plant that has not started the copy that an earlier one left; the first plant starts from nothing.
+    """Gives a plant that has not started a copy.
 
     Args:
         base: Folder that the plants share.
         data: Data directory of the plant.
     """
-    kept = copy_of(_of_the_run(base))
-    if kept.exists():
-        data.create()
-        shutil.copyfile(kept, copy_of(data.run))
-
-
-def keep(base: Path, data: DataDir) -> None:
-    """Keeps the copy that a running plant made."""
-    made, kept = copy_of(data.run), copy_of(_of_the_run(base))
-    if made.exists() and not kept.exists():
-        fresh = kept.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(made, fresh)
-        fresh.rename(kept)
+    folder = _of_the_run(base)
+    if not copy_of(folder).exists():
+        write(folder)
+    data.create()
+    shutil.copyfile(copy_of(folder), copy_of(data.run))
 
 
 def _of_the_run(base: Path) -> Path:

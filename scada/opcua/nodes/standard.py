@@ -1,7 +1,8 @@
 """The standard nodes of OPC UA (namespace 0), kept beside the image so that a restart need not make them again.
 
-asyncua builds its 8,000 standard nodes in two seconds and reads them back in a quarter of one. The copy lies in
-`run/`: ours alone to write, gone with the next boot, and named after the versions that made it.
+asyncua builds its 8,000 standard nodes in most of a second and reads them back in a quarter of one. The copy lies in
+`run/`: ours alone to write, gone with the next boot, and named after the versions that made it. Writing it takes another
+second, so a process of its own does that when the server has long been listening: `python -m scada.opcua.nodes.standard RUN`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import importlib.metadata
+import os
 import pickle
 import sys
 from collections.abc import Iterator
@@ -24,6 +26,8 @@ _USELESS: Final = (
     OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError,
 )  # fmt: skip
 _BATCH: Final = 100
+KEPT_AFTER_S: Final = 10.0
+"""When everything has started that starts with this service."""
 
 
 def copy_of(run: Path) -> Path:
@@ -39,11 +43,39 @@ async def fill(aspace: AddressSpace, management: NodeManagementService, run: Pat
         with contextlib.suppress(*_USELESS):
             await asyncio.to_thread(_load, aspace, copy)
             return
+        copy.unlink(missing_ok=True)
         aspace.clear()
         await asyncio.to_thread(standard_address_space.fill_address_space, management)
-    fresh = copy.with_suffix(".new")
-    await asyncio.to_thread(_dump, aspace, fresh)
-    fresh.replace(copy)
+
+
+async def keep(run: Path, after_s: float = KEPT_AFTER_S) -> None:
+    """Has the copy written for the next start when there is none; that process ends with this coroutine."""
+    if copy_of(run).exists():
+        return
+    await asyncio.sleep(after_s)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, str(run))
+    try:
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+            _beside(run, process.pid).unlink(missing_ok=True)
+
+
+def write(run: Path) -> None:
+    """Makes the nodes anew and writes the copy."""
+    aspace = AddressSpace()
+    with _no_collection():
+        standard_address_space.fill_address_space(NodeManagementService(aspace))
+    fresh = _beside(run, os.getpid())
+    _dump(aspace, fresh)
+    fresh.replace(copy_of(run))
+
+
+def _beside(run: Path, process: int) -> Path:
+    """Where a process writes until the copy is whole."""
+    return copy_of(run).with_suffix(f".{process}")
 
 
 @contextlib.contextmanager
@@ -76,3 +108,8 @@ def _load(aspace: AddressSpace, path: Path) -> None:
             nodes.update(pickle.load(file))  # noqa: S301
     for node, data in nodes.items():
         aspace[node] = data
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    write(Path(sys.argv[1]))

@@ -66,7 +66,6 @@ async def running(demo_plant: Plant, tmp_path_factory: pytest.TempPathFactory) -
     standard_nodes.lend(base, plant.data)
     manager = SiteUsers(users, plant.clock, lambda _user, _source, _accepted: None)
     server = await make_server(site, plant.data, manager)
-    standard_nodes.keep(base, plant.data)
     await assemble(server, client, manager, plant.clock)
     await server.start()
     found = Running(site.opcua_endpoint, plant, server, UaClient(""), UaClient(""), UaClient(""))

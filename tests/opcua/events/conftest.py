@@ -21,7 +21,6 @@ def standard(tmp_path_factory: pytest.TempPathFactory) -> AddressSpace:
     standard_nodes.lend(base, data)
     aspace = AddressSpace()
     asyncio.run(fill(aspace, NodeManagementService(aspace), data.run))
-    standard_nodes.keep(base, data)
     shutil.rmtree(data.run.resolve())
     return aspace
 
