@@ -146,11 +146,14 @@ def _row(store: Any, found: Any) -> dict[str, Any]:
     remark = ""
     if found.folder in {"trusted", "rejected"}:
         trusts = store.trust()
+        may = found.folder == "rejected" and validate.check([found.der], trusts, now) is None
         if found.folder == "rejected":  # what else is wrong with it, were it trusted
             trusts = validate.TrustList((*trusts.trusted, certificate), trusts.issuers, trusts.revocations)
         problem = validate.check([found.der], trusts, now)
         if problem is not None and not validate.is_authority(certificate):
             remark = f"{problem.name}: {problem.message}"
+        elif may:
+            remark = "may connect by now: its authority is trusted"
         elif found.folder == "rejected":
             remark = "not trusted yet"
     left = certificate.not_valid_after_utc - now

@@ -196,7 +196,8 @@ class _Compiler:
                 scope.report(("timezone",), f"unknown time zone {zone!r}{hint}")
         for key in ("endpoint", "discovery"):
             address = opcua.get(key) if isinstance(opcua, dict) else None
-            if isinstance(address, str) and not re.fullmatch(r"opc\.tcp://[^/:\s]+:\d{1,5}(/\S*)?", address):
+            parts = re.fullmatch(r"opc\.tcp://[^/:\s]+:(\d{1,5})(/\S*)?", str(address))
+            if isinstance(address, str) and (parts is None or not 0 < int(parts[1]) < 65536):
                 text = f"{address!r} is not an address. Write opc.tcp://127.0.0.1:4840."
                 scope.report(("opcua", key), text)
         hmi = data.get("hmi")

@@ -66,6 +66,9 @@ def test_files_of_a_client_of_an_authority_and_of_what_it_revoked(data: DataDir,
     scada(data, "certs", "trust", str(tmp_path / "ca.crl"))
     trust = Store(data.certs).trust()
     assert (len(trust.trusted), len(trust.issuers), len(trust.revocations)) == (1, 0, 1)
+    Store(data.certs).reject(CLIENT.but(issuer=authority, number=8).der())
+    [row] = listed(data)["rejected"]
+    assert row["remark"] == "may connect by now: its authority is trusted"
     scada(data, "certs", "trust", "--issuer", "authority")
     trust = Store(data.certs).trust()
     assert (len(trust.trusted), len(trust.issuers)) == (0, 1)

@@ -76,8 +76,9 @@ class Guard:
     def _refused(self, problem: Problem, der: bytes | None, address: str) -> ServiceError:
         self.refused += 1
         self._audit().certificate(problem.kind, problem.status, der, problem.message)
-        if der is not None and problem.name != "BadCertificateInvalid" and self._keeps(place_of(address)):
-            self.store.reject(der)
+        known = der is None or problem.name == "BadCertificateInvalid" or self.store.rejected_before(der)
+        if der is not None and not known and self._keeps(place_of(address)):
+            self.store.reject(der)  # who tries again and again uses up nothing of the others of his place
         return ServiceError(problem.told)
 
     def _keeps(self, place: str) -> bool:

@@ -165,18 +165,25 @@ class Store:
             found.path.unlink(missing_ok=True)
         return path
 
+    def rejected_before(self, der: bytes) -> bool:
+        """Whether a refused certificate is kept already; it is one of the latest again then."""
+        try:
+            os.utime(self.root / "rejected" / f"{thumbprint(der)}.der")
+        except OSError:
+            return False
+        return True
+
     def reject(self, der: bytes) -> bool:
         """Keeps a refused certificate for an administrator; of too many the oldest go.
 
         Returns:
             True when it was not there before.
         """
+        if self.rejected_before(der):
+            return False
         folder = self.root / "rejected"
         path = folder / f"{thumbprint(der)}.der"
         with contextlib.suppress(OSError):
-            if path.exists():
-                os.utime(path)  # it is one of the latest again
-                return False
             self.create()
             fresh = path.with_suffix(".new")
             fresh.write_bytes(
