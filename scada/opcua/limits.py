@@ -13,7 +13,7 @@ from typing import Final
 NODES_PER_READ: Final = 10_000
 NODES_PER_WRITE: Final = 100  # each becomes a request to control
 NODES_PER_CALL: Final = 100  # methods in one Call
-NODES_PER_BROWSE: Final = 1_000  # also continuation points in one BrowseNext
+NODES_PER_BROWSE: Final = 500  # also continuation points in one BrowseNext; all of tags fits an answer
 NODES_PER_REGISTER: Final = 10_000  # also of UnregisterNodes
 PATHS_PER_TRANSLATE: Final = 1_000
 ITEMS_PER_CALL: Final = 10_000  # monitored items made, changed, deleted or linked
@@ -68,9 +68,6 @@ SUBSCRIPTIONS: Final = 5_000
 ITEMS: Final = 1_000_000
 POLLED: Final = 50_000  # of these, on what is no value of a tag, some 2 kB each
 QUEUED: Final = 2_000_000  # values that all queues together may hold
-UNACKNOWLEDGED: Final = (
-    64 * 1024 * 1024
-)  # bytes of messages that are kept for Republish; the latest of each always
 REGISTERED: Final = 500_000  # handles of all sessions
 EVENT_ITEMS: Final = 2_000  # each looks at each event
 EVENT_WEIGHT_PER_SESSION: Final = 5_000  # clauses and operands of its event filters, a Like for a hundred

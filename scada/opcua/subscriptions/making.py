@@ -99,7 +99,7 @@ class Making:
         if node is None:
             raise RefusedError(Codes.BadNodeIdUnknown)
         row = self._row(node, what)
-        interval, queue_room = subscription.interval_ms, limits.QUEUED_PER_SESSION - subscription.owner.queued
+        interval, queue_room = subscription.interval_ms, self._queue_room(subscription)
         mode = int(request.MonitoringMode)
         if row is not None:
             tag = self._table.tags[row]
@@ -115,7 +115,8 @@ class Making:
             value = int(what.AttributeId) == _VALUE
             tag = self._tag(node)
             revised = wanted(asked, mode, stamps, interval, queue_room, tag=tag, value=value)
-            if subscription.owner.polled >= limits.POLLED_PER_SESSION:
+            polled = subscription.owner.polled >= limits.POLLED_PER_SESSION
+            if polled or self._all.polled_count >= limits.POLLED:
                 raise RefusedError(Codes.BadTooManyMonitoredItems)
             what.NodeId = node
             found = subscription.polled.read(what, stamps)
@@ -125,10 +126,10 @@ class Making:
             id_ = subscription.new_id()
             period_ns = max(revised.period_ns, PERIOD_NS)
             subscription.polled.add(id_, what, revised)
-            subscription.owner.polled += 1
+            self._poll_more(subscription, 1)
         _tell(result, revised, period_ns)
         result.MonitoredItemId = id_
-        _book(subscription, 1, revised.queue)
+        self._book(subscription, 1, revised.queue)
 
     def _make_event(
         self, session: Session, subscription: Subscription, request: Any, result: ua.MonitoredItemCreateResult
@@ -162,6 +163,23 @@ class Making:
         row = None if path is None else self._table.row_of.get(path)
         return None if row is None else self._table.tags[row]
 
+    def _queue_room(self, subscription: Subscription) -> int:
+        """Values that one more queue may hold."""
+        own = limits.QUEUED_PER_SESSION - subscription.owner.queued
+        return max(0, min(own, limits.QUEUED - self._all.queued_room))
+
+    def _book(self, subscription: Subscription, before: int, after: int) -> None:
+        """A queue has another size; one value needs none."""
+        self._keep_more(subscription, (after if after > 1 else 0) - (before if before > 1 else 0))
+
+    def _keep_more(self, subscription: Subscription, more: int) -> None:
+        subscription.owner.queued += more
+        self._all.queued_room += more
+
+    def _poll_more(self, subscription: Subscription, more: int) -> None:
+        subscription.owner.polled += more
+        self._all.polled_count += more
+
     def _count(self, subscription: Subscription, more: int) -> None:
         subscription.owner.items += more
         self._all.item_count += more
@@ -169,8 +187,8 @@ class Making:
     def forget(self, subscription: Subscription) -> None:
         """A whole subscription goes."""
         self._count(subscription, -len(subscription))
-        subscription.owner.queued -= room_of(subscription)
-        subscription.owner.polled -= len(subscription.polled.items)
+        self._keep_more(subscription, -room_of(subscription))
+        self._poll_more(subscription, -len(subscription.polled.items))
 
     # ModifyMonitoredItems
 
@@ -195,7 +213,7 @@ class Making:
         self, subscription: Subscription, request: Any, stamps: int, result: ua.MonitoredItemModifyResult
     ) -> ua.MonitoredItemModifyResult:
         id_, asked = int(request.MonitoredItemId), request.RequestedParameters
-        room = limits.QUEUED_PER_SESSION - subscription.owner.queued
+        room = self._queue_room(subscription)
         if subscription.events is not None and id_ in subscription.events:
             changed: ua.MonitoredItemModifyResult = subscription.events.modify(request)
             return changed
@@ -205,7 +223,7 @@ class Making:
             mode = int(subscription.tags.column("mode")[place])
             tag = self._table.tags[row]
             revised = wanted(asked, mode, stamps, subscription.interval_ms, room, row=row, tag=tag)
-            _book(subscription, int(subscription.tags.column("queue")[place]), revised.queue)
+            self._book(subscription, int(subscription.tags.column("queue")[place]), revised.queue)
             subscription.tags.change(place, revised, self._table)
             _tell(result, revised, revised.period_ns)
         elif id_ in subscription.polled.items:
@@ -215,7 +233,7 @@ class Making:
             revised = wanted(
                 asked, item.wanted.mode, stamps, subscription.interval_ms, room, tag=tag, value=value
             )
-            _book(subscription, item.wanted.queue, revised.queue)
+            self._book(subscription, item.wanted.queue, revised.queue)
             subscription.polled.change(id_, revised)
             _tell(result, revised, max(revised.period_ns, PERIOD_NS))
         else:
@@ -246,8 +264,8 @@ class Making:
         for linked in subscription.links.values():
             linked.difference_update(ids)
         self._count(subscription, -codes.count(0))
-        subscription.owner.queued += room_of(subscription) - before
-        subscription.owner.polled += len(subscription.polled.items) - polled
+        self._keep_more(subscription, room_of(subscription) - before)
+        self._poll_more(subscription, len(subscription.polled.items) - polled)
         self._all.note(subscription)
         return codes
 
@@ -309,11 +327,6 @@ class Making:
 def _tell(result: Any, revised: Wanted, period_ns: int) -> None:
     result.RevisedSamplingInterval = period_ns / 1e6
     result.RevisedQueueSize = revised.queue
-
-
-def _book(subscription: Subscription, before: int, after: int) -> None:
-    """A queue has another size; one value needs none."""
-    subscription.owner.queued += (after if after > 1 else 0) - (before if before > 1 else 0)
 
 
 def room_of(subscription: Subscription) -> int:

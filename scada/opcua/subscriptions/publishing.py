@@ -49,6 +49,8 @@ class Publishing(SubscriptionService):
         sent: Notification messages so far.
         lost: Changes that were gone from the rings before queues got them.
         item_count: Monitored items of all subscriptions.
+        polled_count: Of these, that have to be read again and again.
+        queued_room: Values that all queues may hold.
         kept: What they keep for Republish.
     """
 
@@ -76,7 +78,7 @@ class Publishing(SubscriptionService):
         self.kept = Kept()
         self._discarded = 0  # by subscriptions that are gone
         self._looks = 0
-        self.sent = self.lost = self.item_count = 0
+        self.sent = self.lost = self.item_count = self.polled_count = self.queued_room = 0
 
     @property
     def opened(self) -> int:

@@ -18,6 +18,7 @@ from tests.opcua.subscriptions.conftest import (
     Subscriber,
     happen,
     parameters_of,
+    value_of,
     values,
 )
 from tests.support.wait import until
@@ -257,6 +258,26 @@ async def test_queues_of_a_session_have_a_bound_together(
     assert (owner.queued, owner.items) == (150, 4)
     await subscriber.call("DeleteMonitoredItems", MonitoredItemIds=[one.MonitoredItemId for one in made])
     assert (owner.queued, owner.items) == (0, 0)
+
+
+async def test_what_all_sessions_hold_is_bounded(
+    subscriber: Subscriber, other: Subscriber, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    its = running.mirror
+    queued, polled = its.queued_room, its.polled_count
+    monkeypatch.setattr(limits, "QUEUED", queued + 30)
+    monkeypatch.setattr(limits, "POLLED", polled + 1)
+    await subscriber.subscribe()
+    await other.subscribe()
+    assert [one.RevisedQueueSize for one in await subscriber.items(LEVEL, QueueSize=20)] == [20]
+    assert [one.RevisedQueueSize for one in await other.items(LEVEL, LEVEL, QueueSize=20)] == [10, 1]
+    name = value_of(LEVEL, ua.AttributeIds.DisplayName)
+    assert (await subscriber.items(name))[0].StatusCode.is_good()
+    assert (await other.items(name))[0].StatusCode.value == Codes.BadTooManyMonitoredItems
+    await subscriber.call("DeleteSubscriptions", SubscriptionIds=[subscriber.id])
+    assert (await other.items(name))[0].StatusCode.is_good()
+    await other.call("DeleteSubscriptions", SubscriptionIds=[other.id])
+    assert (its.queued_room, its.polled_count) == (queued, polled)
 
 
 async def test_a_session_that_ends_takes_its_subscriptions_along(running: Running, other: Subscriber) -> None:
