@@ -241,6 +241,24 @@ def test_names_and_descriptions_are_the_tags_own() -> None:
     assert attribute(aspace, node_id("a/x"), A.BrowseName) == ua.QualifiedName("x", NAMESPACE)
 
 
+def test_as_many_tags_as_may_be_browsed_at_once_fit_into_an_answer() -> None:
+    """Clients that crawl send as many as we say; few know what to do when there are no continuation points left."""
+    scaling = Scaling(gain=0.5, bad_below=-10, bad_above=20)
+    its = [tag(f"flat/T{n:06}", unit="m", range=(0.0, 5.0), scaling=scaling, device="d", address={"unit": 1})
+           for n in range(limits.NODES_PER_BROWSE)]  # fmt: skip
+    aspace, _ = space(its)
+    browsing = Browsing(aspace, Access(OpcuaSecurity(), []), lambda _session, node: node)
+    session = InternalSession(SimpleNamespace(), aspace, None, "s", user=User(role=UserRole.Anonymous))
+    wanted = [
+        ua.BrowseDescription(NodeId=node_id(one.path), BrowseDirection=ua.BrowseDirection.Both, ResultMask=63)
+        for one in its
+    ]
+    for found in browsing.begin(session, ua.BrowseParameters(NodesToBrowse=wanted)):
+        assert found.StatusCode.is_good()
+        assert found.ContinuationPoint is None
+        assert len(found.References) == 7
+
+
 def test_what_one_answer_looks_at_is_bounded() -> None:
     """A filter that suits nothing does not make the server look through a hundred thousand references at once."""
     aspace, _ = space([tag(f"flat/T{number:06}") for number in range(12_000)])
