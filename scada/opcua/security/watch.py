@@ -102,8 +102,12 @@ class Watch:
             self.ended += 1
             channel = session.channel
             await session.close_session(True)
-            self._iserver.audit.close_session(session=session.session_id, why="Terminated")
+            self._iserver.counters.sessions_aborted += 1
+            self._iserver.audit.close_session(
+                session=session.session_id, why="Terminated", user=caller.name or ""
+            )
             if channel is not None:
+                channel.release(session)  # it has ended, once
                 channel.protocol.transport.abort()
 
     def _own_stamp(self) -> tuple[Stamp, Stamp]:

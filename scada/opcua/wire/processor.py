@@ -125,7 +125,9 @@ class Processor(UaProcessor):
                 self.iserver.counters.sessions_timed_out += not session.is_closed
                 self.release(session)
                 await session.close_session(True)
-                self.iserver.audit.close_session(session=session.session_id, why="Timeout")
+                self.iserver.audit.close_session(
+                    session=session.session_id, why="Timeout", user=session.user.name or ""
+                )
         return active
 
     def expects(self, kind: bytes) -> None:
@@ -527,7 +529,9 @@ class Processor(UaProcessor):
             if self._should_close_session_on_transport_loss():
                 await session.close_session(True)
                 self.iserver.counters.sessions_aborted += 1
-                self.iserver.audit.close_session(session=session.session_id, why="Terminated")
+                self.iserver.audit.close_session(
+                    session=session.session_id, why="Terminated", user=session.user.name or ""
+                )
             if session.channel is self:
                 session.channel = None
         self.sessions.clear()

@@ -18,6 +18,7 @@ from asyncua.crypto.security_policies import (
 )
 
 from scada.clock import SimulatedClock
+from scada.opcua.events.audit import Audit
 from scada.opcua.security.own import renew
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.store import Store
@@ -195,7 +196,7 @@ async def test_a_stolen_token_is_no_session(running: Running, tmp_path: Path) ->
                 with pytest.raises(ua.uaerrors.BadSecurityChecksFailed):
                     await activate_elsewhere(victim, thief)
         victim._username = ""
-        async with channel_of(Client(running.url)) as thief:
+        async with channel_of(Client(running.url, timeout=30)) as thief:
             with pytest.raises(ua.uaerrors.BadSecurityChecksFailed):
                 await activate_elsewhere(victim, thief)
         async with channel_of(await made(running, tmp_path)) as thief:  # the same program, another person
@@ -239,9 +240,12 @@ async def lost(client: Client) -> None:
 
 
 async def test_who_is_taken_away_or_gets_another_role_is_out(
-    running: Running, tmp_path: Path, watch: Watch
+    running: Running, tmp_path: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.users.add("olga", PASSWORD, "operator")
+    reported: list[dict[str, Any]] = []
+    iserver = running.server.iserver
+    monkeypatch.setattr(iserver, "audit", Audit(lambda _kind, **fields: reported.append(fields)))
     async with connected(await made(running, tmp_path, "anna")) as stays:
         changes: list[Callable[[], None]] = [
             lambda: running.users.add("olga", PASSWORD, "viewer"),
@@ -254,6 +258,8 @@ async def test_who_is_taken_away_or_gets_another_role_is_out(
                 change()
                 await watch.look()
                 await lost(client)
+        closed = [(one["user"], one["why"]) for one in reported if one["action"] == "CloseSession"]
+        assert closed == [("olga", "Terminated")] * 2
         await stays.get_node(LEVEL).read_data_value(raise_on_bad_status=False)
 
 
