@@ -24,6 +24,7 @@ class Caller(User):
         auth: How he signed in: `anonymous`, `password` or `certificate`.
         address: Of his socket, without the port.
         mode: MessageSecurityMode of his channel (OPC 10000-4 §7.20): 1 None, 2 Sign, 3 SignAndEncrypt.
+        application: ApplicationUri of his client.
     """
 
     site_role: str = ANONYMOUS_ROLE
@@ -32,6 +33,7 @@ class Caller(User):
     auth: str = ANONYMOUS
     address: str = ""
     mode: int = 1
+    application: str = ""
 
     @property
     def anonymous(self) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scada.opcua.security.sessions import Session, SiteServer
 
 NONCE_MIN: Final = 32  # bytes
+APPLICATION_MAX: Final = 4096  # characters of an ApplicationUri
 POLICY_IDS: Final = {"anonymous": "anonymous", "password": "username", "certificate": "certificate"}
 _PSS: Final = "http://opcfoundation.org/UA/security/rsa-pss-sha2-256"
 _SHA256: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
@@ -35,6 +36,7 @@ def bind(session: Session, params: ua.CreateSessionParameters, channel: SecureCh
         ServiceError: The channel is not for sessions, or the application is not the one that opened it.
     """
     server: SiteServer = session.iserver
+    session.application = (params.ClientDescription.ApplicationUri or "")[:APPLICATION_MAX]
     if channel.certificate is None:
         if not server.takes_unencrypted(channel.address):
             raise ServiceError(ua.StatusCodes.BadSecurityPolicyRejected)
@@ -133,7 +135,7 @@ async def _caller(session: Session, params: ua.ActivateSessionParameters, channe
         raise ServiceError(ua.StatusCodes.BadIdentityTokenInvalid)
     if caller is None:
         raise ServiceError(ua.StatusCodes.BadUserAccessDenied)
-    caller.address, caller.mode = channel.address, channel.mode
+    caller.address, caller.mode, caller.application = channel.address, channel.mode, session.application
     return caller
 
 

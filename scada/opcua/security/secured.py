@@ -119,9 +119,11 @@ class SecuredSession:
 
     Attributes:
         bound: The channel that it is on, or was on last.
+        application: ApplicationUri of the client; of its certificate, where it has one.
     """
 
     bound: SecureChannel | None = None
+    application: str = ""
     _admitted: Caller | None = None
 
     def bind(self, params: ua.CreateSessionParameters, channel: SecureChannel) -> None:

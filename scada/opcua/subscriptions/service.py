@@ -239,13 +239,20 @@ class Subscriptions(Publishing):
 
 
 def same_user(before: Any, now: Any) -> bool:
-    """Whether a subscription may go from one caller to the other (§5.14.7.1)."""
+    """Whether a subscription may go from one caller to the other (§5.14.7.1).
+
+    Of nobody's name it is the application that has to be the same: where there are certificates they prove it, on
+    unencrypted channels its address is all that can be asked for.
+    """
     if getattr(before, "name", None) != getattr(now, "name", None):
         return False
     if getattr(now, "site_role", "") != getattr(before, "site_role", ""):
         return False
-    if getattr(now, "mode", 1) < getattr(before, "mode", 1):  # what was encrypted stays so
+    modes = getattr(before, "mode", 1), getattr(now, "mode", 1)
+    if modes[1] < modes[0]:  # what was encrypted stays so
         return False
-    if getattr(now, "name", None) is None:
-        return bool(getattr(before, "address", "") == getattr(now, "address", ""))
-    return True
+    if getattr(now, "name", None) is not None:
+        return True
+    if getattr(before, "application", "") != getattr(now, "application", ""):
+        return False
+    return min(modes) > 1 or bool(getattr(before, "address", "") == getattr(now, "address", ""))

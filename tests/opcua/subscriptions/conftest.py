@@ -130,7 +130,8 @@ async def subscriber(running: Running) -> AsyncIterator[Subscriber]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def other(running: Running) -> AsyncIterator[Subscriber]:
-    client = await Client.connect(int(running.url.rpartition(":")[2]), "other")
+    """Another session of the same application."""
+    client = await Client.connect(int(running.url.rpartition(":")[2]), "one")
     yield Subscriber(client)
     with contextlib.suppress(ConnectionError):
         client.close()

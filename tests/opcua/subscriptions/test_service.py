@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from asyncua import ua
 
 from bench.opcua.raw import Client
 from scada.opcua import limits
+from scada.opcua.security.caller import Caller
+from scada.opcua.subscriptions.service import same_user
 from tests.opcua.conftest import Running
 from tests.opcua.subscriptions.conftest import (
     LEVEL,
@@ -198,6 +201,37 @@ async def test_a_subscription_goes_to_another_session(
     assert values(message) == [(0, 1.0, 0)]
     assert message.NotificationMessage.SequenceNumber == 2
     assert message.Results[0].is_good()
+
+
+async def test_a_subscription_of_nobody_does_not_go_to_another_application(
+    running: Running, subscriber: Subscriber
+) -> None:
+    await subscriber.subscribe()
+    stranger = await Client.connect(int(running.url.rpartition(":")[2]), "stranger")
+    response = await Subscriber(stranger).call("TransferSubscriptions", SubscriptionIds=[subscriber.id])
+    assert response.Parameters.Results[0].StatusCode.value == Codes.BadUserAccessDenied
+    stranger.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ({}, {}, True),
+        ({}, {"application": "urn:b"}, False),
+        ({}, {"address": "10.0.0.2"}, False),
+        ({"mode": 2}, {"mode": 2, "address": "10.0.0.2"}, True),
+        ({"mode": 2}, {"mode": 2, "application": "urn:b"}, False),
+        ({"mode": 3}, {"mode": 2}, False),
+        ({}, {"name": "anna"}, False),
+        ({"name": "anna"}, {"name": "anna", "application": "urn:b", "address": "10.0.0.2"}, True),
+        ({"name": "anna"}, {"name": "anna", "site_role": "admin"}, False),
+    ],
+)
+async def test_who_may_take_over_a_subscription(
+    before: dict[str, Any], now: dict[str, Any], same: bool
+) -> None:
+    usual = {"application": "urn:a", "address": "10.0.0.1"}
+    assert same_user(Caller(**usual | before), Caller(**usual | now)) is same
 
 
 async def test_only_ones_own(subscriber: Subscriber, other: Subscriber) -> None:
