@@ -22,7 +22,7 @@ from scada.opcua.subscriptions.items import (
     TagItems,
 )
 from scada.opcua.subscriptions.queues import Entries, Log
-from tags.types import from_bits
+from tags.types import FLOATS, floats
 
 EVERY_NS: Final = 50_000_000  # items with this sampling interval get every change
 
@@ -126,6 +126,9 @@ class Feed:
         every = np.flatnonzero(self._every & (self._mode != DISABLED))
         self._by_row = every[np.argsort(self._rows[every], kind="stable")]
         self._total = int(self._sizes.sum())
+        self._is_float = np.zeros(len(ids), np.bool_)
+        for number in np.flatnonzero(self._band != NO_BAND).tolist():
+            self._is_float[number] = table.type_of(int(self._rows[number])) in FLOATS
 
     def look(self, changes: Changed, changed: Places, table: Source, now_ns: int) -> None:
         """Takes what changed since the last look.
@@ -155,7 +158,7 @@ class Feed:
             return
         item = np.concatenate([its for its, _ in parts])
         new = np.concatenate([entries for _, entries in parts])
-        kept = self._worth(item, new, table)
+        kept = self._worth(item, new)
         if len(kept):
             chosen = new[kept]
             if (
@@ -203,7 +206,7 @@ class Feed:
             parts.append((its, self._from_table(its, table)))
         return parts
 
-    def _worth(self, item: Places, new: Entries, table: Source) -> Places:
+    def _worth(self, item: Places, new: Entries) -> Places:
         """Places of the entries that are a change to what their item queued last (OPC 10000-4 §7.22.2), rising."""
         order = np.argsort(item, kind="stable")
         its = item[order]
@@ -221,25 +224,28 @@ class Feed:
         ends = np.append(begins[1:], True)
         banded = np.flatnonzero(self._band[its] != NO_BAND)
         if len(banded):
-            self._by_band(banded, its, at, worth, table)
+            first = np.maximum.accumulate(np.where(begins, np.arange(len(at)), 0))
+            self._by_band(banded, (np.arange(len(at)) - first)[banded], its, at, worth)
         plain = ends & (self._band[its] == NO_BAND)
         self._last[its[plain]] = at[plain]
         kept: Places = np.sort(order[worth])
         return kept
 
     def _by_band(
-        self, places: Places, its: Places, at: Entries, worth: npt.NDArray[np.bool_], table: Source
+        self, places: Places, rank: Places, its: Places, at: Entries, worth: npt.NDArray[np.bool_]
     ) -> None:
-        """One after the other: each is compared with what was queued before it."""
-        for place in places.tolist():
-            number, entry = int(its[place]), at[place]
-            last = self._last[number]
-            if last["id"] and worth[place] and last["status"] == entry["status"]:
-                type_ = table.type_of(int(entry["row"]))
-                now, then = (float(from_bits(type_, int(one["bits"]))) for one in (entry, last))
-                worth[place] = abs(now - then) > self._band[number]
-            if worth[place]:
-                self._last[number] = entry
+        """Each is compared with what was queued before it: first the first of all items, then the second, and so on."""
+        for turn in range(int(rank.max()) + 1):
+            now = places[rank == turn]
+            number = its[now]
+            entry, last = at[now], self._last[number]
+            is_float = self._is_float[number]
+            with np.errstate(invalid="ignore"):
+                moved = np.abs(floats(entry["bits"], is_float) - floats(last["bits"], is_float))
+            compared = (last["id"] != 0) & (last["status"] == entry["status"])
+            worth[now] &= ~compared | (moved > self._band[number])
+            told = worth[now]
+            self._last[number[told]] = entry[told]
 
     def cut(self) -> None:
         """Applies the bounds of the queues."""
