@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -190,7 +191,7 @@ class Store:
                 der[:DER_MAX]
             )  # not flushed: the disk must not hold up the server for a stranger
             fresh.replace(path)
-            kept = sorted(_files(folder), key=lambda file: file.stat().st_mtime_ns)
+            kept = sorted(_files(folder), key=lambda file: file.lstat().st_mtime_ns)
             for old in kept[:-REJECTED_MAX]:
                 old.unlink(missing_ok=True)
             return True
@@ -205,10 +206,11 @@ def read(path: Path, folder: str = "") -> Found:
         ValueError: It is no certificate.
     """
     data = _content(path, DER_MAX)
-    if b"-----BEGIN" in data:
-        certificate = x509.load_pem_x509_certificate(data)
-    else:
-        certificate = x509.load_der_x509_certificate(data)
+    load = x509.load_pem_x509_certificate if b"-----BEGIN" in data else x509.load_der_x509_certificate
+    try:
+        certificate = load(data)
+    except x509.InvalidVersion as error:
+        raise ValueError(f"{path}: {error}") from error
     return Found(folder, path, certificate.public_bytes(Encoding.DER), certificate)
 
 
@@ -227,7 +229,10 @@ def _crl(path: Path) -> x509.CertificateRevocationList:
 
 
 def _content(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
+    # Without waiting: a pipe in the folder would hold up the server for ever.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is no file")
         data = file.read(2 * most + 1)
     if len(data) > 2 * most:
         raise ValueError(f"{path} is too long for a certificate")
