@@ -61,6 +61,7 @@ class Recent:
         self._lengths: list[tuple[int, int]] = []  # journal row number, samples
         self._newest = np.empty(0, SAMPLE)  # of each tag, of what was followed so far
         self._newest_seq = np.empty(0, np.int64)
+        self._asked: tuple[int, tuple[Rows, npt.NDArray[np.int64]]] | None = None
 
     def follow(self, db: sqlite3.Connection) -> None:
         """Reads what is new; call it inside a transaction before the others."""
@@ -85,6 +86,7 @@ class Recent:
             self._seq.append(np.full(len(batch), number))
             self._lengths.append((number, len(batch)))
         if gone or len(self) != old:
+            self._asked = None
             self._follow_newest(first, old)
 
     def _follow_newest(self, first: int | None, old: int) -> None:
@@ -102,9 +104,14 @@ class Recent:
         return len(self._seq.values)
 
     def of(self, tag_id: int) -> tuple[Rows, npt.NDArray[np.int64]]:
-        """The journal's samples of one tag, and the commit of each."""
-        where = np.flatnonzero(self._columns["tag"].values == tag_id)
-        return self._rows(where), self._seq.values[where]
+        """The journal's samples of one tag, and the commit of each; not to be written to.
+
+        Kept until the journal is another one: who reads page by page asks for the same tag again.
+        """
+        if self._asked is None or self._asked[0] != tag_id:
+            where = np.flatnonzero(self._columns["tag"].values == tag_id)
+            self._asked = tag_id, (self._rows(where), self._seq.values[where])
+        return self._asked[1]
 
     def _rows(self, which: slice | npt.NDArray[np.intp]) -> Rows:
         columns = {name: column.values[which] for name, column in self._columns.items()}

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bench.demo import busy_s
 from bench.harness import Results
@@ -19,7 +19,21 @@ SECONDS: Final = 5.0
 TURNS: Final = 10  # changes a second
 
 
-async def load(server: servers.Server, clients: int, count: int, *, every: bool) -> tuple[float, float]:
+class Load(NamedTuple):
+    """What was seen while tags changed.
+
+    Attributes:
+        cpu: Processor time of the server, % of a core.
+        arrived: Which part of the changes arrived, %.
+        rate: Notifications that arrived in a second.
+    """
+
+    cpu: float
+    arrived: float
+    rate: float
+
+
+async def load(server: servers.Server, clients: int, count: int, *, every: bool) -> Load:
     """Changes tags ten times a second while clients are subscribed to all of them at 100 ms.
 
     Args:
@@ -27,9 +41,6 @@ async def load(server: servers.Server, clients: int, count: int, *, every: bool)
         clients: How many.
         count: Tags that change each time.
         every: The same tags each time; else those that follow.
-
-    Returns:
-        Processor time of the server, % of a core, and which part of the changes arrived, %.
     """
     subscribers = [await Client.connect(server.port, f"bench{n}") for n in range(clients)]
     try:
@@ -45,14 +56,15 @@ async def load(server: servers.Server, clients: int, count: int, *, every: bool)
             first = 0 if every else turn * count % TAGS
             await asyncio.to_thread(server.change, turn + 1 if every else turn // TURNS + 1, first, count)
             await asyncio.sleep(max(0.0, began + (turn + 1) / TURNS - time.perf_counter()))
-        spent = (busy_s(server.pid) - before) / (time.perf_counter() - began) * 100
+        took = time.perf_counter() - began
+        spent = (busy_s(server.pid) - before) / took * 100
         await settled(subscribers[-1], 5)
         got = sum(client.notifications for client in subscribers)
     finally:
         for client in subscribers:
             client.close()
         await asyncio.sleep(0.2)
-    return spent, got / (turns * count * clients) * 100
+    return Load(spent, got / (turns * count * clients) * 100, got / took)
 
 
 async def encrypted(server: servers.Server, folder: Path) -> tuple[float, float]:
@@ -66,8 +78,9 @@ async def encrypted(server: servers.Server, folder: Path) -> tuple[float, float]
             del node, value, data
             arrived += 1
 
-    client = await with_certificate(f"opc.tcp://127.0.0.1:{server.port}", folder, server.data / "certs")
-    client.uaclient.timeout = 60
+    client = await with_certificate(
+        f"opc.tcp://127.0.0.1:{server.port}", folder, server.data / "certs", patience_s=60
+    )
     async with client:
         subscription = await client.create_subscription(100, Handler())
         for at in range(0, TAGS, 1000):
@@ -94,7 +107,7 @@ LOADS: Final = (
 """What, clients, tags that change each time, the same ones each time, goal."""
 
 
-async def loads(server: servers.Server, how_many: int = len(LOADS)) -> list[tuple[float, float]]:
+async def loads(server: servers.Server, how_many: int = len(LOADS)) -> list[Load]:
     """The first of `LOADS`, one after the other."""
     return [
         await load(server, clients, count, every=every) for _, clients, count, every, _ in LOADS[:how_many]
@@ -113,5 +126,6 @@ def measure(results: Results) -> None:
         with start(TAGS) as server:
             others = asyncio.run(loads(server, count))
         for (title, *_, goal), ours, other in zip(LOADS, own, others, strict=False):
-            results.add(f"CPU, {title}", ours[0], "% of a core", goal, peer, other[0])
-            results.add(f"arrived, {title}", ours[1], "%", "", peer, other[1])
+            results.add(f"CPU, {title}", ours.cpu, "% of a core", goal, peer, other.cpu)
+            results.add(f"arrived, {title}", ours.arrived, "%", "", peer, other.arrived)
+            results.add(f"arrived in a second, {title}", ours.rate, "1/s", "", peer, other.rate)

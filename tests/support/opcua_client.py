@@ -25,6 +25,7 @@ async def with_certificate(
     recipe: Recipe = CLIENT,
     policy: Any = SecurityPolicyBasic256Sha256,
     mode: ua.MessageSecurityMode = ua.MessageSecurityMode.SignAndEncrypt,
+    patience_s: float | None = None,
 ) -> Client:
     """A client that is not connected yet.
 
@@ -35,11 +36,12 @@ async def with_certificate(
         recipe: Of its certificate.
         policy: Of its channel.
         mode: Of its channel.
+        patience_s: How long it waits for an answer before it gives the connection up; None for its own 1 to 4 s.
     """
     certificate, key = recipe.files(folder)
     if certs is not None:
         Store(certs).put("trusted", certificate.read_bytes())
-    client = Client(url)
+    client = Client(url, timeout=30)  # asyncua waits for 4 s: a busy machine may need more
     client.application_uri = recipe.uri
     await client.set_security(policy, str(certificate), str(key), mode=mode)
     return client
