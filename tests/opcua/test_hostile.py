@@ -147,7 +147,7 @@ async def test_a_client_that_asks_a_lot_at_once_and_reads_nothing_is_disconnecte
 ) -> None:
     monkeypatch.setattr("scada.opcua.wire.protocol.UNREAD", (50_000, 100_000))
     monkeypatch.setattr("scada.opcua.wire.protocol.STALLED_S", 0.5)
-    greedy = Client(running.url)
+    greedy = Client(running.url, timeout=30)
     await greedy.connect()
     transports = running.server.iserver.asyncio_transports
     before = len(transports)

@@ -24,7 +24,7 @@ SET_POINT = "ns=2;s=tank1/LIC-101/SP"
 
 @contextlib.asynccontextmanager
 async def anonymous(running: Running) -> AsyncIterator[Client]:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         yield client
 
 
@@ -171,7 +171,7 @@ async def test_admin_with_any_password_is_nobody(running: Running, tmp_path: Pat
 
 
 async def test_no_password_over_an_unencrypted_channel(running: Running) -> None:
-    client = Client(running.url)
+    client = Client(running.url, timeout=30)
     client.set_user("anna")
     client.set_password(PASSWORD)
     with pytest.raises(ua.UaError):

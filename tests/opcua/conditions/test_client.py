@@ -53,7 +53,7 @@ async def people(
 
 
 async def test_an_alarm_is_heard_with_its_state(running: Running, control: Control) -> None:
-    async with Client(running.url) as client, listening(client) as (heard, _, _):
+    async with Client(running.url, timeout=30) as client, listening(client) as (heard, _, _):
         number = control.happens(HH, state.RAISE)
         event = await heard.next()
         assert event.EventType == LEVEL
@@ -70,7 +70,7 @@ async def test_an_alarm_is_heard_with_its_state(running: Running, control: Contr
 
 async def test_an_area_has_its_own_events_only(running: Running, control: Control) -> None:
     async with (
-        Client(running.url) as client,
+        Client(running.url, timeout=30) as client,
         listening(client, ALARM, ua.NodeId("tank1/P-101", 2)) as (pump, _, _),
         listening(client, ALARM, ua.NodeId("tank1", 2)) as (tank, _, _),
     ):
@@ -176,7 +176,7 @@ async def test_what_operators_and_engineers_may(
     assert await call(people["anna"], node, "AlarmConditionType_Suppress") == 0
     assert await call(people["anna"], node, "AlarmConditionType_Unsuppress") == 0
     assert {user for _, _, _, user, _ in control.requests} == {"anna", "eva"}
-    async with Client(running.url) as nobody:
+    async with Client(running.url, timeout=30) as nobody:
         number = control.happens(HH, state.RAISE)
         code = await call(nobody, node, "AcknowledgeableConditionType_Acknowledge", *named(number))
         assert code == ua.StatusCodes.BadUserAccessDenied
@@ -357,7 +357,7 @@ def clause(*names: str, type_: int = ua.ObjectIds.BaseEventType) -> ua.SimpleAtt
 
 async def test_a_client_is_told_what_is_wrong_with_its_filter(running: Running) -> None:
     server = ua.NodeId(ua.ObjectIds.Server)
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         wanted = ua.EventFilter(SelectClauses=[clause("Severity"), clause("Nonsense")])
         made, _ = await subscribe(client, server, wanted)
         assert made.StatusCode.is_good()
@@ -408,7 +408,7 @@ async def test_variables_of_conditions_can_be_monitored(running: Running, contro
             self.values.append(value)
 
     seen = Seen()
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         subscription = await client.create_subscription(50, seen)
         await subscription.subscribe_data_change(client.get_node(condition(ON, "ActiveState", "Id")))
         await until(lambda: seen.values == [False])

@@ -17,7 +17,7 @@ def condition(client: Client, path: str, *parts: str) -> ua.NodeId:
 
 
 async def test_a_condition_has_a_type_and_all_of_its_parts(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         node = condition(client, HH)
         assert await node.read_type_definition() == ua.NodeId(ua.ObjectIds.NonExclusiveLevelAlarmType)
         assert (await node.read_browse_name()).Name == "LT-101 HH"
@@ -37,7 +37,7 @@ async def test_a_condition_has_a_type_and_all_of_its_parts(running: Running) -> 
 
 
 async def test_what_an_alarm_may_not_do_is_not_there(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         names = {
             (await child.read_browse_name()).Name for child in await condition(client, LOW).get_children()
         }
@@ -51,7 +51,7 @@ async def test_what_an_alarm_may_not_do_is_not_there(running: Running) -> None:
 
 
 async def test_its_values_are_the_state_of_the_alarm(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         running.plant.put(HH, ACTIVE | UNACKED)
         await running.mirror.push()
         assert await condition(client, HH, "ActiveState", "Id").read_value() is True
@@ -71,7 +71,7 @@ async def test_its_values_are_the_state_of_the_alarm(running: Running) -> None:
 
 
 async def test_each_kind_of_variable_has_the_type_of_its_declaration(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         state = condition(client, ON, "AckedState")
         assert await state.read_type_definition() == ua.NodeId(ua.ObjectIds.TwoStateVariableType)
         assert await state.read_data_type() == ua.NodeId(ua.ObjectIds.LocalizedText)
@@ -88,7 +88,7 @@ async def test_each_kind_of_variable_has_the_type_of_its_declaration(running: Ru
 
 async def test_from_the_server_to_each_condition(running: Running) -> None:
     """Server, site, area, tag, condition: HasNotifier, HasEventSource, HasCondition; each inverse stands too."""
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         found = {}
 
         async def walk(node: ua.NodeId, kinds: list[int]) -> None:

@@ -49,7 +49,7 @@ def names(result: ua.BrowseResult) -> list[str]:
 
 
 async def test_browse_next_gives_the_same_references_in_parts(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         whole = names((await browse(client, description()))[0])
         assert {"LT-101", "LV-101"} <= set(whole)
         for most in (1, 3, len(whole) - 1, len(whole)):
@@ -65,7 +65,7 @@ async def test_browse_next_gives_the_same_references_in_parts(running: Running) 
 
 
 async def test_a_continuation_point_is_good_once_and_for_its_session_alone(running: Running) -> None:
-    async with Client(running.url) as client, Client(running.url) as other:
+    async with Client(running.url, timeout=30) as client, Client(running.url, timeout=30) as other:
         first = (await browse(client, description(), most=1))[0]
         assert (await browse_next(other, first.ContinuationPoint))[0].StatusCode.value == (
             CODES.BadContinuationPointInvalid
@@ -86,7 +86,7 @@ async def test_a_continuation_point_is_good_once_and_for_its_session_alone(runni
 
 async def test_continuation_points_of_a_session_are_bounded(running: Running) -> None:
     most = limits.BROWSE_CONTINUATION_POINTS
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         old = (await browse(client, description(), most=1))[0]
         results = await browse(client, *[description()] * (most + 1), most=1)
         codes = [one.StatusCode.value for one in results]
@@ -99,7 +99,7 @@ async def test_continuation_points_of_a_session_are_bounded(running: Running) ->
 
 
 async def test_masks_and_types_choose_what_is_told(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         inverse, methods, typed, alone, bare = await browse(
             client,
             description(LEVEL, BrowseDirection=ua.BrowseDirection.Inverse),
@@ -128,14 +128,14 @@ async def test_masks_and_types_choose_what_is_told(running: Running) -> None:
 async def test_what_cannot_be_browsed_says_why(
     running: Running, wanted: ua.BrowseDescription, code: int
 ) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         bad, good = await browse(client, wanted, description())
         assert bad.StatusCode.value == code
         assert good.StatusCode.is_good()
 
 
 async def test_views_and_empty_and_great_requests_are_refused(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         with pytest.raises(ua.uaerrors.BadNothingToDo):
             await browse(client)
         with pytest.raises(ua.uaerrors.BadTooManyOperations):
@@ -181,7 +181,7 @@ def path(*names: str, start: ua.NodeId | None = None, **more: Any) -> ua.BrowseP
 async def test_browse_paths_lead_to_nodes(
     running: Running, wanted: ua.BrowsePath, code: int, targets: list[str]
 ) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         result = (await client.uaclient.translate_browsepaths_to_nodeids([wanted]))[0]
         assert result.StatusCode.value == code
         assert [one.TargetId.Identifier for one in result.Targets] == targets
@@ -191,7 +191,7 @@ async def test_registered_nodes_are_short_and_work_until_they_are_unregistered(r
     running.plant.put("tank1/LT-101", 3.5)
     await running.mirror.push()
     server = ua.NodeId(ua.ObjectIds.Server)
-    async with Client(running.url) as client, Client(running.url) as other:
+    async with Client(running.url, timeout=30) as client, Client(running.url, timeout=30) as other:
         handle, same = await client.register_nodes([client.get_node(LEVEL), client.get_node(server)])
         short = handle.nodeid  # asyncua's client goes back to the long one when it unregisters
         assert isinstance(short.Identifier, int)
@@ -209,7 +209,7 @@ async def test_registered_nodes_are_short_and_work_until_they_are_unregistered(r
 
 
 async def test_handles_of_all_sessions_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Client(running.url) as client, Client(running.url) as other:
+    async with Client(running.url, timeout=30) as client, Client(running.url, timeout=30) as other:
         level = client.get_node(LEVEL)
         await client.register_nodes([level, level])
         monkeypatch.setattr(limits, "REGISTERED", 1)
@@ -220,7 +220,7 @@ async def test_handles_of_all_sessions_are_bounded(running: Running, monkeypatch
 
 
 async def test_query_is_no_service_of_this_server(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         for request in (ua.QueryFirstRequest(), ua.QueryNextRequest()):
             with pytest.raises(ua.uaerrors.BadServiceUnsupported):
                 await client.uaclient.protocol.send_request(request)
@@ -239,7 +239,7 @@ async def test_handles_and_texts_of_states_can_be_watched(running: Running) -> N
     running.plant.put("tank1/LIC-101/MODE", 1)
     await running.mirror.push()
     levels, texts = Recorder(), Recorder()
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         (handle,) = await client.register_nodes([client.get_node(LEVEL)])
         first = await client.create_subscription(50, levels)
         await first.subscribe_data_change(handle)

@@ -42,7 +42,7 @@ async def test_the_fast_way_and_the_slow_one_say_the_same(running: Running, time
     running.plant.put("tank1/LT-101", 2.25)
     await running.mirror.push()
     nodes = [ua.NodeId(tag.path, 2) for tag in running.plant.site.tags]
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         fast = await read(client, *map(item, nodes), timestamps=timestamps)
         slow = await read(client, *map(item, nodes), item(LEVEL, A.BrowseName), timestamps=timestamps)
     for one, other in zip(fast, slow, strict=False):
@@ -84,7 +84,7 @@ async def test_each_item_has_a_status_of_its_own(running: Running) -> None:
             None,
         ),
     ]
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         found = await read(client, *(one for one, _, _ in cases))
     for (one, code, value), answer in zip(cases, found, strict=True):
         assert status(answer) == code, one
@@ -94,14 +94,14 @@ async def test_each_item_has_a_status_of_its_own(running: Running) -> None:
 async def test_a_bad_tag_is_bad_for_the_slow_way_too(running: Running) -> None:
     running.plant.put("tank1/note", "x", status=0x80050000)
     await running.mirror.push()
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         plain, part = await read(client, item(NOTE), item(NOTE, IndexRange="0"))
     assert status(plain) == status(part) == 0x80050000
     assert content(plain) is None
 
 
 async def test_times_are_those_that_were_asked_for(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         name, constant = await read(client, item(LEVEL, A.BrowseName), item(NAMESPACES))
         assert name.SourceTimestamp is None  # times belong to values
         assert name.ServerTimestamp is not None
@@ -112,7 +112,7 @@ async def test_times_are_those_that_were_asked_for(running: Running) -> None:
 
 
 async def test_whole_requests_are_refused_before_anything_is_made(running: Running) -> None:
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         with pytest.raises(ua.uaerrors.BadNothingToDo):
             await read(client)
         with pytest.raises(ua.uaerrors.BadMaxAgeInvalid):
@@ -130,6 +130,6 @@ async def test_whole_requests_are_refused_before_anything_is_made(running: Runni
 async def test_states_are_told_as_text(running: Running) -> None:
     running.plant.put("tank1/LIC-101/MODE", 2)
     await running.mirror.push()
-    async with Client(running.url) as client:
+    async with Client(running.url, timeout=30) as client:
         text = await client.get_node("ns=2;s=tank1/LIC-101/MODE#ValueAsText").read_value()
         assert text == ua.LocalizedText("Auto")

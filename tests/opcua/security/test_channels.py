@@ -87,7 +87,7 @@ async def test_three_policies_signed_and_encrypted(
 
 
 async def test_what_is_offered(running: Running) -> None:
-    async with connected(Client(running.url)) as client:
+    async with connected(Client(running.url, timeout=30)) as client:
         offered = {
             (endpoint.SecurityPolicyUri.rpartition("#")[2], endpoint.SecurityMode.name): {
                 token.TokenType.name for token in endpoint.UserIdentityTokens
@@ -169,9 +169,9 @@ async def test_no_session_on_an_unencrypted_channel_unless_the_site_says_so(runn
     before = iserver.site_security
     iserver.site_security = type(before)(unencrypted="never")
     try:
-        client = Client(running.url)
+        client = Client(running.url, timeout=30)
         assert await client.connect_and_get_server_endpoints()  # asking is free
-        assert await refused(Client(running.url)) == ua.StatusCodes.BadSecurityPolicyRejected
+        assert await refused(Client(running.url, timeout=30)) == ua.StatusCodes.BadSecurityPolicyRejected
     finally:
         iserver.site_security = before
 

@@ -57,7 +57,7 @@ async def as_(server: Running, folder: Path, user: str = "") -> AsyncIterator[Cl
         client.set_user(user)
         client.set_password(PASSWORD)
     else:
-        client = Client(server.url)
+        client = Client(server.url, timeout=30)
     async with client:
         yield client
 
