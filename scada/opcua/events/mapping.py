@@ -40,6 +40,8 @@ SERVER: Final = ua.NodeId(ua.ObjectIds.Server)
 SYSTEM: Final = ua.NodeId(ua.ObjectIds.SystemEventType)
 NOT_TOLD: Final = frozenset({"string"})
 """Kinds that are no news but values."""
+OF_PEOPLE: Final = frozenset({"edit", "import", "backup", "opcua", "request", "login"})
+"""Kinds that tell what somebody did, with his name: for those who audit, also where no maker knows better."""
 _DETAILS: Final = 8
 _TEXT_MAX: Final = 500
 _SEVERITY: Final = {
@@ -161,7 +163,7 @@ def _plain(frame: Frame, raw: Raw) -> list[Event]:
     kind, path = str(raw["kind"]), raw.get("path")
     path = path if isinstance(path, str) else ""
     fields = frame.base(raw, BASE, _words(raw), severity=_SEVERITY.get(kind, 100), path=path)
-    return [Event(BASE, fields, path=path, t_ns=int(raw["t"]))]
+    return [Event(BASE, fields, path=path, audit=kind in OF_PEOPLE, t_ns=int(raw["t"]))]
 
 
 def _service(frame: Frame, raw: Raw) -> list[Event]:

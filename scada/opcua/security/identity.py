@@ -178,4 +178,4 @@ async def _by_certificate(
         session.iserver.verify_x509_token(session, token, signature)
     except Exception as error:
         raise ServiceError(ua.StatusCodes.BadUserSignatureInvalid) from error
-    return session.iserver.people.by_certificate(der, channel.address)
+    return session.iserver.people.by_certificate(der, channel.address, channel.certificate)

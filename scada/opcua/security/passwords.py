@@ -66,7 +66,7 @@ class SiteUsers(UserManager):
         if not 0 < len(name) <= NAME_MAX or len(password) > PASSWORD_MAX:
             return None
         place = place_of(address)
-        source = f"{place} {thumbprint(application)}" if application else place
+        source = _source(place, application)
         key = f"{name}@{source}"
         if (
             not self._per_user.allowed(key)
@@ -95,18 +95,26 @@ class SiteUsers(UserManager):
         self._log(name, place, True)
         return Caller(role=UserRole.User, name=name, site_role=role, mark=mark, auth=PASSWORD)
 
-    def by_certificate(self, der: bytes, address: str) -> Caller | None:
-        """Whose certificate this is; None for nobody's, or when it has ended. Its signature was verified before.
+    def by_certificate(self, der: bytes, address: str, application: bytes | None) -> Caller | None:
+        """Whose certificate this is; None for nobody's, when it has ended, or when others were tried too often.
+
+        Its signature was verified before.
 
         Args:
             der: The person's certificate.
             address: Of the client's socket.
+            application: Its certificate, DER.
         """
         place = place_of(address)
+        source = _source(place, application)
+        if not self._per_place.allowed(source):
+            self.throttled += 1
+            return None
         certificate = parse(der)
         fingerprint = fingerprint_of(der)
         name = self._users.owner(fingerprint)
         if isinstance(certificate, Problem) or name is None:
+            self._per_place.failed(source)
             self._log("", place, False)
             return None
         key = certificate.public_key()
@@ -116,6 +124,7 @@ class SiteUsers(UserManager):
             or key.key_size < KEY_BITS[0]
             or not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         ):
+            self._per_place.failed(source)
             self._log(name, place, False)
             return None
         self._log(name, place, True)
@@ -145,3 +154,7 @@ class SiteUsers(UserManager):
         del iserver, username, password, certificate
         caller, self.checked = self.checked, None
         return caller
+
+
+def _source(place: str, application: bytes | None) -> str:
+    return f"{place} {thumbprint(application)}" if application else place

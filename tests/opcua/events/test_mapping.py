@@ -12,6 +12,7 @@ from asyncua.ua.ua_binary import variant_from_binary, variant_to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scada.opcua.conditions.methods import METHODS
 from scada.opcua.events import auditing
 from scada.opcua.events.audit import WHO, Audit, plain
 from scada.opcua.events.event import Event, at
@@ -51,6 +52,20 @@ def test_every_event_has_the_fields_of_base_event_type(mapper: Mapper) -> None:
     assert field(event, "LocalTime").Offset in range(-840, 841)
     assert len(field(event, "EventId")) == 16
     assert event.path == "tank1/LIC-101"
+
+
+@pytest.mark.parametrize(
+    ("raw", "audit"),
+    [
+        ({"kind": "mode", "path": "tank1/LIC-101"}, False),
+        ({"kind": "edit", "path": "tank1/LT-101", "user": "anna", "reason": "drift"}, True),
+        ({"kind": "import", "user": "anna"}, True),
+        ({"kind": "opcua", "status": "damaged", "user": "anna", "node": "ns=2;s=tank1/LT-101"}, True),
+        ({"kind": "request", "status": "confirmed", "items": 7}, True),
+    ],
+)
+def test_what_people_did_is_for_those_who_audit(mapper: Mapper, raw: dict[str, Any], audit: bool) -> None:
+    assert one(mapper, **raw).audit is audit
 
 
 def test_values_of_texts_are_no_events(mapper: Mapper) -> None:
@@ -146,6 +161,18 @@ def mandatory(types: EventTypes, type_: ua.NodeId) -> list[Any]:
         for path in types.fields(type_)
         if len(path) == 1 and path not in optional and path not in _HAVE_NO_DATA
     ]
+
+
+def test_each_method_of_a_condition_has_its_audit_event_by_whichever_node_it_is_called(
+    mapper: Mapper,
+) -> None:
+    for node, method in METHODS.items():
+        event = one(
+            mapper, kind="opcua", action="UpdateMethod", status=0, method=node.to_string(),
+            node="ns=2;s=tank1/LT-101/HH#condition",
+        )  # fmt: skip
+        type_name, _ = auditing.CONDITION_TYPES[method.request]
+        assert event.type == ua.NodeId(getattr(ua.ObjectIds, type_name)), method
 
 
 def test_a_request_of_the_hmi_is_an_audit_event_when_it_has_ended(mapper: Mapper) -> None:

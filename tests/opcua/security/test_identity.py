@@ -320,3 +320,15 @@ async def test_guessing_from_one_program_keeps_nobody_out_who_comes_from_another
     assert people.throttled == before + 1000
     async with connected(await made(running, tmp_path, "vera")):
         pass
+
+
+async def test_foreign_certificates_are_tried_only_so_often(running: Running) -> None:
+    people, der = running.server.iserver.people, CLIENT.der()
+    running.logins.clear()
+    before = people.throttled
+    for _ in range(200):
+        assert people.by_certificate(der, "10.0.0.10", b"guesser") is None
+    assert len(running.logins) < 50  # each is an event for ever
+    assert people.throttled == before + 200 - len(running.logins)
+    people.by_certificate(der, "10.0.0.10", b"another application")
+    assert people.throttled == before + 200 - len(running.logins) + 1
