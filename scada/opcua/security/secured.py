@@ -37,13 +37,9 @@ class Offered(PermissionRuleset):
         int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
         for name in ("Write", "HistoryUpdate")
     )
-    _NEVER: Final = frozenset(
-        int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary"))
-        for name in ("AddNodes", "AddReferences", "DeleteNodes", "DeleteReferences")
-    )
 
     def __init__(self, *, reading: bool = False) -> None:
-        self._refused = self._NEVER | self._CHANGING if reading else self._NEVER
+        self._refused = self._CHANGING if reading else frozenset[int]()
 
     def check_validity(self, user: User, action_type_id: ua.NodeId, body: object) -> bool:
         """False refuses the service with BadUserAccessDenied."""

@@ -26,7 +26,7 @@ from scada.opcua.security.caller import Caller
 from scada.opcua.security.passwords import SiteUsers
 from scada.opcua.security.secured import SecuredServer, SecuredSession
 from scada.opcua.wire.counts import Counts
-from scada.opcua.wire.dispatch import Fast, Service, services
+from scada.opcua.wire.dispatch import Fast, Service, services, unsupported
 
 if TYPE_CHECKING:
     from scada.opcua.wire.processor import Processor
@@ -100,7 +100,7 @@ class SiteServer(SecuredServer, InternalServer):
         self.audit = Audit()
         self.counters = Counters()
         self.services: dict[int, Service] = services()
-        self.fast: dict[int, Fast] = {}
+        self.fast: dict[int, Fast] = unsupported()
         self.wire = Counts()
         self.nodes = LazyNodes({})
         self.method_service = Calls(self.aspace)

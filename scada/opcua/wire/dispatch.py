@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from asyncua import ua
+from asyncua.common.utils import ServiceError
 
 if TYPE_CHECKING:
     from scada.opcua.security.sessions import Session
@@ -153,3 +154,14 @@ def services() -> dict[int, Service]:
         HISTORY_READ: Service(ua.HistoryReadParameters, _history_read, waits=True, at_once=2),
         CANCEL: Service(ua.CancelParameters, _cancel),
     }
+
+
+def unsupported() -> dict[int, Fast]:
+    """What this server does not do, though asyncua would: the site is edited, not the server."""
+
+    def refuse(call: Call) -> bytes:
+        del call
+        raise ServiceError(ua.StatusCodes.BadServiceUnsupported)
+
+    names = ("AddNodes", "AddReferences", "DeleteNodes", "DeleteReferences")
+    return {int(getattr(ua.ObjectIds, f"{name}Request_Encoding_DefaultBinary")): refuse for name in names}

@@ -294,7 +294,8 @@ async def test_an_answer_that_the_client_cannot_take_is_refused_to_it(
 
 
 async def test_unknown_services_and_broken_requests_are_answered_by_faults(client: Raw) -> None:
-    assert await client.ask(ua.QueryFirstRequest()) != 0
+    for kind in ("QueryFirst", "AddNodes", "AddReferences", "DeleteNodes", "DeleteReferences"):
+        assert await client.ask(getattr(ua, f"{kind}Request")()) == CODES.BadServiceUnsupported
     request = read_request(NODE)
     request.RequestHeader.AuthenticationToken = client.authentication
     body = struct_to_binary(request)
