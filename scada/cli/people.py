@@ -108,8 +108,10 @@ def certificate(
     data: Data = None,
 ) -> None:
     """Lets a user sign in to OPC UA with a certificate instead of a password."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
     from scada.opcua.security.store import read  # noqa: PLC0415 - not for every verb
-    from scada.opcua.security.validate import fingerprint  # noqa: PLC0415
+    from scada.opcua.security.validate import KEY_BITS, fingerprint  # noqa: PLC0415
 
     if (file is None) == (remove is None):
         raise failed("Name a certificate file, or --remove FINGERPRINT.", USAGE)
@@ -117,7 +119,13 @@ def certificate(
     users = _of(folder, name)
     try:
         if file is not None:
-            found = read(file)
+            try:
+                found = read(file)
+            except ValueError as error:
+                raise ValueError(f"{file}: {error}") from error
+            bits = getattr(found.certificate.public_key(), "key_size", 0)
+            if not isinstance(found.certificate.public_key(), RSAPublicKey) or bits < KEY_BITS[0]:
+                raise failed(f"{file}: its key does not do. Make one of RSA with 2048 bits or more.", FAILED)
             digest = fingerprint(found.der)
             _recorded(folder, "user", name=name, action="certificate", fingerprint=digest)
             users.allow(name, digest, found.name)

@@ -73,7 +73,8 @@ def test_files_of_a_client_of_an_authority_and_of_what_it_revoked(data: DataDir,
     trust = Store(data.certs).trust()
     assert (len(trust.trusted), len(trust.issuers)) == (0, 1)
     (tmp_path / "no.der").write_bytes(b"nothing")
-    assert "Traceback" not in scada(data, "certs", "trust", str(tmp_path / "no.der"), code=1)
+    said = scada(data, "certs", "trust", str(tmp_path / "no.der"), code=1)
+    assert "no.der: it is no certificate, neither DER nor PEM" in said.replace("\n", "")
     scada(data, "certs", "show", "nobody", code=1)
 
 
@@ -143,3 +144,8 @@ def test_people_with_certificates(data: DataDir, tmp_path: Path) -> None:
     assert list(users.roles()) == ["tom"]
     scada(data, "user", "remove", "anna", code=1)
     scada(data, "user", "certificate", "tom", code=2)
+    file.write_bytes(CLIENT.but(name="weak", bits=1024).der())
+    assert "RSA with 2048" in scada(data, "user", "certificate", "tom", str(file), code=1).replace("\n", " ")
+    file.write_bytes(b"nothing")
+    said = scada(data, "user", "certificate", "tom", str(file), code=1)
+    assert "anna.der: it is no certificate" in said.replace("\n", "")

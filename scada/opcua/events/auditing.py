@@ -64,12 +64,6 @@ _ALARM_METHODS: Final[dict[int, str]] = {
     ua.ObjectIds.ConditionType_AddComment: "comment",
     ua.ObjectIds.ConditionType_Enable: "enable",
     ua.ObjectIds.ConditionType_Disable: "disable",
-    ua.ObjectIds.ShelvedStateMachineType_TimedShelve: "shelve",
-    ua.ObjectIds.ShelvedStateMachineType_TimedShelve2: "shelve",
-    ua.ObjectIds.ShelvedStateMachineType_OneShotShelve: "shelve",
-    ua.ObjectIds.ShelvedStateMachineType_OneShotShelve2: "shelve",
-    ua.ObjectIds.ShelvedStateMachineType_Unshelve: "unshelve",
-    ua.ObjectIds.ShelvedStateMachineType_Unshelve2: "unshelve",
     ua.ObjectIds.AlarmConditionType_Suppress: "suppress",
     ua.ObjectIds.AlarmConditionType_Suppress2: "suppress",
     ua.ObjectIds.AlarmConditionType_Unsuppress: "unsuppress",
@@ -78,6 +72,12 @@ _ALARM_METHODS: Final[dict[int, str]] = {
     ua.ObjectIds.AlarmConditionType_RemoveFromService2: "remove",
     ua.ObjectIds.AlarmConditionType_PlaceInService: "return",
     ua.ObjectIds.AlarmConditionType_PlaceInService2: "return",
+    **{
+        getattr(ua.ObjectIds, f"{of}{name}{with_comment}"): kind
+        for of in ("ShelvedStateMachineType_", "AlarmConditionType_ShelvingState_")
+        for name, kind in (("TimedShelve", "shelve"), ("OneShotShelve", "shelve"), ("Unshelve", "unshelve"))
+        for with_comment in ("", "2")
+    },
 }
 _EVENT_ID_FIRST: Final = frozenset({"acknowledge", "confirm", "comment"})
 

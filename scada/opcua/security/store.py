@@ -209,8 +209,8 @@ def read(path: Path, folder: str = "") -> Found:
     load = x509.load_pem_x509_certificate if b"-----BEGIN" in data else x509.load_der_x509_certificate
     try:
         certificate = load(data)
-    except x509.InvalidVersion as error:
-        raise ValueError(f"{path}: {error}") from error
+    except (ValueError, x509.InvalidVersion) as error:
+        raise ValueError("it is no certificate, neither DER nor PEM") from error
     return Found(folder, path, certificate.public_bytes(Encoding.DER), certificate)
 
 
