@@ -473,8 +473,8 @@ def _moved_quietly(alarm: Watched) -> bool:
     """Whether it came or went since the last event that was told of it."""
     if alarm.record is None:
         return False
-    record = Record(*alarm.record)
-    return max(record.active_ns, record.inactive_ns) > record.t_ns
+    t_ns, active_ns, inactive_ns = alarm.record[1:4]
+    return bool(active_ns > t_ns or inactive_ns > t_ns)
 
 
 def _of_process(before: int, after: int) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from scada.access import OPERATIONS
+from scada.alarms.state import BY_REQUEST, DISABLED, OUT_OF_SERVICE
 from scada.cli import options
 from scada.cli.options import AsJson, Data, Reason, connect
 from scada.cli.render import (
@@ -117,8 +118,11 @@ def _show_aside(plant: Client, alarms: Sequence[AlarmState]) -> None:
 
 
 def _left(one: Condition, now_ns: int) -> str:
-    if one.disabled or one.removed or not one.unshelve_ns:
-        return "until ended"
+    other = one.bits & (BY_REQUEST | OUT_OF_SERVICE | DISABLED)
+    return "until ended" if other or not one.unshelve_ns else _shelf_left(one, now_ns)
+
+
+def _shelf_left(one: Condition, now_ns: int) -> str:
     left = age_text(max(0.0, (one.unshelve_ns - now_ns) / 1e9))
     return f"{left}, or normal" if one.one_shot else left
 
@@ -193,7 +197,7 @@ def show(
             by = f" by {note.user}" if note.user else ""
             rows.append((name, f"{local_text(note.t_ns, zone)}{by}{': ' if note.text else ''}{note.text}"))
     if one.unshelve_ns:
-        rows.append(("shelved for", _left(one, time.time_ns())))
+        rows.append(("shelved for", _shelf_left(one, time.time_ns())))
     show_table(("of", alarm), rows)
 
 

@@ -388,11 +388,10 @@ KINDS = ("acknowledge", "confirm", "comment", "shelve", "unshelve", "suppress", 
     st.tuples(st.just("draining"), st.booleans(), st.just(0)),
 ), max_size=40))  # fmt: skip
 def test_who_follows_the_events_knows_what_control_knows(steps: list[tuple[str, Any, int]]) -> None:
-    """At each event all of it; what a masked alarm does meanwhile concerns nobody."""
+    """All of it, but of what a masked alarm does meanwhile only that it is gone."""
     rig = Rig([limit(HH, 4.0, confirm=True, unless="t/draining")], {"t/draining": "bool"})
     rig.scan()
     for what, argument, for_s in steps:
-        told = len(rig.events)
         if what in ("value", "draining"):
             rig.set("t/LT" if what == "value" else "t/draining", argument)
         else:
@@ -402,7 +401,7 @@ def test_who_follows_the_events_knows_what_control_knows(steps: list[tuple[str, 
         assert (SHELVED & rig.bits(HH) != 0) == (HH in rig.alarms.shelved())
         mine, theirs = rig.alarms.record(HH), folded(rig).get(HH, EMPTY)
         quiet = ("active_ns", "inactive_ns", "acknowledged", "confirmed")
-        hidden = rig.bits(HH) & (SHELVED | SUPPRESSED | OUT) and len(rig.events) == told
+        hidden = rig.bits(HH) & (SHELVED | SUPPRESSED | OUT)
         stands = any(e["to"] & ACTIVE for e in rig.events[-1:])
         assert not stands or rig.bits(HH) & ACTIVE, "nobody believes that it stands when it is gone"
         for name in Record._fields:

@@ -61,6 +61,14 @@ def test_what_wants_attention_and_what_is_put_aside(plant: Plant) -> None:
     assert "bert\tspare part" in table
 
 
+@pytest.mark.parametrize("other", [16, 64, 4 | 256])
+def test_the_end_of_a_shelf_is_no_end_of_what_is_put_aside_otherwise_too(plant: Plant, other: int) -> None:
+    plant.put(HH, 8 | other)
+    (row,) = [line for line in scada(plant, "list", "--aside").stdout.splitlines() if HH in line]
+    assert "until ended" in row.split("\t")
+    assert "until ended" not in scada(plant, "show", HH).stdout
+
+
 def test_one_alarm(plant: Plant) -> None:
     shown = scada(plant, "show", HH).stdout
     for words in ("shelved, active", "critical", "by anna", "by bert: spare part", "high 4.6"):

@@ -5,7 +5,7 @@ import * as api from "../api";
 import { Panel } from "../element";
 import { ageText, alarmState, byUrgency, momentText, numberText, RANK } from "../format";
 import { live } from "../live";
-import { ACTIVE, ATTENTION, HIDDEN, ONE_SHOT, PRIORITIES, UNACKNOWLEDGED, UNCONFIRMED, type Alarm, type AlarmEvent, type Priority } from "../model";
+import { ACTIVE, ATTENTION, BY_REQUEST, DISABLED, HIDDEN, ONE_SHOT, OUT_OF_SERVICE, PRIORITIES, UNACKNOWLEDGED, UNCONFIRMED, type Alarm, type AlarmEvent, type Priority } from "../model";
 import { openAlarm } from "../parts/alarm";
 import { priorityMark, tagLink } from "../parts/marks";
 import { link } from "../route";
@@ -150,7 +150,8 @@ export class AlarmsPage extends Panel {
   }
 
   private ends(alarm: Alarm): string {
-    if (!alarm.unshelve_ms) return alarm.aside ? "when ended" : "by design";
+    // The end of a shelf brings nothing back that people put aside otherwise too.
+    if (!alarm.unshelve_ms || alarm.bits & (BY_REQUEST | OUT_OF_SERVICE | DISABLED)) return alarm.aside ? "when ended" : "by design";
     const left = ageText(Math.max(0, (alarm.unshelve_ms - live.nowMs) / 1000));
     return alarm.bits & ONE_SHOT ? `normal, or ${left}` : `in ${left}`;
   }
