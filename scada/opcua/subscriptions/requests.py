@@ -12,6 +12,7 @@ from scada.opcua.wire.dispatch import Call, Service, in_turns
 
 if TYPE_CHECKING:
     from scada.opcua.subscriptions.service import Subscriptions
+    from scada.opcua.subscriptions.subscription import Subscription
 
 PUBLISH: Final = int(ua.ObjectIds.PublishRequest_Encoding_DefaultBinary)
 Codes = ua.StatusCodes
@@ -112,14 +113,23 @@ def _stamps(asked: Any) -> int:
     return int(asked)
 
 
+def _still_own(its: Subscriptions, call: Call, subscription: Subscription) -> None:
+    """Between two turns a subscription may be deleted, or go to another session.
+
+    Raises:
+        ServiceError: It did.
+    """
+    if its.own(call.session, subscription.id) is not subscription:
+        raise ServiceError(Codes.BadSubscriptionIdInvalid)
+
+
 async def _create_items(its: Subscriptions, call: Call) -> Any:
     wanted = call.params
     subscription = its.own(call.session, wanted.SubscriptionId)
     stamps = _stamps(wanted.TimestampsToReturn)
 
     async def some(requests: list[Any]) -> Any:
-        if its.subscriptions.get(subscription.id) is not subscription:  # deleted between two turns
-            raise ServiceError(Codes.BadSubscriptionIdInvalid)
+        _still_own(its, call, subscription)
         return its.making.create(call.session, subscription, requests, stamps)
 
     response = ua.CreateMonitoredItemsResponse()

@@ -294,6 +294,27 @@ async def test_queues_of_a_session_have_a_bound_together(
     assert (owner.queued, owner.items) == (0, 0)
 
 
+async def test_nothing_is_left_of_a_subscription_that_goes_while_its_items_are_changed(
+    running: Running, subscriber: Subscriber, other: Subscriber
+) -> None:
+    its = running.mirror
+    await subscriber.subscribe()
+    made = await subscriber.items(*[LEVEL] * 1000)
+    before = len(its._queued), its.queued_room
+    wanted = [
+        ua.MonitoredItemModifyRequest(one.MonitoredItemId, parameters_of(0, QueueSize=5)) for one in made
+    ]
+    changing = asyncio.create_task(subscriber.call("ModifyMonitoredItems", ItemsToModify=wanted * 3))
+    async with asyncio.timeout(10):
+        while its.queued_room == before[1] and not changing.done():  # noqa: ASYNC110 - of the server
+            await asyncio.sleep(0)
+    assert not changing.done()
+    its._forget(its.subscriptions[subscriber.id])
+    with pytest.raises(ua.uaerrors.BadSubscriptionIdInvalid):
+        await changing
+    assert (len(its._queued), its.queued_room) == before
+
+
 async def test_what_all_sessions_hold_is_bounded(
     subscriber: Subscriber, other: Subscriber, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
