@@ -88,7 +88,9 @@ def simulate(site: Site, plan: Plan, progress: Callable[[float], None] | None = 
     """
     shm = Path("/dev/shm")  # noqa: S108 - a private folder with a random name is made below it
     with tempfile.TemporaryDirectory(prefix="scada-simulate-", dir=shm if shm.is_dir() else None) as folder:
-        machine = Machine(site, DataDir(Path(folder) / "data"), plan.seed, plan.utc_ns)
+        data = DataDir(Path(folder) / "data")
+        data.run.mkdir(mode=0o700, parents=True)  # not a link to elsewhere, which would stay behind
+        machine = Machine(site, data, plan.seed, plan.utc_ns)
         try:
             return _run(machine, plan, progress)
         finally:

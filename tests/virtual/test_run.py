@@ -69,6 +69,13 @@ def test_it_says_what_came_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "Seed 4. The same again" in found.output
 
 
+def test_nothing_of_a_simulation_stays_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scada.datadir._TMPFS", tmp_path)
+    site = proof_site(tmp_path / "site", devices=1, outputs=1)
+    simulate(site, Plan(seed=1, hours=0.0005, utc_ns=HOUR_NS))
+    assert not list(tmp_path.glob("closedloop-*/*"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", [0, 1], ids=["spring", "autumn"])
 def test_the_demo_plant_lives_through_a_night_of_a_clock_change(part: int) -> None:
