@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from scada.opcua.security.sessions import Session
     from scada.opcua.wire.dispatch import Call
 
+_log: Final = logging.getLogger(__name__)
 Codes = ua.StatusCodes
 TURN_S: Final = 0.005
 """Of publishing, before others have their turn."""
@@ -150,8 +152,11 @@ class Publishing(SubscriptionService):
             self._following = True
         records = self._records.poll()
         self.lost += records.lost
-        for subscription in self._queued.values():
-            subscription.feed.look(records, changed, self.table, now_ns)
+        for subscription in list(self._queued.values()):
+            try:
+                subscription.feed.look(records, changed, self.table, now_ns)
+            except Exception:  # noqa: BLE001 - a defect in one subscription is not the end of all
+                self._fail(subscription)
 
     def note(self, subscription: Subscription) -> None:
         """The items of a subscription have changed: who has queues or is to be polled is known."""
@@ -169,11 +174,14 @@ class Publishing(SubscriptionService):
     def _poll(self, now_ns: int) -> None:
         """Reads what is in no table; who came last this time comes first the next."""
         self._allowance.renew()
-        for _ in range(len(self._polling)):
+        for subscription in list(self._polling):
             if not self._allowance.left:
                 break
             self._polling.rotate(-1)
-            self._polling[-1].polled.look(now_ns)
+            try:
+                subscription.polled.look(now_ns)
+            except Exception:  # noqa: BLE001 - as in `_feed`
+                self._fail(subscription)
 
     def _sweep(self) -> None:
         """Forgets what sessions that are gone have asked for, and times that count no more."""
@@ -197,7 +205,12 @@ class Publishing(SubscriptionService):
         """Sends what a subscription has to say as far as it was asked for."""
         waiting = subscription.owner
         while (request := waiting.take(now_ns)) is not None:
-            found = subscription.message(now_ns, utc_ns, request.channel.answer_room)
+            try:
+                found = subscription.message(now_ns, utc_ns, request.channel.answer_room)
+            except Exception:  # noqa: BLE001 - as in `_feed`
+                waiting.requests.appendleft(request)
+                self._fail(subscription)
+                return
             if found is None:
                 waiting.requests.appendleft(request)
                 waiting.late.pop(subscription.id, None)
@@ -309,6 +322,11 @@ class Publishing(SubscriptionService):
         farewell = (subscription.id, status, subscription.next_sequence_number)
         subscription.owner.farewells.append(farewell)
         self._serve(subscription.owner, self._now_ns())
+
+    def _fail(self, subscription: Subscription) -> None:
+        """A subscription that we cannot serve ends, and its client is told."""
+        _log.exception("subscription %d ends", subscription.id)
+        self._end(subscription, Codes.BadInternalError)
 
     def health(self) -> dict[str, float]:
         """Figures for the system tags of this service."""

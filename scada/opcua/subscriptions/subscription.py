@@ -340,7 +340,9 @@ class Subscription:
             at = np.array([row])
             now = (float(self._table.floats(at)[0]), int(self._table.status(at)[0]))
             before = self._fired.get(id_)
-            within = before is not None and now[1] == before[1] and abs(now[0] - before[0]) <= band
+            if not isinstance(before, tuple):  # it has had none until now
+                return now
+            within = now[1] == before[1] and abs(now[0] - before[0]) <= band
             return before if within else now
         item = self.polled.items.get(id_)
         if item is not None:

@@ -180,3 +180,39 @@ async def test_the_more_important_gets_the_only_request(running: Running, subscr
         running.mirror.subscriptions[one].next_ns = running.mirror.subscriptions[ids[0]].next_ns
     told = await subscriber.publish()
     assert told.SubscriptionId == ids[1]
+
+
+async def test_a_trigger_may_get_a_dead_band(running: Running, subscriber: Subscriber) -> None:
+    await subscriber.subscribe()
+    first, second = [one.MonitoredItemId for one in await subscriber.items(LEVEL, VALVE)]
+    await subscriber.call("SetTriggering", TriggeringItemId=first, LinksToAdd=[second])
+    assert len(await asyncio.wait_for(subscriber.changes(), 2)) == 2
+    for wanted, level in ((BAND, 100.0), (None, 200.0)):
+        change = ua.MonitoredItemModifyRequest(first, parameters_of(0, Filter=wanted))
+        await subscriber.call("ModifyMonitoredItems", ItemsToModify=[change])
+        await shown(running, LEVEL, level)
+        assert (0, level, 0) in await asyncio.wait_for(subscriber.changes(), 2)
+
+
+@pytest.mark.parametrize("where", ["message", "feed", "polled"])
+async def test_a_defect_in_one_subscription_is_not_the_end_of_others(
+    running: Running, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    await subscriber.subscribe()
+    good = subscriber.id
+    await subscriber.items(LEVEL)
+    await subscriber.subscribe()
+    await subscriber.items(value_of(LEVEL, 5), LEVEL, QueueSize=3, SamplingInterval=50)
+    its = running.mirror.subscriptions[subscriber.id]
+    monkeypatch.delattr(
+        *{"message": (its, "links"), "feed": (its.feed, "_ids"), "polled": (its.polled, "_due")}[where]
+    )
+    ended = False
+    while not ended:
+        message = await asyncio.wait_for(subscriber.publish(id_=good), 2)
+        for one in message.NotificationMessage.NotificationData or ():
+            if isinstance(one, ua.StatusChangeNotification):
+                assert (message.SubscriptionId, one.Status.value) == (subscriber.id, Codes.BadInternalError)
+                ended = True
+        await shown(running, LEVEL, running.mirror.table.number + 0.5)
+    assert good in running.mirror.subscriptions
