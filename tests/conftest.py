@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -41,10 +42,26 @@ def _group(item: pytest.Function) -> str:
     return item.nodeid.partition("::")[0] if "module" in shared else ""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Plants of one test alone end with it."""
+    try:
+        return (yield)
+    finally:
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        if folder is not None:
+            _give_back(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def memory_given_back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """`run/` of a data directory lies on tmpfs, out of reach for pytest's own tidying: it ends with the session."""
+    """Plants that tests share end with the session."""
     yield
-    for run in tmp_path_factory.getbasetemp().rglob("run"):
+    _give_back(tmp_path_factory.getbasetemp())
+
+
+def _give_back(folder: Path) -> None:
+    """`run/` of a data directory lies on tmpfs, out of reach for pytest's own tidying."""
+    for run in folder.rglob("run"):
         if run.is_symlink() and run.readlink().match("/dev/shm/closedloop-*/*"):
             shutil.rmtree(run.readlink(), ignore_errors=True)
