@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from asyncua import ua
 
-from bench.harness import Results
+from bench.harness import Results, end_in_order
 from bench.opcua.attackers import ATTACKS
 from scada.client import Client
 from tests.e2e.plant import DemoPlant
@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(ATTACKS)}; all by default")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of each attack")
     given = parser.parse_args()
+    end_in_order()
     run(given.names or list(ATTACKS), given.scale)
 
 

@@ -14,6 +14,7 @@ import time
 from typing import Final
 
 from bench.demo import busy_s, pss_mb
+from bench.harness import end_in_order
 from bench.opcua import servers
 from bench.opcua.raw import Client
 
@@ -31,6 +32,7 @@ def main() -> None:
     wanted = parser.parse_args()
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    end_in_order()
     with servers.ours(TAGS) as server:
         asyncio.run(hold(server, wanted.sessions, wanted.minutes * 60))
 

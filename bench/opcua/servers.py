@@ -98,9 +98,15 @@ def ours(tags: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def plain(tags: int) -> Iterator[Server]:
-    """Asyncua as its own examples use it; it changes its values itself when a line arrives on standard input."""
-    with _peer("asyncua", [sys.executable, "-m", "bench.opcua.asyncua_server"], tags, 2) as server:
+def plain(tags: int, history: int = 0) -> Iterator[Server]:
+    """Asyncua as its own examples use it; it changes its values itself when a line arrives on standard input.
+
+    Args:
+        tags: So many Doubles.
+        history: The first of them has so many values of the past.
+    """
+    command = [sys.executable, "-m", "bench.opcua.asyncua_server", "--history", str(history)]
+    with _peer("asyncua", command, tags, 2) as server:
         yield server
 
 
