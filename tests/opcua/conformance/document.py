@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from scada.opcua import limits
+from scada.opcua.subscriptions.subscription import KEPT_BYTES, KEPT_BYTES_OF_ALL
 from tests.opcua.conformance import cases
 from tests.opcua.conformance.case import CASES
 from tests.opcua.conformance.units import ELSEWHERE, FACETS, NOT_OFFERED, offered, units
@@ -42,7 +43,10 @@ _LIMITS: Final = (
     ("subscriptions of a session", limits.SUBSCRIPTIONS_PER_SESSION),
     ("monitored items of a session", limits.ITEMS_PER_SESSION),
     ("Publish requests of a session that wait", limits.PUBLISH_REQUESTS_PER_SESSION),
-    ("queue of a monitored item", limits.QUEUE_PER_ITEM), ("sessions", limits.SESSIONS),
+    ("queue of a monitored item", limits.QUEUE_PER_ITEM),
+    ("messages of a subscription kept for Republish", limits.UNACKNOWLEDGED_PER_SUBSCRIPTION),
+    ("bytes of these", KEPT_BYTES), ("bytes of these, of all subscriptions", KEPT_BYTES_OF_ALL),
+    ("sessions", limits.SESSIONS),
     ("subscriptions", limits.SUBSCRIPTIONS), ("monitored items", limits.ITEMS),
     ("bytes of a request", limits.MESSAGE), ("elements of an array", limits.ARRAY),
     ("bytes of a string", limits.STRING),
