@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"influxd": "influxdb", "xmllint": "libxml2-utils"}  # where a command has another name than its package
+PACKAGES = {
+    "influxd": "influxdb",
+    "xmllint": "libxml2-utils",
+}  # where a command has another name than its package
 
 
 def apt(*words: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,18 @@ from historian.store import StoreError
 from tags.model import Sink
 
 PREFIX: Final = "events_"
-_WORDS: Final = ("message", "state", "status", "user", "source", "service", "name", "reason", "action", "comment")
+_WORDS: Final = (
+    "message",
+    "state",
+    "status",
+    "user",
+    "source",
+    "service",
+    "name",
+    "reason",
+    "action",
+    "comment",
+)
 _TEXT_MAX: Final = 32_000  # InfluxDB takes texts up to 64 KiB
 
 
