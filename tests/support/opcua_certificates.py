@@ -92,7 +92,12 @@ class Recipe:
             .add_extension(x509.BasicConstraints(self.authority, self.path_length), critical=True)
         )
         if self.usage is not None:
-            names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
+            names: tuple[str, ...] = (
+                "digital_signature",
+                "content_commitment",
+                "key_encipherment",
+                "data_encipherment",
+            )
             names += ("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
             usage = x509.KeyUsage(**{name: name in self.usage for name in names})
             builder = builder.add_extension(usage, critical=True)
