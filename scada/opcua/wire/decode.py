@@ -348,7 +348,10 @@ def _extension_object(walk: _Walk, at: int) -> int:
 
 
 def _known(head: bytes) -> type | None:
-    id_ = ua_binary.nodeid_from_binary(Buffer(head))
+    try:
+        id_ = ua_binary.nodeid_from_binary(Buffer(head))
+    except (ua.UaError, ValueError) as error:  # an identifier that is null
+        raise DecodeError(ua.StatusCodes.BadDecodingError, f"the type of a structure: {error}") from None
     found: type | None = ua.extension_objects_by_typeid.get(id_) if id_.Identifier != 0 else None
     return found
 

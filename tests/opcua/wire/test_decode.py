@@ -194,6 +194,16 @@ def test_a_hundred_million_nulls_are_thirty_bytes_and_refused() -> None:
     assert refused(b"\x86" + struct.pack("<i", -2)) == CODES.BadDecodingError
 
 
+def test_a_structure_whose_type_is_null_is_refused() -> None:
+    identifier = b"\x05\0\0\xff\xff\xff\xff"
+    assert refused(b"\x16" + identifier + b"\0") == CODES.BadDecodingError
+    top = ua.RequestHeader()
+    whole = struct_to_binary(top)
+    assert whole.endswith(b"\0\0\0")  # no additional header
+    with pytest.raises(decode.DecodeError):
+        header.read(whole[:-3] + identifier + b"\0", 0)
+
+
 def test_many_arrays_of_nothing_are_refused_together() -> None:
     one = b"\x80" + struct.pack("<i", 60_000)
     assert refused(b"\x98" + struct.pack("<i", 3) + one * 3) == CODES.BadEncodingLimitsExceeded
