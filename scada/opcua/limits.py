@@ -60,6 +60,7 @@ SESSIONS: Final = 600
 SESSIONS_KEPT: Final = (
     50  # of these, for channels with a trusted certificate and addresses that signed in before
 )
+SESSIONS_TRUSTED: Final = 25  # of these, for channels with a trusted certificate alone
 SESSIONS_PER_CHANNEL: Final = 10
 CONNECTIONS: Final = 700
 CONNECTIONS_KEPT: Final = 50  # of these, for addresses from which somebody signed in before

@@ -425,8 +425,9 @@ class Processor(UaProcessor):
     async def _create_session(
         self, header: Header, sequence: ua.SequenceHeader, params: ua.CreateSessionParameters
     ) -> None:
-        known = self._connection.certificate is not None or self.protocol.known
-        places = limits.SESSIONS if known else limits.SESSIONS - limits.SESSIONS_KEPT
+        trusted = self._connection.certificate is not None
+        kept = 0 if trusted else limits.SESSIONS_TRUSTED if self.protocol.known else limits.SESSIONS_KEPT
+        places = limits.SESSIONS - kept
         if len(self.sessions) >= limits.SESSIONS_PER_CHANNEL or self.iserver.session_count() >= places:
             self.iserver.wire.refused(ua.StatusCodes.BadTooManySessions)
             raise ServiceError(ua.StatusCodes.BadTooManySessions)

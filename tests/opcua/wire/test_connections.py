@@ -184,6 +184,11 @@ async def test_some_sessions_are_kept_for_those_who_are_known(
     assert await stranger.ask(ua.CreateSessionRequest()) == CODES.BadTooManySessions
     await (await signed_in(running, tmp_path, "anna")).disconnect()  # and from its address all may now
     assert await stranger.ask(ua.CreateSessionRequest()) == 0
+    few = (
+        limits.SESSIONS - limits.SESSIONS_TRUSTED
+    )  # but whoever sits at a known address cannot take them all
+    assert await stranger.ask(ua.CreateSessionRequest()) == CODES.BadTooManySessions
+    await (await signed_in(running, tmp_path, "anna")).disconnect()
     stranger.close()
 
 
