@@ -8,11 +8,9 @@ ROOM ?= image
 SAMPLE ?= 150
 SOAK_ROUNDS ?= 1000
 SEED ?= 1
-# One process of tests more than there are processors, four at most: each of them starts whole plants and waits for them
-# a third of its time. Two share a processor now and then.
+# Tests run on all processors, on four at most: each of them starts whole plants. Two share a processor now and then.
 # They start hundreds of interpreters, each of which would compile the plant anew where bytecode files are forbidden.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(nproc) + 1)) \
-  $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadgroup --timeout 120
 
 .PHONY: help demo test test-all fuzz soak mutants lint bench lock web clean browser databases
 
